@@ -1,0 +1,2 @@
+//! The `clientele` program.
+fn main() {}
