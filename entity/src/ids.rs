@@ -2,7 +2,7 @@
 //!
 //! An id is a UUID, version 7 by convention. On the wire it is `<prefix>_<uuid>`, as in
 //! `client_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01`: any phone can make one, and a wrong kind is a clear error.
-//! In the database it is the UUID alone (`uuid` on PostgreSQL, 16 bytes on `SQLite`). In GraphQL every
+//! In the database it is the UUID alone (`uuid` on PostgreSQL, 16 bytes on SQLite). In GraphQL every
 //! kind is the built-in scalar `ID`.
 
 use std::borrow::Cow;

@@ -6,7 +6,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// A text that rows are ordered by. PostgreSQL would compare by the rules of some language; `SQLite`
+/// A text that rows are ordered by. PostgreSQL would compare by the rules of some language; SQLite
 /// compares bytes, and cursors need the same order on both.
 pub(crate) fn sort_key(manager: &SchemaManager, name: &'static str) -> ColumnDef {
     let mut column = text(name);

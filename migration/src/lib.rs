@@ -1,4 +1,4 @@
-//! The steps that build the database, on `SQLite` and PostgreSQL alike. Append only: a step that has run
+//! The steps that build the database, on SQLite and PostgreSQL alike. Append only: a step that has run
 //! somewhere is never edited, a new one follows it. Each step runs in one transaction on both databases.
 
 mod columns;

@@ -1,5 +1,10 @@
-//! The steps and the rows agree: every column of every entity is written and read back, on `SQLite` and,
+//! The steps and the rows agree: every column of every entity is written and read back, on SQLite and,
 //! where `CLIENTELE_TEST_POSTGRES` holds the URL of a server, on PostgreSQL in a schema of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
 
 use std::fmt::Debug;
 
