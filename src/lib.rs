@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod db;
+pub mod domain;
 pub mod error;
 
 pub use error::{Code, Error, Result};

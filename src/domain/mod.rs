@@ -1,0 +1,10 @@
+//! The rules of the business, one file per concept.
+//!
+//! The order of the `mod` lines below is the order of dependence: a module uses those above it, never
+//! those below. Nothing here knows GraphQL, HTTP or a database connection.
+
+pub mod money;
+
+pub mod text;
+
+pub mod dates;
