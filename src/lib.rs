@@ -4,5 +4,6 @@ pub mod clock;
 pub mod db;
 pub mod domain;
 pub mod error;
+pub mod graphql;
 
 pub use error::{Code, Error, Result};

@@ -81,6 +81,11 @@ impl PageRequest {
         }
     }
 
+    /// The name of the list with its order and filter.
+    pub fn binding(&self) -> &str {
+        &self.binding
+    }
+
     /// What tells this page from others of the same list.
     pub(super) fn key(&self) -> String {
         format!(

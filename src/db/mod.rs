@@ -47,7 +47,7 @@ pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
 pub use edges::Children;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
-pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey};
+pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
 pub use session::Session;
 pub use stock::StockChange;
 pub use tx::{LockedClient, Tx};

@@ -40,7 +40,7 @@ pub enum Writers {
 }
 
 /// A table with a rule.
-pub trait Scoped: EntityTrait<Model: Send + Sync + 'static> {
+pub trait Scoped: EntityTrait<Model: Send + Sync + 'static, ActiveModel: Send + Sync> {
     /// Which rows.
     const RULE: Rule<Self::Column>;
     /// Who may write.

@@ -533,3 +533,11 @@ impl Session {
         cursor::encode(key, viewer, binding, position)
     }
 }
+
+/// A pattern match on `column` with `\` as escape, the same on both databases; `pattern` is escaped by
+/// the caller.
+pub fn like(column: impl ColumnTrait, pattern: String) -> Expr {
+    column
+        .into_simple_expr()
+        .like(sea_orm::sea_query::LikeExpr::new(pattern).escape('\\'))
+}

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::{ClientId, client};
+use entity::{ClientId, EntityId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, Insert, Iterable, QueryTrait, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    EntityTrait, Insert, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use super::classify::is_transient;
-use super::scope::{self, Keyed, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -178,12 +178,25 @@ impl Tx {
     pub async fn insert<E>(&self, row: E::ActiveModel) -> Result<Visible<E::Model>>
     where
         E: Scoped,
-        E::ActiveModel: Send,
     {
         self.require_writer::<E>()?;
         let mut rows = self.insert_rows::<E>(vec![row]).await?;
-        rows.pop()
-            .ok_or_else(|| Error::bug("an insert gave no row"))
+        let row = rows
+            .pop()
+            .ok_or_else(|| Error::bug("an insert gave no row"))?;
+        if let (Rule::Clients, Some(scope)) =
+            (E::RULE, scope::condition::<E>(self.viewer(), self.now()))
+        {
+            // A client that its maker cannot see would be lost: the whole transaction fails.
+            let mut statement = sea_orm::QueryFilter::filter(E::find(), scope).into_query();
+            statement.cond_where(primary_key::<E>(&row));
+            if self.query_one(&statement).await?.is_none() {
+                return Err(Error::forbidden(
+                    "you cannot make a client that you would not see",
+                ));
+            }
+        }
+        Ok(row)
     }
 
     /// Adds rows that belong to no client.
@@ -193,10 +206,95 @@ impl Tx {
     pub async fn insert_all<E>(&self, rows: Vec<E::ActiveModel>) -> Result<Vec<Visible<E::Model>>>
     where
         E: Scoped,
-        E::ActiveModel: Send,
     {
         self.require_writer::<E>()?;
         self.insert_rows::<E>(rows).await
+    }
+
+    /// A fresh id, in the order of time.
+    pub fn new_id<I: EntityId>(&self) -> I {
+        I::from_uuid(uuid::Uuid::now_v7())
+    }
+
+    /// Adds a row that belongs to no client. When the caller `chose` an id that exists in scope, and the
+    /// content is equal, the row that is there answers: the same create may arrive twice.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the id is taken by other content; else as [`Self::insert`].
+    pub async fn create<E>(
+        &self,
+        chosen: Option<E::Id>,
+        row: E::ActiveModel,
+    ) -> Result<Visible<E::Model>>
+    where
+        E: Versioned,
+    {
+        match self.existing::<E>(chosen, &row).await? {
+            Some(existing) => Ok(existing),
+            None => self.insert::<E>(row).await,
+        }
+    }
+
+    /// As [`Self::create`], in the subtree of `client`.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the id is taken by other content; else as [`Self::insert_under`].
+    pub async fn create_under<E>(
+        &self,
+        client: &LockedClient,
+        chosen: Option<E::Id>,
+        mut row: E::ActiveModel,
+    ) -> Result<Visible<E::Model>>
+    where
+        E: Versioned + UnderClient,
+    {
+        row.set(E::CLIENT_ID, client.id.into());
+        match self.existing::<E>(chosen, &row).await? {
+            Some(existing) => Ok(existing),
+            None => self.insert_under::<E>(client, row).await,
+        }
+    }
+
+    /// The row with the id the caller chose, when it holds what `row` says.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it holds something else.
+    pub async fn existing<E>(
+        &self,
+        chosen: Option<E::Id>,
+        row: &E::ActiveModel,
+    ) -> Result<Option<Visible<E::Model>>>
+    where
+        E: Versioned,
+    {
+        let Some(id) = chosen else {
+            return Ok(None);
+        };
+        let Some(existing) = self.select::<E>().id(id).find().await? else {
+            return Ok(None);
+        };
+        let equal = E::Column::iter().all(|column| {
+            let name = sea_orm::IdenStatic::as_str(&column);
+            // Set by the service, or put together from other rows.
+            if matches!(
+                name,
+                "version" | "created_at" | "updated_at" | "search_text"
+            ) {
+                return true;
+            }
+            match row.get(column) {
+                ActiveValue::Set(value) => value == existing.get(column),
+                ActiveValue::Unchanged(_) | ActiveValue::NotSet => true,
+            }
+        });
+        if equal {
+            return Ok(Some(existing));
+        }
+        Err(Error::new(
+            Code::Conflict,
+            format!("this id belongs to another {} already", E::NAME),
+        )
+        .field("id"))
     }
 
     /// Adds a row to the subtree of `client`; its client is set here.
@@ -210,7 +308,6 @@ impl Tx {
     ) -> Result<Visible<E::Model>>
     where
         E: UnderClient,
-        E::ActiveModel: Send,
     {
         let mut rows = self.insert_all_under::<E>(client, vec![row]).await?;
         rows.pop()
@@ -228,7 +325,6 @@ impl Tx {
     ) -> Result<Vec<Visible<E::Model>>>
     where
         E: UnderClient,
-        E::ActiveModel: Send,
     {
         self.require_writer::<E>()?;
         for row in &mut rows {
@@ -251,7 +347,6 @@ impl Tx {
     ) -> Result<Visible<E::Model>>
     where
         E: Versioned,
-        E::ActiveModel: Send,
     {
         self.require_writer::<E>()?;
         let present = E::version(row);
@@ -286,7 +381,6 @@ impl Tx {
     ) -> Result<Visible<E::Model>>
     where
         E: Keyed,
-        E::ActiveModel: Send,
     {
         self.require_writer::<E>()?;
         let condition = Condition::all().add(E::ID.eq(E::id(row)));
@@ -335,7 +429,6 @@ impl Tx {
     ) -> Result<Vec<Visible<E::Model>>>
     where
         E: Scoped,
-        E::ActiveModel: Send,
     {
         let columns = E::Column::iter().count().max(1);
         let mut inserted = Vec::with_capacity(rows.len());
@@ -396,6 +489,14 @@ impl Tx {
     pub fn at(&self) -> DateTime<Utc> {
         self.now()
     }
+}
+
+fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
+    E::PrimaryKey::iter()
+        .map(sea_orm::PrimaryKeyToColumn::into_column)
+        .fold(Condition::all(), |condition, column| {
+            condition.add(column.eq(row.get(column)))
+        })
 }
 
 fn stale(what: &str, present: i64) -> Error {

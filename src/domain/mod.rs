@@ -8,3 +8,5 @@ pub mod money;
 pub mod text;
 
 pub mod dates;
+
+pub mod clients;

@@ -1,0 +1,362 @@
+//! Filters of one field each, and how they become conditions. All parts that are given must hold.
+
+use async_graphql::InputObject;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Value};
+
+use super::scalars::{Currency, Date, DateTime, Decimal};
+use crate::db::like;
+use crate::domain::{money, text};
+use crate::error::{Error, Result};
+
+/// The longest list an `in` filter takes.
+pub const MAX_IN: usize = 200;
+
+/// Refuses an `in` list that is too long.
+///
+/// # Errors
+/// `BAD_USER_INPUT` naming `field`.
+pub fn check_list<T>(field: &str, list: &[T]) -> Result<()> {
+    if list.len() <= MAX_IN {
+        return Ok(());
+    }
+    Err(Error::bad_input(
+        format!("{field}.in"),
+        format!(
+            "a list here holds at most {MAX_IN} values, not {}",
+            list.len()
+        ),
+    ))
+}
+
+/// A filter on a text. All parts that are given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct StringFilter {
+    /// Equal to this, letter by letter.
+    pub eq: Option<String>,
+    /// Equal to one of these (at most 200).
+    #[graphql(name = "in")]
+    pub any_of: Option<Vec<String>>,
+    /// Contains this, whatever the case.
+    pub contains: Option<String>,
+    /// Starts with this, whatever the case.
+    pub starts_with: Option<String>,
+    /// Whether there is no value.
+    pub is_null: Option<bool>,
+}
+
+impl StringFilter {
+    /// The condition on `column`; `contains` and `startsWith` look at `folded`, the column of the same text
+    /// in lower case without accents.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a list that is too long.
+    pub fn condition<C: ColumnTrait>(
+        &self,
+        field: &str,
+        column: C,
+        folded: C,
+    ) -> Result<Condition> {
+        let Self {
+            eq,
+            any_of,
+            contains,
+            starts_with,
+            is_null,
+        } = self;
+        let mut condition = Condition::all();
+        if let Some(value) = eq {
+            condition = condition.add(column.eq(value.as_str()));
+        }
+        if let Some(list) = any_of {
+            check_list(field, list)?;
+            condition = condition.add(column.is_in(list.iter().map(String::as_str)));
+        }
+        if let Some(part) = contains {
+            let pattern = text::like_pattern(&text::name_sort(part));
+            condition = condition.add(like(folded, pattern));
+        }
+        if let Some(part) = starts_with {
+            let pattern = text::like_pattern(&text::name_sort(part));
+            let pattern = pattern.strip_prefix('%').unwrap_or(&pattern).to_owned();
+            condition = condition.add(like(folded, pattern));
+        }
+        if let Some(is_null) = is_null {
+            condition = condition.add(null(column, *is_null));
+        }
+        Ok(condition)
+    }
+}
+
+/// The condition that `column` is, or is not, NULL.
+pub fn null<C: ColumnTrait>(column: C, is_null: bool) -> Expr {
+    if is_null {
+        column.is_null()
+    } else {
+        column.is_not_null()
+    }
+}
+
+fn range<T: Into<Value>>(
+    expr: &Expr,
+    eq: Option<T>,
+    lt: Option<T>,
+    lte: Option<T>,
+    gt: Option<T>,
+    gte: Option<T>,
+) -> Condition {
+    Condition::all()
+        .add_option(eq.map(|value| expr.clone().eq(value.into())))
+        .add_option(lt.map(|value| expr.clone().lt(value.into())))
+        .add_option(lte.map(|value| expr.clone().lte(value.into())))
+        .add_option(gt.map(|value| expr.clone().gt(value.into())))
+        .add_option(gte.map(|value| expr.clone().gte(value.into())))
+}
+
+/// A filter on a whole number. All parts that are given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct IntFilter {
+    /// Equal to this.
+    pub eq: Option<i32>,
+    /// Less than this.
+    pub lt: Option<i32>,
+    /// This or less.
+    pub lte: Option<i32>,
+    /// More than this.
+    pub gt: Option<i32>,
+    /// This or more.
+    pub gte: Option<i32>,
+    /// Whether there is no value.
+    pub is_null: Option<bool>,
+}
+
+impl IntFilter {
+    /// The condition on `expr`, a whole number of 64 bits.
+    pub fn condition(&self, expr: &Expr) -> Condition {
+        let Self {
+            eq,
+            lt,
+            lte,
+            gt,
+            gte,
+            is_null,
+        } = self;
+        let wide = |bound: &Option<i32>| bound.map(i64::from);
+        range(expr, wide(eq), wide(lt), wide(lte), wide(gt), wide(gte))
+            .add_option(is_null.map(|is_null| expr_null(expr, is_null)))
+    }
+}
+
+/// A filter on a day. All parts that are given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct DateFilter {
+    /// This day.
+    pub eq: Option<Date>,
+    /// Before this day.
+    pub lt: Option<Date>,
+    /// This day or before.
+    pub lte: Option<Date>,
+    /// After this day.
+    pub gt: Option<Date>,
+    /// This day or after.
+    pub gte: Option<Date>,
+    /// Whether there is no value.
+    pub is_null: Option<bool>,
+}
+
+impl DateFilter {
+    /// The condition on `expr`, a day.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` when the range ends before it starts.
+    pub fn condition(&self, field: &str, expr: &Expr) -> Result<Condition> {
+        let Self {
+            eq,
+            lt,
+            lte,
+            gt,
+            gte,
+            is_null,
+        } = self;
+        let from = gte.or(*gt);
+        let to = lte.or(*lt);
+        if let (Some(from), Some(to)) = (from, to)
+            && to.0 < from.0
+        {
+            return Err(ends_before_start(field));
+        }
+        let day = |bound: &Option<Date>| bound.map(|day| day.0);
+        Ok(range(expr, day(eq), day(lt), day(lte), day(gt), day(gte))
+            .add_option(is_null.map(|is_null| expr_null(expr, is_null))))
+    }
+}
+
+/// A filter on an instant. All parts that are given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct DateTimeFilter {
+    /// Before this instant.
+    pub lt: Option<DateTime>,
+    /// This instant or before.
+    pub lte: Option<DateTime>,
+    /// After this instant.
+    pub gt: Option<DateTime>,
+    /// This instant or after.
+    pub gte: Option<DateTime>,
+    /// Whether there is no value.
+    pub is_null: Option<bool>,
+}
+
+impl DateTimeFilter {
+    /// The condition on `expr`, an instant.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` when the range ends before it starts.
+    pub fn condition(&self, field: &str, expr: &Expr) -> Result<Condition> {
+        let Self {
+            lt,
+            lte,
+            gt,
+            gte,
+            is_null,
+        } = self;
+        if let (Some(from), Some(to)) = (gte.or(*gt), lte.or(*lt))
+            && to.0 < from.0
+        {
+            return Err(ends_before_start(field));
+        }
+        let instant = |bound: &Option<DateTime>| bound.map(|instant| instant.0);
+        Ok(range(
+            expr,
+            None,
+            instant(lt),
+            instant(lte),
+            instant(gt),
+            instant(gte),
+        )
+        .add_option(is_null.map(|is_null| expr_null(expr, is_null))))
+    }
+}
+
+fn ends_before_start(field: &str) -> Error {
+    Error::bad_input(field, "the range ends before it starts")
+}
+
+fn expr_null(expr: &Expr, is_null: bool) -> Expr {
+    if is_null {
+        expr.clone().is_null()
+    } else {
+        expr.clone().is_not_null()
+    }
+}
+
+/// A filter on an amount of money. Only amounts in `currency` match. All parts that are given must hold.
+#[derive(Clone, Debug, InputObject)]
+pub struct MoneyFilter {
+    /// The currency of the bounds; rows in other currencies do not match.
+    pub currency: Currency,
+    /// Equal to this.
+    pub eq: Option<Decimal>,
+    /// Less than this.
+    pub lt: Option<Decimal>,
+    /// This or less.
+    pub lte: Option<Decimal>,
+    /// More than this.
+    pub gt: Option<Decimal>,
+    /// This or more.
+    pub gte: Option<Decimal>,
+}
+
+impl MoneyFilter {
+    /// The condition on `amount`, minor units of the currency in `currency`.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a bound that is not an amount of the currency.
+    pub fn condition(&self, field: &str, amount: &Expr, currency: &Expr) -> Result<Condition> {
+        let Self {
+            currency: wanted,
+            eq,
+            lt,
+            lte,
+            gt,
+            gte,
+        } = self;
+        let minor = |name: &str, bound: &Option<Decimal>| {
+            bound
+                .as_ref()
+                .map(|bound| {
+                    money::parse_minor(&bound.0, wanted.0)
+                        .map_err(|error| error.field(format!("{field}.{name}")))
+                })
+                .transpose()
+        };
+        Ok(range(
+            amount,
+            minor("eq", eq)?,
+            minor("lt", lt)?,
+            minor("lte", lte)?,
+            minor("gt", gt)?,
+            minor("gte", gte)?,
+        )
+        .add(currency.clone().eq(wanted.0.as_str())))
+    }
+}
+
+/// Declares a filter on a closed list or on an id: `eq`, `in`, `isNull`.
+macro_rules! choice_filter {
+    ($(#[$doc:meta])+ $name:ident, $value:ty) => {
+        $(#[$doc])+
+        #[derive(Clone, Debug, Default, async_graphql::InputObject)]
+        pub struct $name {
+            /// Equal to this.
+            pub eq: Option<$value>,
+            /// Equal to one of these (at most 200).
+            #[graphql(name = "in")]
+            pub any_of: Option<Vec<$value>>,
+            /// Whether there is no value.
+            pub is_null: Option<bool>,
+        }
+
+        impl $name {
+            /// The condition on `column`.
+            ///
+            /// # Errors
+            /// `BAD_USER_INPUT` for a list that is too long.
+            pub fn condition<C: sea_orm::ColumnTrait>(
+                &self,
+                field: &str,
+                column: C,
+            ) -> $crate::Result<sea_orm::Condition> {
+                let Self { eq, any_of, is_null } = self;
+                if let Some(list) = any_of {
+                    $crate::graphql::filters::check_list(field, list)?;
+                }
+                Ok(sea_orm::Condition::all()
+                    .add_option(eq.map(|value| column.eq(value)))
+                    .add_option(any_of.as_ref().map(|list| column.is_in(list.iter().copied())))
+                    .add_option(is_null.map(|is_null| $crate::graphql::filters::null(column, is_null))))
+            }
+        }
+    };
+}
+pub(crate) use choice_filter;
+
+choice_filter!(
+    /// A filter on the id of a client. All parts that are given must hold.
+    ClientIdFilter, entity::ClientId
+);
+choice_filter!(
+    /// A filter on the id of a user. All parts that are given must hold.
+    UserIdFilter, entity::UserId
+);
+choice_filter!(
+    /// A filter on the id of a product. All parts that are given must hold.
+    ProductIdFilter, entity::ProductId
+);
+choice_filter!(
+    /// A filter on the id of a tier. All parts that are given must hold.
+    TierIdFilter, entity::TierId
+);
+choice_filter!(
+    /// A filter on the id of a category. All parts that are given must hold.
+    CategoryIdFilter, entity::CategoryId
+);

@@ -1,0 +1,116 @@
+//! Looking anything up by its id.
+
+use async_graphql::{ID, Interface, Object};
+use entity::EntityId;
+
+use super::clients::Client;
+use crate::db::{Keyed, Session};
+use crate::error::{Error, Result};
+use crate::graphql::context::session;
+
+/// Anything with an id of its own.
+#[derive(Clone, Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "The id: the kind, an underscore and a UUID, as in `client_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01`."
+))]
+pub enum Node {
+    /// A client.
+    Client(Client),
+}
+
+/// How many ids one `nodes` takes.
+const MAX_NODES: usize = 100;
+
+/// Looking anything up by its id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this id, of whatever kind; null when there is none, or it is not yours.
+    async fn node(
+        &self,
+        ctx: &async_graphql::Context<'_>,
+        #[graphql(desc = "The id of any object.")] id: ID,
+    ) -> Option<Result<Node>> {
+        let found = async { find(session(ctx)?, &[id]).await };
+        found
+            .await
+            .map(|mut nodes| nodes.pop().flatten())
+            .transpose()
+    }
+
+    /// The objects with these ids, in the same order; null where there is none, or it is not yours.
+    async fn nodes(
+        &self,
+        ctx: &async_graphql::Context<'_>,
+        #[graphql(desc = "Up to 100 ids, of any kinds.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        if ids.len() > MAX_NODES {
+            return Err(Error::bad_input(
+                "ids",
+                format!("ask for at most {MAX_NODES} ids at once, not {}", ids.len()),
+            )
+            .with_rule("BAD_PAGE_SIZE"));
+        }
+        find(session(ctx)?, &ids).await
+    }
+}
+
+/// The nodes with these ids: one statement per kind.
+async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+    let mut wanted = Vec::with_capacity(ids.len());
+    for id in ids {
+        let parts = entity::split(id.as_str()).ok_or_else(|| {
+            Error::bad_input(
+                "id",
+                format!(
+                    "{:?} is not an id: expected a kind, an underscore and a UUID",
+                    id.as_str()
+                ),
+            )
+        })?;
+        wanted.push(parts);
+    }
+    let mut nodes: Vec<Option<Node>> = vec![None; wanted.len()];
+    let mut kinds: Vec<&str> = wanted.iter().map(|(prefix, _)| *prefix).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    macro_rules! kinds {
+        ($($entity:ident => $node:ident),+ $(,)?) => {
+            for kind in kinds {
+                let uuids: Vec<uuid::Uuid> = wanted
+                    .iter()
+                    .filter(|(prefix, _)| *prefix == kind)
+                    .map(|(_, uuid)| *uuid)
+                    .collect();
+                match kind {
+                    $(<<entity::$entity::Entity as Keyed>::Id as EntityId>::PREFIX => {
+                        let rows = session
+                            .select::<entity::$entity::Entity>()
+                            .ids(uuids.into_iter().map(EntityId::from_uuid))
+                            .all()
+                            .await?;
+                        for row in rows {
+                            for (slot, (prefix, uuid)) in nodes.iter_mut().zip(&wanted) {
+                                if *prefix == kind && *uuid == row.id.uuid() {
+                                    *slot = Some(Node::$node(row.clone().into()));
+                                }
+                            }
+                        }
+                    })+
+                    _ => {
+                        return Err(Error::bad_input(
+                            "id",
+                            format!("there is no kind of object called {kind:?}"),
+                        ));
+                    }
+                }
+            }
+        };
+    }
+    kinds!(client => Client);
+    Ok(nodes)
+}
