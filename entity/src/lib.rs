@@ -1,1 +1,37 @@
-//! Rows of the database.
+//! The rows of the database: their columns, their closed lists of values and their ids, one module per
+//! table. Rows say what is kept and nothing more: no queries, no rules, no hooks. The ids and closed lists
+//! also know their GraphQL form, so that each is written once.
+
+pub mod address;
+pub mod client;
+pub mod client_member;
+pub mod client_stats;
+pub mod client_tag;
+pub mod contact;
+pub mod credential;
+pub mod enums;
+pub mod handover;
+pub mod handover_client;
+pub mod ids;
+pub mod note;
+pub mod order;
+pub mod order_event;
+pub mod order_line;
+pub mod order_return;
+pub mod order_return_line;
+pub mod payment;
+pub mod product;
+pub mod product_category;
+pub mod session;
+pub mod setting;
+pub mod sign_in_failure;
+pub mod stock_level;
+pub mod stock_movement;
+pub mod tier;
+pub mod tier_assignment;
+pub mod tier_scheme;
+pub mod user;
+pub mod user_reach;
+
+pub use enums::*;
+pub use ids::*;
