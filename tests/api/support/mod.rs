@@ -69,7 +69,7 @@ impl App {
         let server = server::spawn(database.url()).await;
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(std::time::Duration::from_secs(60))
+            .timeout(std::time::Duration::from_mins(1))
             .build()
             .expect("the HTTP client needs nothing from outside");
         Self {
