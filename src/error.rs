@@ -190,7 +190,7 @@ impl Error {
     }
 
     /// The cause, for the log only.
-    pub fn source(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+    pub fn source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
 

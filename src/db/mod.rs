@@ -1,10 +1,55 @@
-//! The only owner of connections.
+//! The only owner of connections. Above it nothing can reach the database but through a [`Session`]
+//! (scoped reads) or a [`Tx`] (scoped writes), and both carry the [`Viewer`] whose scope is added to
+//! every statement. Knows rows and scope; knows no rules and no GraphQL.
+//!
+//! A connection cannot be had from outside:
+//!
+//! ```compile_fail
+//! fn connection(database: &clientele::db::Database) -> &sea_orm::DatabaseConnection {
+//!     &database.inner.write
+//! }
+//! ```
+//!
+//! Neither a session nor a transaction can run a query of one's own:
+//!
+//! ```compile_fail
+//! async fn everything(session: &clientele::db::Session) {
+//!     use sea_orm::EntityTrait;
+//!     let _ = entity::client::Entity::find().all(session).await;
+//! }
+//! ```
+//!
+//! And nobody can claim that a row is visible:
+//!
+//! ```compile_fail
+//! fn forge(row: entity::client::Model) -> clientele::db::Visible<entity::client::Model> {
+//!     clientele::db::Visible { row: std::sync::Arc::new(row), family: todo!() }
+//! }
+//! ```
 
-use sea_orm::DbErr;
+mod classify;
+mod client_stats;
+mod connect;
+mod cursor;
+mod dialect;
+mod edges;
+mod scope;
+mod select;
+mod session;
+mod stock;
+mod tree;
+mod tx;
+mod viewer;
+mod visible;
 
-use crate::error::Error;
-
-/// Turns a database error into ours.
-pub(crate) fn classify(error: DbErr) -> Error {
-    Error::internal(error)
-}
+pub(crate) use classify::classify;
+pub use connect::{Database, DatabaseConfig};
+pub use cursor::{PageRequest, PageSize};
+pub use edges::Children;
+pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
+pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey};
+pub use session::Session;
+pub use stock::StockChange;
+pub use tx::{LockedClient, Tx};
+pub use viewer::{Actor, Viewer};
+pub use visible::Visible;

@@ -1,0 +1,159 @@
+//! Facts derived from a client's subtree that lists sort and filter by, worked out from the rows by one
+//! statement, in the transaction that changes them.
+//!
+//! An order counts once it is approved. Revenue is what its lines come to after discounts, less returns;
+//! freight is not revenue. The receivable is what is billed, less payments and returns. The cycle is the
+//! mean number of days between orders. The trailing year is the 365 days up to and including today (UTC).
+
+use chrono::{Days, NaiveDate};
+use entity::{ClientId, OrderId};
+use sea_orm::{DbBackend, Statement, Value};
+
+use super::dialect;
+use super::session::Session;
+use super::tx::{LockedClient, Tx};
+use crate::error::Result;
+
+/// Statuses of orders that count.
+const BOOKED: &str = "('APPROVED', 'IN_PRODUCTION', 'SHIPPED', 'DELIVERED', 'RETURNED')";
+
+/// Length of the trailing year in days.
+const TRAILING_DAYS: u64 = 365;
+
+impl Tx {
+    /// Works out the statistics of `client` anew.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn refresh_stats(&self, client: &LockedClient) -> Result<()> {
+        self.refresh(&[client.id]).await
+    }
+
+    /// Works out the statistics of many clients anew. The caller holds them
+    /// ([`Tx::lock_clients`]).
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn refresh_stats_of(&self, clients: &[LockedClient]) -> Result<()> {
+        let ids: Vec<ClientId> = clients.iter().map(|client| client.id).collect();
+        for chunk in ids.chunks(1_000) {
+            self.refresh(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&self, ids: &[ClientId]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let today = self.now().date_naive();
+        let mut values: Vec<Value> = vec![cut(today).into(), self.now().into()];
+        let mut places = Vec::with_capacity(ids.len());
+        for id in ids {
+            values.push((*id).into());
+            places.push(format!("${}", values.len()));
+        }
+        let sql = upsert(self.backend(), &places.join(", "));
+        self.execute_raw(Statement::from_sql_and_values(self.backend(), sql, values))
+            .await?;
+        Ok(())
+    }
+
+    /// What `client` owes on approved orders, `except` one, in minor units of its currency. Negative when
+    /// it has paid too much.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn receivable_except(
+        &self,
+        client: &LockedClient,
+        except: Option<OrderId>,
+    ) -> Result<i64> {
+        let sum = dialect::sum(
+            self.backend(),
+            "o.total_minor - o.paid_minor - o.returned_minor",
+        );
+        let mut values: Vec<Value> = vec![client.id.into()];
+        let mut sql = format!(
+            "SELECT {sum} AS owed FROM orders o WHERE o.client_id = $1 AND o.status IN {BOOKED}"
+        );
+        if let Some(order) = except {
+            values.push(order.into());
+            sql.push_str(" AND o.id <> $2");
+        }
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let row = self.query_one_raw(statement).await?;
+        Ok(match row {
+            Some(row) => row.try_get("", "owed")?,
+            None => 0,
+        })
+    }
+}
+
+impl Session {
+    /// Clients whose statistics are out of date by the passing of time: an order left the trailing year,
+    /// or a tier override expired. At most `limit`.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn clients_with_stale_stats(&self, limit: u64) -> Result<Vec<ClientId>> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "SELECT client_id FROM client_stats WHERE trailing_until_on <= $1 UNION \
+             SELECT client_id FROM tier_assignments WHERE expires_at <= $2 AND ended_at IS NULL \
+             LIMIT $3",
+            [
+                self.now().date_naive().into(),
+                self.now().into(),
+                i64::try_from(limit).unwrap_or(i64::MAX).into(),
+            ],
+        );
+        self.query_all_raw(statement)
+            .await?
+            .iter()
+            .map(|row| Ok(row.try_get("", "client_id")?))
+            .collect()
+    }
+}
+
+/// The last day before the trailing year that ends today.
+fn cut(today: NaiveDate) -> NaiveDate {
+    today
+        .checked_sub_days(Days::new(TRAILING_DAYS))
+        .unwrap_or(NaiveDate::MIN)
+}
+
+fn upsert(backend: DbBackend, ids: &str) -> String {
+    let revenue = "o.lines_minor - o.discount_minor - o.returned_minor";
+    let lifetime = dialect::sum(backend, revenue);
+    let trailing = dialect::sum(
+        backend,
+        &format!("CASE WHEN o.placed_on > $1 THEN {revenue} END"),
+    );
+    let receivable = dialect::sum(backend, "o.total_minor - o.paid_minor - o.returned_minor");
+    let until = dialect::add_days(
+        backend,
+        "MIN(CASE WHEN o.placed_on > $1 THEN o.placed_on END)",
+        TRAILING_DAYS,
+    );
+    let span = dialect::days_between(backend, "MIN(o.placed_on)", "MAX(o.placed_on)");
+    format!(
+        "INSERT INTO client_stats (client_id, order_count, first_order_on, last_order_on, \
+         lifetime_revenue_minor, trailing_revenue_minor, trailing_until_on, receivable_minor, \
+         cycle_days, tier_id, updated_at) \
+         SELECT c.id, COUNT(o.id), MIN(o.placed_on), MAX(o.placed_on), {lifetime}, {trailing}, {until}, \
+         {receivable}, CASE WHEN COUNT(o.id) > 1 THEN {span} / (COUNT(o.id) - 1) END, \
+         (SELECT a.tier_id FROM tier_assignments a JOIN tier_schemes s ON s.id = a.scheme_id \
+          WHERE a.client_id = c.id AND s.is_default AND s.archived_at IS NULL AND a.ended_at IS NULL \
+          AND (a.expires_at IS NULL OR a.expires_at > $2) \
+          ORDER BY CASE WHEN a.kind = 'OVERRIDE' THEN 0 ELSE 1 END, a.assigned_at DESC, a.id DESC LIMIT 1), $2 \
+         FROM clients c LEFT JOIN orders o ON o.client_id = c.id AND o.status IN {BOOKED} \
+         WHERE c.id IN ({ids}) GROUP BY c.id \
+         ON CONFLICT (client_id) DO UPDATE SET order_count = excluded.order_count, \
+         first_order_on = excluded.first_order_on, last_order_on = excluded.last_order_on, \
+         lifetime_revenue_minor = excluded.lifetime_revenue_minor, \
+         trailing_revenue_minor = excluded.trailing_revenue_minor, \
+         trailing_until_on = excluded.trailing_until_on, receivable_minor = excluded.receivable_minor, \
+         cycle_days = excluded.cycle_days, tier_id = excluded.tier_id, updated_at = excluded.updated_at"
+    )
+}

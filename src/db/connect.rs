@@ -1,0 +1,231 @@
+//! Opening the database. SQLite: one writer connection and some readers on one file. PostgreSQL: one
+//! pool. Migrations run under a lock.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, sqlx};
+
+use super::session::Session;
+use super::tx;
+use super::viewer::Viewer;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// `sqlite://path` or `postgres://user@host/name`.
+    pub url: String,
+    /// Connections for reads on SQLite; all connections on PostgreSQL. 1 or more.
+    pub max_connections: u32,
+    /// How long a caller waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may run (PostgreSQL).
+    pub statement_timeout: Duration,
+    /// Signs page cursors.
+    pub cursor_key: [u8; 32],
+}
+
+impl DatabaseConfig {
+    /// The defaults for `url`: 4 connections per core, 5 seconds of patience.
+    pub fn new(url: impl Into<String>, cursor_key: [u8; 32]) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            url: url.into(),
+            max_connections: u32::try_from(cores.saturating_mul(4)).unwrap_or(8),
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            cursor_key,
+        }
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) write: DatabaseConnection,
+    pub(super) read: DatabaseConnection,
+    pub(super) clock: Clock,
+    pub(super) cursor_key: ring::hmac::Key,
+}
+
+impl Database {
+    /// Opens the database (a SQLite file is made when absent). Runs no migration.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL; `UNAVAILABLE` when it cannot be reached.
+    pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
+        let (write, read) = if config.url.starts_with("sqlite:") {
+            let write = sea_orm::Database::connect(sqlite(config, Access::Write)).await?;
+            let read = sea_orm::Database::connect(sqlite(config, Access::Read)).await?;
+            (write, read)
+        } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
+            let pool = sea_orm::Database::connect(postgres(config)).await?;
+            (pool.clone(), pool)
+        } else {
+            return Err(Error::bad_input(
+                "DATABASE_URL",
+                "the database URL starts with sqlite:// or postgres://",
+            ));
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                write,
+                read,
+                clock,
+                cursor_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.cursor_key),
+            }),
+        })
+    }
+
+    /// Brings the tables up to date. On PostgreSQL under an advisory lock, so that processes that start
+    /// together do not race.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a step fails; the step leaves nothing behind.
+    pub async fn migrate(&self) -> Result<()> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(Migrator::up(&self.inner.write, None).await?);
+        }
+        // The lock lives and dies with this transaction, whatever happens to the process.
+        let lock = tx::begin(&self.inner.write).await?;
+        lock.execute_unprepared("SELECT pg_advisory_xact_lock(7300517)")
+            .await?;
+        lock.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
+            .await?;
+        let outcome = if self.pool_is_single() {
+            Migrator::up(&lock, None).await
+        } else {
+            Migrator::up(&self.inner.write, None).await
+        };
+        lock.commit().await?;
+        Ok(outcome?)
+    }
+
+    /// The names of the migration steps that have not run yet.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database cannot be reached.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>> {
+        let pending = Migrator::get_pending_migrations(&self.inner.write).await?;
+        Ok(pending.iter().map(|step| step.name().to_owned()).collect())
+    }
+
+    /// Answers when the database does.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.inner.read.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Whether this is PostgreSQL or SQLite, in words.
+    pub fn kind(&self) -> &'static str {
+        match self.backend() {
+            DbBackend::Postgres => "PostgreSQL",
+            _ => "SQLite",
+        }
+    }
+
+    /// The clock of this database.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// A session of `viewer`. `statements` counts what it sends to the database.
+    pub fn session(&self, viewer: Viewer, statements: Arc<AtomicU32>) -> Session {
+        Session::new(self.clone(), viewer, statements)
+    }
+
+    /// The unscoped door, for what no person asked for: sign-in, import, jobs, demo data. `reason` says
+    /// why, and a test holds the list of its callers.
+    pub fn as_system(&self, reason: &'static str) -> Session {
+        Session::new(self.clone(), Viewer::system(reason), Arc::default())
+    }
+
+    pub(super) fn backend(&self) -> DbBackend {
+        self.inner.write.get_database_backend()
+    }
+
+    fn pool_is_single(&self) -> bool {
+        self.inner
+            .write
+            .get_postgres_connection_pool()
+            .options()
+            .get_max_connections()
+            < 2
+    }
+}
+
+enum Access {
+    Read,
+    Write,
+}
+
+fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
+    let (max, query_only) = match access {
+        Access::Read => (config.max_connections.max(1), "ON"),
+        Access::Write => (1, "OFF"),
+    };
+    let url = config.url.split('?').next().unwrap_or_default().to_owned();
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(max)
+        .min_connections(1)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                .pragma("temp_store", "memory")
+                .pragma("mmap_size", "268435456")
+                .pragma("query_only", query_only)
+                .statement_cache_capacity(256)
+        });
+    options
+}
+
+fn postgres(config: &DatabaseConfig) -> ConnectOptions {
+    let mut options = ConnectOptions::new(&config.url);
+    options
+        .max_connections(config.max_connections.max(1))
+        .min_connections(1)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .set_application_name("clientele")
+        .statement_timeout(config.statement_timeout)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.statement_cache_capacity(256).options([
+                ("lock_timeout", "2000"),
+                ("idle_in_transaction_session_timeout", "15000"),
+                ("timezone", "UTC"),
+            ])
+        })
+        // A transaction whose `begin` was abandoned half-way may leave its connection inside a
+        // transaction. Such a connection is closed when it comes back, never lent again.
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                Box::pin(async move { Ok(!sqlx::Connection::is_in_transaction(connection)) })
+            })
+        });
+    options
+}

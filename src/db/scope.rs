@@ -1,0 +1,367 @@
+//! THE policy: one line per table says which rows a viewer sees, and who may write them. A table without
+//! a line cannot be queried.
+
+use entity::{
+    ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
+    handover, handover_client, note, order, order_event, order_line, order_return,
+    order_return_line, payment, product, product_category, session, stock_level, stock_movement,
+    tier, tier_assignment, tier_scheme, user, user_reach,
+};
+use sea_orm::sea_query::{Condition, Expr, Query, SelectStatement, UnionType};
+use sea_orm::{ColumnTrait, EntityTrait, Value};
+
+use super::viewer::{Actor, Viewer};
+use chrono::{DateTime, Utc};
+
+/// Which rows of a table a viewer sees.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule<C> {
+    /// Every signed-in user sees every row: catalogues, the directory of colleagues.
+    Everyone,
+    /// The clients themselves.
+    Clients,
+    /// Rows that belong to the client in this column.
+    ThroughClient(C),
+    /// Rows of the user in this column; administrators see all.
+    OwnUser(C),
+    /// Administrators and managers see every row, others none.
+    Managers,
+}
+
+/// Who may write rows of a table that they see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// Whoever sees the row.
+    Viewers,
+    /// Managers and administrators.
+    Managers,
+    /// Administrators.
+    Admins,
+}
+
+/// A table with a rule.
+pub trait Scoped: EntityTrait<Model: Send + Sync + 'static> {
+    /// Which rows.
+    const RULE: Rule<Self::Column>;
+    /// Who may write.
+    const WRITERS: Writers;
+    /// What a person calls one row, as in "no such client".
+    const NAME: &'static str;
+}
+
+/// A table whose rows have an id of their own.
+pub trait Keyed: Scoped {
+    /// The type of its id.
+    type Id: Into<Value> + Copy + Eq + std::hash::Hash + Send + Sync + 'static;
+    /// The id column.
+    const ID: Self::Column;
+    /// The id of a row.
+    fn id(row: &Self::Model) -> Self::Id;
+}
+
+/// A table whose rows count their writes.
+pub trait Versioned: Keyed {
+    /// The version column.
+    const VERSION: Self::Column;
+    /// The column of the last write.
+    const UPDATED_AT: Self::Column;
+    /// The version of a row.
+    fn version(row: &Self::Model) -> i64;
+}
+
+/// A table in a client's subtree.
+pub trait UnderClient: Scoped {
+    /// The column that names the client.
+    const CLIENT_ID: Self::Column;
+    /// The client of a row.
+    fn client_id(row: &Self::Model) -> ClientId;
+}
+
+macro_rules! scoped {
+    ($table:ident, $name:literal, $rule:expr, $writers:ident $(, $extra:ident)*) => {
+        impl Scoped for $table::Entity {
+            const RULE: Rule<$table::Column> = $rule;
+            const WRITERS: Writers = Writers::$writers;
+            const NAME: &'static str = $name;
+        }
+        $(scoped!(@$extra $table);)*
+    };
+    (@keyed $table:ident) => {
+        impl Keyed for $table::Entity {
+            type Id = <<$table::Entity as EntityTrait>::PrimaryKey as sea_orm::PrimaryKeyTrait>::ValueType;
+            const ID: $table::Column = $table::Column::Id;
+            fn id(row: &$table::Model) -> Self::Id {
+                row.id
+            }
+        }
+    };
+    (@versioned $table:ident) => {
+        impl Versioned for $table::Entity {
+            const VERSION: $table::Column = $table::Column::Version;
+            const UPDATED_AT: $table::Column = $table::Column::UpdatedAt;
+            fn version(row: &$table::Model) -> i64 {
+                row.version
+            }
+        }
+    };
+    (@under_client $table:ident) => {
+        impl UnderClient for $table::Entity {
+            const CLIENT_ID: $table::Column = $table::Column::ClientId;
+            fn client_id(row: &$table::Model) -> ClientId {
+                row.client_id
+            }
+        }
+    };
+}
+
+use Rule::{Clients, Everyone, Managers, OwnUser, ThroughClient};
+
+scoped!(user, "user", Everyone, Admins, keyed, versioned);
+scoped!(user_reach, "user", Everyone, Admins);
+scoped!(
+    session,
+    "session",
+    OwnUser(session::Column::UserId),
+    Viewers,
+    keyed
+);
+scoped!(client, "client", Clients, Viewers, keyed, versioned);
+scoped!(
+    client_tag,
+    "tag",
+    ThroughClient(client_tag::Column::ClientId),
+    Viewers,
+    under_client
+);
+scoped!(
+    client_member,
+    "team member",
+    ThroughClient(client_member::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    client_stats,
+    "client",
+    ThroughClient(client_stats::Column::ClientId),
+    Viewers,
+    under_client
+);
+scoped!(
+    address,
+    "address",
+    ThroughClient(address::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    note,
+    "note",
+    ThroughClient(note::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    contact,
+    "contact",
+    ThroughClient(contact::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    product_category,
+    "category",
+    Everyone,
+    Managers,
+    keyed,
+    versioned
+);
+scoped!(product, "product", Everyone, Managers, keyed, versioned);
+scoped!(stock_level, "product", Everyone, Managers);
+scoped!(stock_movement, "stock movement", Managers, Managers, keyed);
+scoped!(
+    order,
+    "order",
+    ThroughClient(order::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    order_line,
+    "order line",
+    ThroughClient(order_line::Column::ClientId),
+    Viewers,
+    keyed,
+    under_client
+);
+scoped!(
+    order_event,
+    "order event",
+    ThroughClient(order_event::Column::ClientId),
+    Viewers,
+    keyed,
+    under_client
+);
+scoped!(
+    order_return,
+    "return",
+    ThroughClient(order_return::Column::ClientId),
+    Viewers,
+    keyed,
+    under_client
+);
+scoped!(
+    order_return_line,
+    "return",
+    ThroughClient(order_return_line::Column::ClientId),
+    Viewers,
+    keyed,
+    under_client
+);
+scoped!(
+    payment,
+    "payment",
+    ThroughClient(payment::Column::ClientId),
+    Viewers,
+    keyed,
+    versioned,
+    under_client
+);
+scoped!(
+    tier_scheme,
+    "tier scheme",
+    Everyone,
+    Managers,
+    keyed,
+    versioned
+);
+scoped!(tier, "tier", Everyone, Managers, keyed, versioned);
+scoped!(
+    tier_assignment,
+    "tier assignment",
+    ThroughClient(tier_assignment::Column::ClientId),
+    Viewers,
+    keyed,
+    under_client
+);
+scoped!(handover, "hand-over", Managers, Managers, keyed);
+scoped!(
+    handover_client,
+    "hand-over",
+    ThroughClient(handover_client::Column::ClientId),
+    Managers,
+    under_client
+);
+
+/// The rows of `E` that `viewer` sees, as a condition; nothing when all.
+pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
+    let Actor::User { id, role, .. } = viewer.actor() else {
+        return None;
+    };
+    match E::RULE {
+        Everyone => None,
+        Clients => clients(viewer, now),
+        ThroughClient(column) => {
+            let visible = visible_client_ids(viewer, now)?;
+            Some(Condition::all().add(column.in_subquery(visible)))
+        }
+        OwnUser(column) => match role {
+            UserRole::Admin => None,
+            UserRole::Rep | UserRole::Manager => Some(Condition::all().add(column.eq(*id))),
+        },
+        Managers => match role {
+            UserRole::Admin | UserRole::Manager => None,
+            UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
+        },
+    }
+}
+
+/// The one choice of access path to clients: all, or those of the owners in reach, and, only when there
+/// are any, those shared. An `OR` of owner and share would cost PostgreSQL its indexes, so with shares the
+/// ids come from two branches of a `UNION ALL`.
+fn clients(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
+    let owned = owned(viewer)?;
+    if !viewer.has_shares() {
+        return Some(owned);
+    }
+    let ids = visible_client_ids(viewer, now)?;
+    Some(Condition::all().add(client::Column::Id.in_subquery(ids)))
+}
+
+fn visible_client_ids(viewer: &Viewer, now: DateTime<Utc>) -> Option<SelectStatement> {
+    let owned = owned(viewer)?;
+    let mut ids = Query::select();
+    ids.column((client::Entity, client::Column::Id))
+        .from(client::Entity)
+        .cond_where(owned);
+    if viewer.has_shares() {
+        ids.union(UnionType::All, shared_client_ids(viewer, now)?);
+    }
+    Some(ids)
+}
+
+fn owned(viewer: &Viewer) -> Option<Condition> {
+    let Actor::User {
+        id,
+        role,
+        is_pool_keeper,
+        ..
+    } = viewer.actor()
+    else {
+        return None;
+    };
+    match role {
+        UserRole::Admin => None,
+        UserRole::Rep => Some(Condition::all().add(client::Column::OwnerId.eq(*id))),
+        UserRole::Manager => {
+            let mut reach = Query::select();
+            reach
+                .column(user_reach::Column::UserId)
+                .from(user_reach::Entity)
+                .and_where(user_reach::Column::ManagerId.eq(*id));
+            let mut condition = Condition::any().add(client::Column::OwnerId.in_subquery(reach));
+            if *is_pool_keeper {
+                condition = condition.add(client::Column::OwnerId.is_null());
+            }
+            Some(condition)
+        }
+    }
+}
+
+fn shared_client_ids(viewer: &Viewer, now: DateTime<Utc>) -> Option<SelectStatement> {
+    let Actor::User { id, role, .. } = viewer.actor() else {
+        return None;
+    };
+    let mut ids = Query::select();
+    ids.column(client_member::Column::ClientId)
+        .from(client_member::Entity)
+        .cond_where(
+            Condition::any()
+                .add(client_member::Column::ExpiresAt.is_null())
+                .add(client_member::Column::ExpiresAt.gt(now)),
+        );
+    match role {
+        UserRole::Rep => {
+            ids.and_where(client_member::Column::UserId.eq(*id));
+        }
+        UserRole::Manager | UserRole::Admin => {
+            let mut reach = Query::select();
+            reach
+                .column(user_reach::Column::UserId)
+                .from(user_reach::Entity)
+                .and_where(user_reach::Column::ManagerId.eq(*id));
+            ids.and_where(client_member::Column::UserId.in_subquery(reach));
+        }
+    }
+    Some(ids)
+}

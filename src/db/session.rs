@@ -1,0 +1,139 @@
+//! One request's way to the database: the viewer, scoped reads, and the door to scoped writes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, ExecResult, QueryResult, Statement,
+    StatementBuilder,
+};
+
+use super::connect::Database;
+use super::scope::Scoped;
+use super::select::ScopedSelect;
+use super::tx::{self, Tx};
+use super::viewer::Viewer;
+use crate::error::Result;
+
+/// Scoped reads for one viewer. Cheap to clone.
+#[derive(Clone)]
+pub struct Session {
+    database: Database,
+    viewer: Arc<Viewer>,
+    statements: Arc<AtomicU32>,
+    pub(super) within: Option<Arc<DatabaseTransaction>>,
+    now: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    pub(super) fn new(database: Database, viewer: Viewer, statements: Arc<AtomicU32>) -> Self {
+        Self {
+            database,
+            viewer: Arc::new(viewer),
+            statements,
+            within: None,
+            now: None,
+        }
+    }
+
+    pub(super) fn inside(&self, transaction: Arc<DatabaseTransaction>, now: DateTime<Utc>) -> Self {
+        Self {
+            within: Some(transaction),
+            now: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// Who is asking.
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// The present instant; inside a transaction the same all along.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now.unwrap_or_else(|| self.database.clock().now())
+    }
+
+    /// The present day where the viewer is.
+    pub fn today(&self) -> NaiveDate {
+        self.now()
+            .with_timezone(&self.viewer.time_zone())
+            .date_naive()
+    }
+
+    /// A query on `E`, held to its scope.
+    pub fn select<E: Scoped>(&self) -> ScopedSelect<E> {
+        ScopedSelect::new(self.clone())
+    }
+
+    /// Runs `work` in a transaction: all of it is kept, or nothing. It goes on when the caller goes away,
+    /// and is run again, up to three times, when the database asks for that.
+    ///
+    /// # Errors
+    /// What `work` fails with; `CONFLICT`, `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
+    pub async fn write<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        tx::run(self.clone(), work).await
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn cursor_key(&self) -> &ring::hmac::Key {
+        &self.database.inner.cursor_key
+    }
+
+    pub(super) fn backend(&self) -> DbBackend {
+        self.database.backend()
+    }
+
+    fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) async fn query_all<S: StatementBuilder + Sync>(
+        &self,
+        statement: &S,
+    ) -> Result<Vec<QueryResult>> {
+        self.query_all_raw(self.backend().build(statement)).await
+    }
+
+    pub(super) async fn query_one<S: StatementBuilder + Sync>(
+        &self,
+        statement: &S,
+    ) -> Result<Option<QueryResult>> {
+        self.query_one_raw(self.backend().build(statement)).await
+    }
+
+    pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        self.count();
+        Ok(match &self.within {
+            Some(transaction) => transaction.query_all_raw(statement).await?,
+            None => self.database.inner.read.query_all_raw(statement).await?,
+        })
+    }
+
+    pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
+        self.count();
+        Ok(match &self.within {
+            Some(transaction) => transaction.query_one_raw(statement).await?,
+            None => self.database.inner.read.query_one_raw(statement).await?,
+        })
+    }
+
+    /// Only inside a transaction: the reading connections refuse to write.
+    pub(super) async fn execute_raw(&self, statement: Statement) -> Result<ExecResult> {
+        self.count();
+        Ok(match &self.within {
+            Some(transaction) => transaction.execute_raw(statement).await?,
+            None => self.database.inner.read.execute_raw(statement).await?,
+        })
+    }
+}
