@@ -59,8 +59,12 @@ const SQL_BEGINNINGS: &[&str] = &[
     "BEGIN", "COMMIT", "ROLLBACK", "VACUUM", "EXPLAIN ", "LOCK ", "NOTIFY ", "LISTEN ",
 ];
 
-/// Every use of the door that no scope guards: (file, the reason it gives).
-const UNSCOPED: &[(&str, &str)] = &[];
+/// Every use of the door that no scope guards: (file, the reason it gives). Within `db` the reason may be
+/// empty: the caller's is passed on.
+const UNSCOPED: &[(&str, &str)] = &[
+    // The door itself.
+    ("src/db/connect.rs", ""),
+];
 
 /// What must not be left in what ships.
 const LEFTOVERS: &[&str] = &[".unwrap()", "todo!", "dbg!", "unimplemented!"];
@@ -204,13 +208,17 @@ fn unscoped_doors(sources: &[Source], allowed: &[(&str, &str)]) -> Vec<String> {
                 if is_definition || !after.starts_with('(') {
                     continue;
                 }
-                let argument = &source.uncommented[at + door.len() + 1..];
-                // The reason may follow other arguments: it is the first text before the call ends.
-                let call = &argument[..argument.find(')').unwrap_or(argument.len())];
-                let Some(reason) = call.split('"').nth(1) else {
+                // Comments and texts are blanked in place, so a bracket in a reason does not end the call.
+                let start = at + door.len() + 1;
+                let end = source.code[start..]
+                    .find(')')
+                    .map_or(source.code.len(), |end| start + end);
+                let written = source.uncommented[start..end].split('"').nth(1);
+                if written.is_none() && !is_within(&source.path, "src/db") {
                     findings.offence(source, at, "the unscoped door needs a reason, written out");
                     continue;
-                };
+                }
+                let reason = written.unwrap_or_default();
                 let listed = allowed
                     .iter()
                     .position(|(path, listed)| *path == source.path && *listed == reason);

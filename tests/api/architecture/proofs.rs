@@ -140,6 +140,18 @@ fn unlisted_doors_are_found() {
         &source,
         &[("src/jobs/a.rs", "nightly tiers")],
     ));
+    // A reason may be passed on within db, where that is listed, and nowhere else.
+    let passing = "fn f(reason: &str) { Viewer::system(reason) }";
+    let listed = |path| unscoped_doors(&file(path, passing), &[(path, "")]);
+    assert_none(&listed("src/db/a.rs"));
+    assert_eq!(unscoped_doors(&file("src/db/a.rs", passing), &[]).len(), 1);
+    assert_eq!(listed("src/jobs/a.rs").len(), 2);
+    // A bracket or a comment in the call changes nothing.
+    let bracket = file(
+        "src/jobs/a.rs",
+        "fn f() { db.as_system(/* ) */ \"a (b) c\") }",
+    );
+    assert_none(&unscoped_doors(&bracket, &[("src/jobs/a.rs", "a (b) c")]));
     // The reason is part of the entry, and an entry without a use fails.
     assert_eq!(
         unscoped_doors(&source, &[("src/jobs/a.rs", "other")]).len(),
