@@ -89,31 +89,16 @@ const SURNAMES: &[(char, &str)] = &[
     ('仇', "qiu"),
     ('查', "zha"),
     ('任', "ren"),
-    ('盖', "ge"),
     ('区', "ou"),
     ('翟', "zhai"),
     ('覃', "qin"),
     ('乐', "yue"),
     ('朴', "piao"),
-    ('冼', "xian"),
-    ('召', "shao"),
-    ('华', "hua"),
-    ('宁', "ning"),
     ('尉', "yu"),
     ('缪', "miao"),
-    ('种', "chong"),
-    ('繁', "po"),
-    ('长', "zhang"),
-    ('折', "she"),
-    ('员', "yun"),
-    ('秘', "bi"),
-    ('重', "chong"),
-    ('牟', "mu"),
     ('逄', "pang"),
     ('佴', "nai"),
-    ('句', "gou"),
     ('燕', "yan"),
-    ('葛', "ge"),
 ];
 
 /// Letters that no Unicode decomposition takes apart, as people type them without their key.
@@ -328,7 +313,8 @@ fn without_apostrophes(folded: &str) -> String {
 fn read(folded: &str, surname: Surname) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = folded;
-    if surname == Surname::Yes && is_person(folded) {
+    let starts_known_word = READINGS.iter().any(|(word, _)| folded.starts_with(word));
+    if surname == Surname::Yes && is_person(folded) && !starts_known_word {
         let mut characters = rest.chars();
         if let Some(first) = characters.next()
             && let Some((_, reading)) = SURNAMES.iter().find(|(name, _)| *name == first)

@@ -78,6 +78,8 @@ fn a_surname_is_found_by_both_readings_and_sorts_by_its_own() {
     assert!(finds("zengguofan", &["曾国藩"]));
     assert_eq!(name_sort("单磊"), "shan lei");
     assert_eq!(name_sort("单身公寓"), "dan shen gong yu");
+    assert_eq!(name_sort("乐器店"), "yue qi dian");
+    assert_eq!(name_sort("长江"), "chang jiang");
 }
 
 #[test]
