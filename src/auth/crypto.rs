@@ -3,7 +3,7 @@
 //! `jsonwebtoken` brings no algorithm of its own: with no backend installed it panics at the first
 //! token. Its ready-made backends are not used: one brings an RSA crate with an open timing advisory,
 //! the other a second C library beside `ring`, which the database driver already links for TLS.
-//! Supported: HS256, HS384, HS512, EdDSA (Ed25519) and RS256; everything else is an error.
+//! Supported: HS256, HS384, HS512, `EdDSA` (Ed25519) and RS256; everything else is an error.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
@@ -64,6 +64,10 @@ pub(super) fn rsa_key_pair(der: &[u8]) -> Result<RsaKeyPair> {
         .map_err(|rejected| ErrorKind::InvalidRsaKey(rejected.to_string()).into())
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the provider's signature"
+)]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     check_family(*algorithm, key.family())?;
     let bytes = key.as_bytes();
@@ -80,6 +84,10 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     })
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the provider's signature"
+)]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     check_family(*algorithm, key.family())?;
     Ok(match hmac_algorithm(*algorithm) {
@@ -131,7 +139,11 @@ impl JwtSigner for Hmac {
 }
 
 impl Verifier<Vec<u8>> for Hmac {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), SignatureError> {
+    fn verify(
+        &self,
+        message: &[u8],
+        signature: &Vec<u8>,
+    ) -> std::result::Result<(), SignatureError> {
         hmac::verify(&self.key, message, signature).map_err(|_| SignatureError::new())
     }
 }
@@ -159,7 +171,11 @@ impl JwtSigner for Ed25519Signer {
 struct Ed25519Verifier(Vec<u8>);
 
 impl Verifier<Vec<u8>> for Ed25519Verifier {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), SignatureError> {
+    fn verify(
+        &self,
+        message: &[u8],
+        signature: &Vec<u8>,
+    ) -> std::result::Result<(), SignatureError> {
         UnparsedPublicKey::new(&ED25519, &self.0)
             .verify(message, signature)
             .map_err(|_| SignatureError::new())
@@ -198,16 +214,18 @@ impl JwtSigner for RsaSigner {
 struct RsaVerifier(DecodingKey);
 
 impl Verifier<Vec<u8>> for RsaVerifier {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), SignatureError> {
+    fn verify(
+        &self,
+        message: &[u8],
+        signature: &Vec<u8>,
+    ) -> std::result::Result<(), SignatureError> {
         match self.0.kind() {
             DecodingKeyKind::SecretOrDer(der) => {
                 UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).verify(message, signature)
             }
-            DecodingKeyKind::RsaModulusExponent { n, e } => PublicKeyComponents { n, e }.verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                message,
-                signature,
-            ),
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
         }
         .map_err(|_| SignatureError::new())
     }
@@ -243,8 +261,8 @@ mod tests {
     #[test]
     fn eddsa_agrees_with_rfc_8037_appendix_a4() {
         install();
-        let key = DecodingKey::from_ed_components("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-            .unwrap();
+        let key =
+            DecodingKey::from_ed_components("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
         let message = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         assert!(verify(signature, message.as_bytes(), &key, Algorithm::EdDSA).unwrap());

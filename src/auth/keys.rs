@@ -175,7 +175,7 @@ impl KeyRecord {
 
     /// Reads an Ed25519 or RSA key (2048 bits or more) from PEM: `PRIVATE KEY` (PKCS #8) or
     /// `RSA PRIVATE KEY` for a key that signs, `PUBLIC KEY` or `RSA PUBLIC KEY` for one that only
-    /// verifies. The kind of key sets the algorithm: EdDSA or RS256.
+    /// verifies. The kind of key sets the algorithm: `EdDSA` or RS256.
     ///
     /// # Errors
     /// [`KeyError::BadPem`] for anything else, encrypted keys among them.
@@ -395,14 +395,14 @@ fn read_private(path: &Path) -> Result<Vec<u8>, KeyError> {
 fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(KeyError::Exposed {
+    let others = mode & 0o077;
+    if others > 0 {
+        return Err(KeyError::Exposed {
             path: path.to_owned(),
             mode,
-        })
+        });
     }
+    Ok(())
 }
 
 #[cfg(not(unix))]
@@ -439,12 +439,11 @@ fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 fn publish(draft: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(draft, path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A file system without hard links. Two first starts in the same instant could then disagree
         // until one is restarted; a torn file is still impossible.
         Err(_) if !path.exists() => fs::rename(draft, path),
-        Err(_) => Ok(()),
+        // Linked, or another process was faster.
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -526,7 +525,11 @@ fn pem_block(pem: &str) -> Result<(&str, Vec<u8>), KeyError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 mod tests {
     use super::*;
 
@@ -547,7 +550,10 @@ mod tests {
         info.extend(ED25519_ALGORITHM);
         info.extend([0x03, 0x21, 0x00]);
         info.extend(public.public_key().as_ref());
-        (pem("PRIVATE KEY", private.as_ref()), pem("PUBLIC KEY", &info))
+        (
+            pem("PRIVATE KEY", private.as_ref()),
+            pem("PUBLIC KEY", &info),
+        )
     }
 
     fn secret() -> Vec<u8> {
@@ -622,7 +628,10 @@ mod tests {
             let _ = fs::remove_file(&path);
             write_private(&path, weak.as_bytes()).unwrap();
             let error = refusal(Keyring::open_or_create(dir.path()));
-            assert!(error.contains(SECRET_FILE) && error.contains("needs 32"), "{error}");
+            assert!(
+                error.contains(SECRET_FILE) && error.contains("needs 32"),
+                "{error}"
+            );
             assert_eq!(fs::read_to_string(&path).unwrap().trim(), weak);
         }
     }

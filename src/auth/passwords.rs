@@ -170,26 +170,24 @@ impl Passwords {
     /// # Errors
     /// Internal when `stored` is not one of our hashes or the service is stopping.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<bool> {
-        // No stored password is longer, so a longer one is never right; its length is the caller's own
-        // doing, so cutting the work short for it would still tell nothing but costs nothing to avoid.
+        // No password longer than that was ever set, so it is not the right one; the work is done all the
+        // same, on nothing.
         let (password, stored) = if fits(password) {
             (normalized(password), stored.map(str::to_owned))
         } else {
             (String::new(), None)
         };
-        self.run(move |argon2| match stored {
-            Some(stored) => {
-                let hash = PasswordHash::new(&stored).map_err(hashing_failed)?;
-                match argon2.verify_password(password.as_bytes(), &hash) {
-                    Ok(()) => Ok(true),
-                    Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-                    Err(error) => Err(hashing_failed(error)),
-                }
-            }
-            None => {
+        self.run(move |argon2| {
+            let Some(stored) = stored else {
                 let hash = argon2.hash_password_with_salt(password.as_bytes(), b"no such password");
                 let _ = black_box(hash);
-                Ok(false)
+                return Ok(false);
+            };
+            let hash = PasswordHash::new(&stored).map_err(hashing_failed)?;
+            match argon2.verify_password(password.as_bytes(), &hash) {
+                Ok(()) => Ok(true),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(hashing_failed(error)),
             }
         })
         .await
@@ -286,14 +284,20 @@ mod tests {
     async fn the_right_password_verifies_and_others_do_not() {
         let passwords = Passwords::new().unwrap();
         let stored = passwords.hash("two green umbrellas").await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
         for (password, right) in [
             ("two green umbrellas", true),
             ("two green umbrella", false),
             ("Two green umbrellas", false),
             ("", false),
         ] {
-            assert_eq!(passwords.verify(password, Some(&stored)).await.unwrap(), right);
+            assert_eq!(
+                passwords.verify(password, Some(&stored)).await.unwrap(),
+                right
+            );
         }
     }
 
@@ -319,7 +323,10 @@ mod tests {
             least
         };
         let (unknown, known) = (least(None).await, least(Some(&stored)).await);
-        assert!(unknown * 3 > known && known * 3 > unknown, "{unknown:?} {known:?}");
+        assert!(
+            unknown * 3 > known && known * 3 > unknown,
+            "{unknown:?} {known:?}"
+        );
         assert!(!passwords.verify("no such password", None).await.unwrap());
     }
 
@@ -337,7 +344,10 @@ mod tests {
     #[tokio::test]
     async fn composed_and_decomposed_spellings_are_one_password() {
         let passwords = Passwords::new().unwrap();
-        let stored = passwords.hash("caf\u{e9} \u{ff11}\u{ff12} noir").await.unwrap();
+        let stored = passwords
+            .hash("caf\u{e9} \u{ff11}\u{ff12} noir")
+            .await
+            .unwrap();
         let typed = "cafe\u{301} 12 noir";
         assert!(passwords.verify(typed, Some(&stored)).await.unwrap());
     }
@@ -379,7 +389,12 @@ mod tests {
 
     #[test]
     fn the_address_and_its_local_part_are_refused_in_any_case() {
-        for password in [EMAIL, "LIN.Qiaoyun@Example.com", "lin.qiaoyun", "Lin.QiaoYun"] {
+        for password in [
+            EMAIL,
+            "LIN.Qiaoyun@Example.com",
+            "lin.qiaoyun",
+            "Lin.QiaoYun",
+        ] {
             assert!(refused(password), "{password}");
         }
         assert!(!refused("lin.qiaoyun likes tea"));
@@ -387,7 +402,12 @@ mod tests {
 
     #[test]
     fn common_passwords_are_refused_in_any_case_and_width() {
-        for password in ["1234567890", "PassWord123", "qwertyuiop", "１２３４５６７８９０"] {
+        for password in [
+            "1234567890",
+            "PassWord123",
+            "qwertyuiop",
+            "１２３４５６７８９０",
+        ] {
             assert!(refused(password), "{password}");
         }
         for held in ["aaaaaaaaaaaa", "abababababab", "          "] {

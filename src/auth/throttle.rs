@@ -140,7 +140,11 @@ fn wait_after(free: i32, failures: i32) -> Option<TimeDelta> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -156,7 +160,11 @@ mod tests {
 
     /// The row after the first `n` failures, all in the first seconds.
     fn failed(n: i32) -> Failures {
-        (0..n).fold(None, |row, secs| Some(account(row.as_ref(), secs.into()).unwrap())).unwrap()
+        (0..n)
+            .fold(None, |row, secs| {
+                Some(account(row.as_ref(), secs.into()).unwrap())
+            })
+            .unwrap()
     }
 
     #[test]
@@ -231,7 +239,9 @@ mod tests {
 
     #[test]
     fn the_error_says_how_long() {
-        let error = Error::from(Wait { retry_after_secs: 42 });
+        let error = Error::from(Wait {
+            retry_after_secs: 42,
+        });
         assert_eq!(error.code(), Code::Throttled);
         assert!(error.message().contains("42 seconds"));
     }

@@ -215,7 +215,8 @@ fn check_times(claims: &WireClaims, now: DateTime<Utc>) -> Result<(), String> {
 }
 
 fn whole_seconds(timestamp: i64) -> Result<DateTime<Utc>> {
-    DateTime::from_timestamp_secs(timestamp).ok_or_else(|| Error::bug("a token time is out of range"))
+    DateTime::from_timestamp_secs(timestamp)
+        .ok_or_else(|| Error::bug("a token time is out of range"))
 }
 
 /// Only the form we write: `Uuid` alone would also read braces, upper case and no hyphens.
@@ -226,7 +227,11 @@ fn parse_id(wire: &str, prefix: &str) -> Option<Uuid> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -317,7 +322,10 @@ mod tests {
         let payload = part(&token, 1);
         let mut names: Vec<_> = payload.as_object().unwrap().keys().cloned().collect();
         names.sort();
-        assert_eq!(names, ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]);
+        assert_eq!(
+            names,
+            ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
+        );
         assert_eq!(payload["sub"], format!("user_{USER}"));
         assert_eq!(payload["sid"], format!("session_{SESSION}"));
     }
@@ -382,7 +390,11 @@ mod tests {
         let public = KeyRecord::from_pem(RSA_PUBLIC).unwrap();
         let token = issue(&tokens_with(keyring().signing_with(private).unwrap()));
         assert_eq!(part(&token, 0)["alg"], "RS256");
-        assert!(tokens_with(keyring().accepting(public)).verify(&token, now()).is_ok());
+        assert!(
+            tokens_with(keyring().accepting(public))
+                .verify(&token, now())
+                .is_ok()
+        );
         assert!(refused(&token), "a service without the key");
     }
 
@@ -521,7 +533,9 @@ mod tests {
 
     #[test]
     fn garbage_is_refused() {
-        for garbage in ["", ".", "..", "...", "a.b.c", "Bearer x", "\0\0\0", "é.é.é", "e30.e30."] {
+        for garbage in [
+            "", ".", "..", "...", "a.b.c", "Bearer x", "\0\0\0", "é.é.é", "e30.e30.",
+        ] {
             assert!(refused(garbage), "{garbage:?}");
         }
         let token = issue(&tokens());
