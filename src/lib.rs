@@ -1,5 +1,6 @@
 //! Clientele: the book of clients of a field sales team, served as GraphQL.
 
+pub mod auth;
 pub mod clock;
 pub mod db;
 pub mod domain;
