@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod db;
 pub mod error;
+pub mod http;
 
 pub use error::{Code, Error, Result};
