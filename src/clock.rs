@@ -23,9 +23,7 @@ impl Clock {
 
     /// Moves this clock, and every clone of it, forward (or back) by `by`. For tests and simulations.
     pub fn advance(&self, by: TimeDelta) {
-        self.offset_micros.fetch_add(
-            by.num_microseconds().unwrap_or_default(),
-            Ordering::Relaxed,
-        );
+        self.offset_micros
+            .fetch_add(by.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
     }
 }

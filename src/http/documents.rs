@@ -75,7 +75,10 @@ impl Documents {
             .map_err(|error| syntax_error(&error))?;
         meter::check_shape(&parsed)?;
         let document = Arc::new(parsed);
-        let bytes = text.len().saturating_mul(BYTES_PER_BYTE).saturating_add(1_024);
+        let bytes = text
+            .len()
+            .saturating_mul(BYTES_PER_BYTE)
+            .saturating_add(1_024);
         let entry = Entry {
             document: Arc::clone(&document),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
@@ -92,7 +95,8 @@ fn syntax_error(error: &parser::Error) -> Refusal {
         parser::Error::Syntax { message, .. } => {
             let last = message.lines().last().unwrap_or_default().trim();
             let last = last.strip_prefix("= ").unwrap_or(last);
-            last.replace("EOI", "the end of the document").replace('_', " ")
+            last.replace("EOI", "the end of the document")
+                .replace('_', " ")
         }
         other => other.to_string(),
     };

@@ -179,7 +179,12 @@ fn complete_path(
 
 /// Whether the error at `at` is one of `field`: the place is that of the field or of one of its arguments.
 fn is_at(field: &Positioned<Field>, at: Pos) -> bool {
-    field.pos == at || field.node.arguments.iter().any(|(_, value)| value.pos == at)
+    field.pos == at
+        || field
+            .node
+            .arguments
+            .iter()
+            .any(|(_, value)| value.pos == at)
 }
 
 fn key_of(field: &Positioned<Field>) -> PathSegment {

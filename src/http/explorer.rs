@@ -120,7 +120,9 @@ fn render(explorer: &Explorer, version: &str) -> String {
 
 fn serve_page(headers: &HeaderMap, page: &(Bytes, String)) -> Response {
     let (content, etag) = page;
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
     let mut response = if known == Some(etag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -144,7 +146,11 @@ fn serve_file(name: &str) -> Response {
         return response;
     };
     let mut response = Response::new(Body::from(Bytes::from_static(content)));
-    guard(&mut response, content_type, "public, max-age=31536000, immutable");
+    guard(
+        &mut response,
+        content_type,
+        "public, max-age=31536000, immutable",
+    );
     response
 }
 

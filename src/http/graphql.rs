@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::Documents;
 use super::errors::{self, Phase};
-use super::gateway::{Caller, Gateway};
+use super::gateway::Gateway;
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
 use super::negotiate::{self, MediaType};
@@ -141,7 +141,9 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             && let Some(statements) = &context.statements
         {
             let count = statements.load(Ordering::Relaxed);
-            response.headers_mut().insert(STATEMENTS, HeaderValue::from(count));
+            response
+                .headers_mut()
+                .insert(STATEMENTS, HeaderValue::from(count));
         }
         response
     }
@@ -190,7 +192,9 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
             OperationType::Mutation => {}
             OperationType::Subscription => {
-                return Err(Refusal::validation("subscriptions are not served over HTTP"));
+                return Err(Refusal::validation(
+                    "subscriptions are not served over HTTP",
+                ));
             }
         }
         let variables = Variables::from_json(serde_json::Value::Object(variables));
@@ -205,7 +209,9 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.operation_name = operation_name;
         run.data = caller.data;
         run.data.insert(context.request_id.clone());
-        run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(&document));
+        run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
+            &document,
+        ));
         let mut done = self.run(run, deadline).await?;
 
         let nothing_ran = done.data == Value::Null
@@ -277,13 +283,17 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     });
     match token.filter(|token| !token.is_empty()) {
         Some(token) => Ok(Some(token)),
-        None => Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into()),
+        None => {
+            Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into())
+        }
     }
 }
 
 /// Reads at most `limit` bytes, whether the length was announced or not.
 async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|value| value.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));

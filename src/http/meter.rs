@@ -333,7 +333,9 @@ impl<'d> Meter<'d> {
     fn operation(&mut self, operation: &'d OperationDefinition) -> Result<Weight, Refusal> {
         let mut weight = self.set(&operation.selection_set.node, 0)?;
         let variables = operation.variable_definitions.iter();
-        let on_variables: usize = variables.map(|variable| variable.node.directives.len()).sum();
+        let on_variables: usize = variables
+            .map(|variable| variable.node.directives.len())
+            .sum();
         weight.directives = weight
             .directives
             .saturating_add(operation.directives.len())
@@ -353,14 +355,16 @@ impl<'d> Meter<'d> {
                 Selection::Field(field) => self.field(field, outer)?,
                 Selection::InlineFragment(inline) => {
                     let mut weight = self.set(&inline.node.selection_set.node, outer + 1)?;
-                    weight.directives =
-                        weight.directives.saturating_add(inline.node.directives.len());
+                    weight.directives = weight
+                        .directives
+                        .saturating_add(inline.node.directives.len());
                     weight
                 }
                 Selection::FragmentSpread(spread) => {
                     let mut weight = self.fragment(&spread.node.fragment_name.node, outer + 1)?;
-                    weight.directives =
-                        weight.directives.saturating_add(spread.node.directives.len());
+                    weight.directives = weight
+                        .directives
+                        .saturating_add(spread.node.directives.len());
                     weight
                 }
             };
@@ -385,18 +389,25 @@ impl<'d> Meter<'d> {
             Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
             None => inner.nodes,
         };
-        let multiplies = matches!(name, "fields" | "interfaces" | "possibleTypes" | "inputFields");
+        let multiplies = matches!(
+            name,
+            "fields" | "interfaces" | "possibleTypes" | "inputFields"
+        );
         Ok(Weight {
             fields: inner.fields.saturating_add(1),
             depth: inner.depth.saturating_add(1),
-            aliases: inner.aliases.saturating_add(usize::from(field.alias.is_some())),
+            aliases: inner
+                .aliases
+                .saturating_add(usize::from(field.alias.is_some())),
             directives: inner.directives.saturating_add(field.directives.len()),
             nodes,
             roots: 1,
             meta_roots: usize::from(name.starts_with("__")),
             schema_roots: usize::from(matches!(name, "__schema" | "__type")),
             levels: inner.levels,
-            introspection_lists: inner.introspection_lists.saturating_add(usize::from(multiplies)),
+            introspection_lists: inner
+                .introspection_lists
+                .saturating_add(usize::from(multiplies)),
             is_connection: matches!(name, "edges" | "nodes"),
         })
     }
@@ -427,7 +438,9 @@ impl<'d> Meter<'d> {
         };
         self.fragments.insert(name, Progress::Begun);
         let mut weight = self.set(&fragment.node.selection_set.node, outer)?;
-        weight.directives = weight.directives.saturating_add(fragment.node.directives.len());
+        weight.directives = weight
+            .directives
+            .saturating_add(fragment.node.directives.len());
         self.fragments.insert(name, Progress::Done(weight));
         Ok(weight)
     }
@@ -436,13 +449,18 @@ impl<'d> Meter<'d> {
     fn page(&self, field: &Field, is_connection: bool) -> Option<usize> {
         let asked = ["first", "last"].into_iter().filter_map(|name| {
             let argument = field.get_argument(name)?.node.clone();
-            argument.into_const_with(|name| self.variable(&name)).ok().and_then(|size| match size {
-                // A negative or fractional size is no size; the schema refuses it.
-                Value::Number(size) => Some(size.as_u64().unwrap_or_default()),
-                _ => None,
-            })
+            argument
+                .into_const_with(|name| self.variable(&name))
+                .ok()
+                .and_then(|size| match size {
+                    // A negative or fractional size is no size; the schema refuses it.
+                    Value::Number(size) => Some(size.as_u64().unwrap_or_default()),
+                    _ => None,
+                })
         });
-        let asked = asked.max().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let asked = asked
+            .max()
+            .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         asked.or(is_connection.then_some(DEFAULT_PAGE))
     }
 
@@ -450,7 +468,9 @@ impl<'d> Meter<'d> {
         if let Some(value) = self.variables.get(name) {
             return Ok(value.clone());
         }
-        let definitions = self.running.map(|operation| &operation.variable_definitions);
+        let definitions = self
+            .running
+            .map(|operation| &operation.variable_definitions);
         let definition = definitions
             .into_iter()
             .flatten()

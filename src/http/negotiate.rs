@@ -39,7 +39,10 @@ pub fn accepted(headers: &HeaderMap) -> Option<MediaType> {
         return Some(MediaType::Json);
     }
     let ranges = values.iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<Range> = ranges.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+    let ranges: Vec<Range> = ranges
+        .flat_map(|value| value.split(','))
+        .filter_map(Range::parse)
+        .collect();
     let json = best(&ranges, MediaType::Json);
     let graphql = best(&ranges, MediaType::GraphqlResponse);
     match (json, graphql) {
@@ -70,7 +73,9 @@ impl<'h> Range<'h> {
         let (kind, subtype) = parts.next()?.split_once('/')?;
         let quality = parts.find_map(|part| {
             let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("q").then(|| quality(value.trim()))
+            name.trim()
+                .eq_ignore_ascii_case("q")
+                .then(|| quality(value.trim()))
         });
         Some(Self {
             kind,
@@ -90,7 +95,9 @@ impl<'h> Range<'h> {
         if self.subtype == "*" {
             return Some(1);
         }
-        self.subtype.eq_ignore_ascii_case(media.subtype()).then_some(EXACT)
+        self.subtype
+            .eq_ignore_ascii_case(media.subtype())
+            .then_some(EXACT)
     }
 }
 
@@ -108,7 +115,9 @@ fn quality(text: &str) -> u16 {
 
 /// Quality and exactness of the range that decides over `media`: the most exact one that covers it.
 fn best(ranges: &[Range<'_>], media: MediaType) -> Option<(u16, u8)> {
-    let covering = ranges.iter().filter_map(|range| Some((range.covers(media)?, range.quality)));
+    let covering = ranges
+        .iter()
+        .filter_map(|range| Some((range.covers(media)?, range.quality)));
     let (exactness, quality) = covering.max()?;
     (quality > 0).then_some((quality, exactness))
 }
@@ -116,8 +125,11 @@ fn best(ranges: &[Range<'_>], media: MediaType) -> Option<(u16, u8)> {
 /// Whether the body is JSON in UTF-8 without a content encoding.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let encoding = headers.get(CONTENT_ENCODING);
-    let plain = encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let plain =
+        encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let mut parts = content_type.unwrap_or_default().split(';').map(str::trim);
     let json = parts
         .next()
@@ -154,10 +166,22 @@ mod tests {
             ("application/json", Some(Json)),
             ("Application/JSON; charset=utf-8", Some(Json)),
             ("application/graphql-response+json", Some(GraphqlResponse)),
-            ("application/graphql-response+json, application/json", Some(GraphqlResponse)),
-            ("application/json, application/graphql-response+json;q=0.9", Some(Json)),
-            ("application/graphql-response+json;q=0.8, application/json;q=0.9", Some(Json)),
-            ("application/graphql-response+json, */*;q=0.1", Some(GraphqlResponse)),
+            (
+                "application/graphql-response+json, application/json",
+                Some(GraphqlResponse),
+            ),
+            (
+                "application/json, application/graphql-response+json;q=0.9",
+                Some(Json),
+            ),
+            (
+                "application/graphql-response+json;q=0.8, application/json;q=0.9",
+                Some(Json),
+            ),
+            (
+                "application/graphql-response+json, */*;q=0.1",
+                Some(GraphqlResponse),
+            ),
             ("application/json, */*", Some(Json)),
             ("application/json;q=0, */*", Some(GraphqlResponse)),
             ("*/*;q=0", None),

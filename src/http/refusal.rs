@@ -40,13 +40,7 @@ impl Refusal {
     }
 
     /// 400 `LIMIT_EXCEEDED`: `found` `unit`s where `limit` are allowed.
-    pub fn limit(
-        rule: &'static str,
-        what: &str,
-        unit: &str,
-        found: usize,
-        limit: usize,
-    ) -> Self {
+    pub fn limit(rule: &'static str, what: &str, unit: &str, found: usize, limit: usize) -> Self {
         let message = if found == usize::MAX {
             format!("{what}: far more than the {limit} {unit} allowed")
         } else {

@@ -52,7 +52,9 @@ pub fn scan(document: &str) -> Result<Scan, Pos> {
             }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 found.tokens += 1;
-                at = end_of(bytes, at, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                at = end_of(bytes, at, |byte| {
+                    byte.is_ascii_alphanumeric() || byte == b'_'
+                });
             }
             b'0'..=b'9' | b'-' => {
                 found.tokens += 1;
@@ -82,8 +84,9 @@ pub fn check(document: &str, bounds: &Bounds) -> Result<Scan, Refusal> {
             bounds.document_bytes,
         ));
     }
-    let found = scan(document)
-        .map_err(|at| Refusal::syntax(&format!("a string that begins here never ends ({at})"), at))?;
+    let found = scan(document).map_err(|at| {
+        Refusal::syntax(&format!("a string that begins here never ends ({at})"), at)
+    })?;
     if found.tokens > bounds.tokens {
         return Err(Refusal::limit(
             "QUERY_TOO_LARGE",
@@ -123,8 +126,8 @@ fn end_of_number(bytes: &[u8], mut at: usize) -> usize {
         at = end_of(bytes, at + 1, |byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-')
         });
-        let fraction = bytes.get(at) == Some(&b'.')
-            && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+        let fraction =
+            bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
         if !fraction {
             return at;
         }
@@ -219,7 +222,10 @@ mod tests {
     /// The nesting of a value in which variables may stand.
     macro_rules! constant {
         ($argument:expr) => {{
-            let constant = $argument.node.clone().into_const_with::<()>(|_| Ok(Value::Null));
+            let constant = $argument
+                .node
+                .clone()
+                .into_const_with::<()>(|_| Ok(Value::Null));
             value(&constant.unwrap())
         }};
     }
@@ -232,11 +238,15 @@ mod tests {
                 let default = variable.node.default_value.as_ref();
                 let default = default.map_or(0, |default| value(&default.node));
                 let directives = directives(&variable.node.directives);
-                1 + default.max(type_of(&variable.node.var_type.node)).max(directives)
+                1 + default
+                    .max(type_of(&variable.node.var_type.node))
+                    .max(directives)
             });
             let variables = variables.max().unwrap_or(0);
             let directives = directives(&operation.node.directives);
-            set(&operation.node.selection_set.node).max(variables).max(directives)
+            set(&operation.node.selection_set.node)
+                .max(variables)
+                .max(directives)
         });
         let fragments = document.fragments.values().map(|fragment| {
             set(&fragment.node.selection_set.node).max(directives(&fragment.node.directives))
@@ -265,8 +275,13 @@ mod tests {
     }
 
     fn directives(directives: &[Positioned<Directive>]) -> usize {
-        let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
-        arguments.map(|(_, argument)| 1 + constant!(argument)).max().unwrap_or(0)
+        let arguments = directives
+            .iter()
+            .flat_map(|directive| &directive.node.arguments);
+        arguments
+            .map(|(_, argument)| 1 + constant!(argument))
+            .max()
+            .unwrap_or(0)
     }
 
     fn value(of: &Value) -> usize {
@@ -323,7 +338,11 @@ mod tests {
             Just(("{ a: b # {{\n ...F @x(y: [1]) }".to_owned(), 3)),
         ];
         leaf.prop_recursive(8, 32, 4, |inner| {
-            let field = (prop::option::of(arb_value()), prop::option::of(inner), 0..3_u8);
+            let field = (
+                prop::option::of(arb_value()),
+                prop::option::of(inner),
+                0..3_u8,
+            );
             prop::collection::vec(field, 1..4).prop_map(|fields| {
                 let mut text = "{".to_owned();
                 let mut depth = 0;
