@@ -11,4 +11,8 @@
 mod support;
 
 mod architecture;
+mod clients;
+mod edge;
+mod graphql_contract;
 mod ground;
+mod small;

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["domain"],
     &["graphql", "sync", "jobs"],
     &["http"],
+    &["app"],
 ];
 
 /// Uses of a higher layer that are meant: (file, module it uses).
@@ -35,11 +36,12 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/graphql",
             "src/sync",
             "src/http",
+            "src/app.rs",
             "src/error.rs",
             "src/main.rs",
         ],
     ),
-    ("axum", &["src/http", "src/main.rs"]),
+    ("axum", &["src/app.rs", "src/http", "src/main.rs"]),
     ("hyper", &["src/http", "src/main.rs"]),
 ];
 
