@@ -108,7 +108,7 @@ on_both!(a_client_is_changed_once_per_version, async |app: App| {
     );
     let stale = app.gql(&team.ann.token, UPDATE, change(1)).await;
     assert_eq!(stale.code(0), "STALE_VERSION");
-    assert_eq!(stale.extension(0, "presentVersion"), json!(2));
+    assert_eq!(*stale.extension(0, "presentVersion"), json!(2));
     let other = app.gql(&team.ben.token, UPDATE, change(2)).await;
     assert_eq!(other.code(0), "NOT_FOUND");
     let found = app
