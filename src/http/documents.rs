@@ -12,10 +12,11 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use super::meter;
 use super::refusal::Refusal;
+use super::scan::Scan;
 
-/// Bytes of memory a parsed document takes per byte of its text, roughly; measured on documents of fields
-/// without arguments, the worst case.
-const BYTES_PER_BYTE: usize = 40;
+/// Bytes of memory per token of a parsed document at most: a field of one letter is the dearest, with its
+/// place in the list of selections and an allocation for its name.
+const BYTES_PER_TOKEN: usize = 256;
 
 type Key = [u8; SHA256_OUTPUT_LEN];
 
@@ -58,12 +59,12 @@ impl Documents {
         self.cache.is_empty()
     }
 
-    /// The parsed form of `text`, which must have passed [`super::scan::check`]: the parser recurses. Only
-    /// documents that parse and whose shape is sound are kept.
+    /// The parsed form of `text`. The parser recurses: `scan` is what [`super::scan::check`] found in this text
+    /// when it let it pass. Only documents that parse and whose shape is sound are kept.
     ///
     /// # Errors
     /// `GRAPHQL_PARSE_FAILED` with line and column, and the errors of [`meter::check_shape`].
-    pub fn parse(&self, text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
+    pub fn parse(&self, text: &str, scan: Scan) -> Result<Arc<ExecutableDocument>, Refusal> {
         let mut key = Key::default();
         key.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
         if let Some(entry) = self.cache.get(&key) {
@@ -75,10 +76,8 @@ impl Documents {
             .map_err(|error| syntax_error(&error))?;
         meter::check_shape(&parsed)?;
         let document = Arc::new(parsed);
-        let bytes = text
-            .len()
-            .saturating_mul(BYTES_PER_BYTE)
-            .saturating_add(1_024);
+        let bytes = scan.tokens.saturating_mul(BYTES_PER_TOKEN);
+        let bytes = bytes.saturating_add(text.len()).saturating_add(1_024);
         let entry = Entry {
             document: Arc::clone(&document),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
@@ -110,9 +109,22 @@ fn syntax_error(error: &parser::Error) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::limits::Bounds;
+    use crate::http::scan;
+
+    fn parse(documents: &Documents, text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
+        documents.parse(text, scan::check(text, &Bounds::default())?)
+    }
+
+    #[test]
+    fn the_weight_of_a_document_covers_its_dearest_form() {
+        use async_graphql::Positioned;
+        use async_graphql::parser::types::Selection;
+        assert!(size_of::<Positioned<Selection>>() <= BYTES_PER_TOKEN);
+    }
 
     fn message(text: &str) -> String {
-        let refusal = Documents::new(1 << 20).parse(text).unwrap_err();
+        let refusal = parse(&Documents::new(1 << 20), text).unwrap_err();
         refusal.error.message().to_owned()
     }
 
@@ -138,18 +150,20 @@ mod tests {
     #[test]
     fn a_document_is_parsed_once() {
         let documents = Documents::new(1 << 20);
-        let first = documents.parse("{ a }").unwrap();
-        assert!(Arc::ptr_eq(&first, &documents.parse("{ a }").unwrap()));
-        assert!(!Arc::ptr_eq(&first, &documents.parse("{ b }").unwrap()));
+        let first = parse(&documents, "{ a }").unwrap();
+        assert!(Arc::ptr_eq(&first, &parse(&documents, "{ a }").unwrap()));
+        assert!(!Arc::ptr_eq(&first, &parse(&documents, "{ b }").unwrap()));
     }
 
     #[test]
     fn what_does_not_parse_or_turns_in_circles_is_not_kept() {
         let documents = Documents::new(1 << 20);
-        documents.parse("{ a").unwrap_err();
-        documents
-            .parse("{ ...A } fragment A on T { ...B } fragment B on T { ...A }")
-            .unwrap_err();
+        parse(&documents, "{ a").unwrap_err();
+        parse(
+            &documents,
+            "{ ...A } fragment A on T { ...B } fragment B on T { ...A }",
+        )
+        .unwrap_err();
         assert!(documents.is_empty());
     }
 
@@ -157,7 +171,7 @@ mod tests {
     fn the_cache_stays_within_its_bound() {
         let documents = Documents::new(1 << 20);
         for i in 0..10_000 {
-            documents.parse(&format!("{{ f{i} }}")).unwrap();
+            parse(&documents, &format!("{{ f{i} }}")).unwrap();
         }
         assert!(documents.cache.weight() <= 1 << 20);
     }

@@ -113,7 +113,7 @@ fn log(error: &Error, request_id: &RequestId) {
     let code = error.code().as_str();
     match (error.code(), error.source()) {
         (Code::Internal, source) => {
-            let cause = source.map(|source| chain(source)).unwrap_or_default();
+            let cause = source.map(chain).unwrap_or_default();
             tracing::error!(request_id, code, cause, "{}", error.message());
         }
         (_, Some(source)) => {

@@ -182,15 +182,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let query = query_of(ask.query, ask.extensions.as_ref())?;
         let operation_name = ask.operation_name.filter(|name| !name.is_empty());
 
-        scan::check(&query, bounds)?;
-        let document = self.documents.parse(&query)?;
+        let scanned = scan::check(&query, bounds)?;
+        let document = self.documents.parse(&query, scanned)?;
         let operation = meter::operation(&document, operation_name.as_deref())?;
         match operation.ty {
-            OperationType::Query => {}
             OperationType::Mutation | OperationType::Subscription if by_get => {
                 return Err(Refusal::method("POST", "only queries can be sent by GET"));
             }
-            OperationType::Mutation => {}
+            OperationType::Query | OperationType::Mutation => {}
             OperationType::Subscription => {
                 return Err(Refusal::validation(
                     "subscriptions are not served over HTTP",

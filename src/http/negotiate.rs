@@ -47,7 +47,6 @@ pub fn accepted(headers: &HeaderMap) -> Option<MediaType> {
     let graphql = best(&ranges, MediaType::GraphqlResponse);
     match (json, graphql) {
         (None, None) => None,
-        (Some(_), None) => Some(MediaType::Json),
         (None, Some(_)) => Some(MediaType::GraphqlResponse),
         (Some(json), Some(graphql)) if graphql > json => Some(MediaType::GraphqlResponse),
         (Some(json), Some(graphql)) if graphql == json && graphql.1 == EXACT => {

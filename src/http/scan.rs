@@ -354,7 +354,7 @@ mod tests {
                     }
                     if let Some((argument, levels)) = argument {
                         let name = if kind == 0 { " @d" } else { "" };
-                        text.push_str(&format!("{name}(x:{argument})"));
+                        text.extend([name, "(x:", &argument, ")"]);
                         depth = depth.max(1 + levels);
                     }
                     let (set, levels) = match set {

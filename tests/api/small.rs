@@ -1,6 +1,12 @@
 //! A small schema behind the real edge, for tests of the edge itself and of what the GraphQL library promises.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unused_async
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -207,7 +213,10 @@ impl Query {
         }
     }
 
-    async fn slow(&self, millis: u64) -> u64 {
+    async fn slow(&self, ctx: &Context<'_>, millis: u64) -> u64 {
+        if let Some(written) = ctx.data_opt::<Written>() {
+            written.started.fetch_add(1, Ordering::SeqCst);
+        }
         tokio::time::sleep(Duration::from_millis(millis)).await;
         millis
     }
@@ -217,10 +226,7 @@ impl Query {
     }
 
     async fn panic(&self) -> i32 {
-        if true {
-            panic!("the secret of the panic")
-        }
-        0
+        "".parse().expect("the secret of the panic")
     }
 
     async fn fault(&self) -> Result<i32> {
@@ -233,8 +239,8 @@ impl Query {
         Err(async_graphql::Error::new("SELECT bare FROM t"))
     }
 
-    async fn from_source(&self) -> async_graphql::Result<i32> {
-        Ok("Failed to parse \"x\"".parse::<i32>()?)
+    async fn parse_failure(&self) -> async_graphql::Result<i32> {
+        Ok("x".parse::<i32>()?)
     }
 
     async fn rule(&self) -> Result<i32> {
@@ -279,9 +285,12 @@ impl Query {
     }
 }
 
-/// Counts what was written.
+/// Counts what slow fields have begun and what was written.
 #[derive(Clone, Default)]
-pub struct Written(pub Arc<AtomicU32>);
+pub struct Written {
+    pub started: Arc<AtomicU32>,
+    pub done: Arc<AtomicU32>,
+}
 
 pub struct Mutation;
 
@@ -291,7 +300,7 @@ impl Mutation {
         let written = ctx.data_opt::<Written>().unwrap().clone();
         let writing = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            written.0.fetch_add(1, Ordering::SeqCst) + 1
+            written.done.fetch_add(1, Ordering::SeqCst) + 1
         });
         writing.await.unwrap()
     }
@@ -371,11 +380,7 @@ impl Small {
         };
         let rest = Router::new().route("/livez", get(async || "ok")).route(
             "/fails",
-            get(async || {
-                if true {
-                    panic!("in a route")
-                }
-            }),
+            get(async || -> &'static str { panic!("in a route") }),
         );
         let router = http::router(endpoint, Some(&explorer), rest);
         let server = Server::bind(([127, 0, 0, 1], 0).into(), sockets)
@@ -415,6 +420,18 @@ impl Small {
                 .json(&json!({ "query": query })),
         )
         .await
+    }
+
+    /// Waits until `counter` is no longer zero.
+    pub async fn counted(counter: &AtomicU32) {
+        let counted = async {
+            while counter.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), counted)
+            .await
+            .unwrap();
     }
 
     /// Begins the shutdown.

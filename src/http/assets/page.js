@@ -140,13 +140,14 @@
       const { name, email, role } = session.user;
       say(`${name} (${email}), ${String(role).toLowerCase().replaceAll('_', ' ')}`);
     } else {
-      say('Not signed in: the schema appears after signing in.');
+      say('Sign in to see the schema and the data.');
     }
-    // GraphiQL reads the schema again whenever it gets another fetcher, so it gets one per person.
+    // Another person gets another GraphiQL: it reads the schema again and keeps no answer of the last one.
     const person = session ? session.user.id : null;
     if (shownFor === person) return;
     shownFor = person;
     root.render(React.createElement(GraphiQL, {
+      key: String(person),
       fetcher: (params, options) => fetcher(params, options),
       schema: session ? undefined : null,
       defaultQuery: config.defaultQuery || undefined,
