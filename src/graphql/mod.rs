@@ -26,7 +26,5 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_recursive_depth(64)
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
 }
