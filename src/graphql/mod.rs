@@ -28,3 +28,9 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 pub fn schema() -> Schema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
 }
+
+/// The schema in GraphQL's own language.
+pub fn sdl() -> String {
+    schema()
+        .sdl_with_options(async_graphql::SDLExportOptions::new().prefer_single_line_descriptions())
+}
