@@ -39,7 +39,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_recursive_depth(64)
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// The schema in GraphQL's own language.
+pub fn sdl() -> String {
+    schema()
+        .sdl_with_options(async_graphql::SDLExportOptions::new().prefer_single_line_descriptions())
 }
