@@ -15,6 +15,8 @@ use super::filters::{
     UserIdFilter, choice_filter,
 };
 use super::input::{optional, required};
+use super::orders::{self, Order, OrderFilter, OrderOrder};
+use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, MoneyInput, int};
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::clients::{self, NewClient, ProfilePatch};
@@ -188,6 +190,48 @@ impl Client {
             }
             .await,
         )
+    }
+
+    /// Its orders.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
+        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Order>> {
+        let page = (first, after, last, before);
+        orders::of_client(ctx, &self.0, filter, order_by, page).await
+    }
+
+    /// What it paid, voided payments too.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn payments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
+            PaymentFilter,
+        >,
+        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Payment>> {
+        let page = (first, after, last, before);
+        payments::of_client(ctx, &self.0, filter, order_by, page).await
     }
 
     /// The number of writes to this client; send it back with an update.

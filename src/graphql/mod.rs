@@ -8,6 +8,8 @@ pub mod context;
 pub mod filters;
 pub mod input;
 pub mod node;
+pub mod orders;
+pub mod payments;
 pub mod products;
 pub mod scalars;
 pub mod stock;
@@ -22,6 +24,8 @@ pub struct Query(
     clients::ClientQuery,
     categories::CategoryQuery,
     products::ProductQuery,
+    orders::OrderQuery,
+    payments::PaymentQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -32,6 +36,8 @@ pub struct Mutation(
     categories::CategoryMutation,
     products::ProductMutation,
     stock::StockMutation,
+    orders::OrderMutation,
+    payments::PaymentMutation,
 );
 
 /// The schema of the service.

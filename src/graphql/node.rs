@@ -5,6 +5,8 @@ use entity::EntityId;
 
 use super::categories::Category;
 use super::clients::Client;
+use super::orders::{Order, OrderEvent, OrderLine, OrderReturn};
+use super::payments::Payment;
 use super::products::Product;
 use super::stock::StockMovement;
 use crate::db::{Keyed, Session};
@@ -27,6 +29,16 @@ pub enum Node {
     Product(Product),
     /// A change of what is on hand of a product.
     StockMovement(StockMovement),
+    /// An order.
+    Order(Order),
+    /// A line of an order.
+    OrderLine(OrderLine),
+    /// Something that happened to an order.
+    OrderEvent(OrderEvent),
+    /// Goods of an order that came back.
+    OrderReturn(OrderReturn),
+    /// A payment.
+    Payment(Payment),
 }
 
 /// How many ids one `nodes` takes.
@@ -125,6 +137,11 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
         product_category => Category,
         product => Product,
         stock_movement => StockMovement,
+        order => Order,
+        order_line => OrderLine,
+        order_event => OrderEvent,
+        order_return => OrderReturn,
+        payment => Payment,
     );
     Ok(nodes)
 }
