@@ -9,4 +9,14 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
+pub mod sessions;
+
+pub mod sign_in;
+
 pub mod clients;
+
+pub mod members;
+
+pub mod handovers;

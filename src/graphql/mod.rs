@@ -5,21 +5,36 @@ pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod filters;
+pub mod handovers;
 pub mod input;
+pub mod members;
 pub mod node;
 pub mod scalars;
+pub mod sessions;
+pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
 /// Reading. Each list shows what you may see and nothing else.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub struct Query(node::NodeQuery, clients::ClientQuery);
+pub struct Query(
+    node::NodeQuery,
+    clients::ClientQuery,
+    users::UserQuery,
+    handovers::HandoverQuery,
+);
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(clients::ClientMutation);
+pub struct Mutation(
+    clients::ClientMutation,
+    users::UserMutation,
+    sessions::SessionMutation,
+    members::MemberMutation,
+    handovers::HandoverMutation,
+);
 
 /// The schema of the service.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

@@ -4,6 +4,9 @@ use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
 use super::clients::Client;
+use super::handovers::Handover;
+use super::sessions::UserSession;
+use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -18,6 +21,12 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A user.
+    User(User),
+    /// A session.
+    Session(UserSession),
+    /// A hand-over.
+    Handover(Handover),
 }
 
 /// How many ids one `nodes` takes.
@@ -111,6 +120,6 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             }
         };
     }
-    kinds!(client => Client);
+    kinds!(client => Client, user => User, session => Session, handover => Handover);
     Ok(nodes)
 }
