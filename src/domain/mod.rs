@@ -9,11 +9,9 @@ pub mod text;
 
 pub mod dates;
 
-pub mod users;
-
 pub mod sessions;
-
-pub mod sign_in;
+pub mod stock;
+pub mod users;
 
 pub mod clients;
 

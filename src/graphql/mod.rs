@@ -1,6 +1,7 @@
 //! The GraphQL schema: types, inputs, queries and mutations, one file per concept. A resolver takes its
 //! arguments, makes one domain call and wraps the answer; rules live below, in the domain. Knows no HTTP.
 
+pub mod categories;
 pub mod clients;
 pub mod connection;
 pub mod context;
@@ -9,8 +10,10 @@ pub mod handovers;
 pub mod input;
 pub mod members;
 pub mod node;
+pub mod products;
 pub mod scalars;
 pub mod sessions;
+pub mod stock;
 pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
@@ -23,6 +26,8 @@ pub struct Query(
     clients::ClientQuery,
     users::UserQuery,
     handovers::HandoverQuery,
+    categories::CategoryQuery,
+    products::ProductQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -34,6 +39,9 @@ pub struct Mutation(
     sessions::SessionMutation,
     members::MemberMutation,
     handovers::HandoverMutation,
+    categories::CategoryMutation,
+    products::ProductMutation,
+    stock::StockMutation,
 );
 
 /// The schema of the service.
@@ -41,7 +49,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_recursive_depth(64)
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// The schema in GraphQL's own language.
+pub fn sdl() -> String {
+    schema()
+        .sdl_with_options(async_graphql::SDLExportOptions::new().prefer_single_line_descriptions())
 }

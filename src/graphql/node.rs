@@ -3,9 +3,12 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::categories::Category;
 use super::clients::Client;
 use super::handovers::Handover;
+use super::products::Product;
 use super::sessions::UserSession;
+use super::stock::StockMovement;
 use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
@@ -27,6 +30,12 @@ pub enum Node {
     Session(UserSession),
     /// A hand-over.
     Handover(Handover),
+    /// A category of products.
+    Category(Category),
+    /// A product.
+    Product(Product),
+    /// A change of what is on hand of a product.
+    StockMovement(StockMovement),
 }
 
 /// How many ids one `nodes` takes.
@@ -120,6 +129,14 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             }
         };
     }
-    kinds!(client => Client, user => User, session => Session, handover => Handover);
+    kinds!(
+        client => Client,
+        user => User,
+        session => Session,
+        handover => Handover,
+        product_category => Category,
+        product => Product,
+        stock_movement => StockMovement,
+    );
     Ok(nodes)
 }

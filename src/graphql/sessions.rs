@@ -125,9 +125,8 @@ pub struct SessionRevokeInput {
 pub struct SessionRevokeAllInput {
     /// Whose; yours, when absent. Administrators may name anybody.
     user_id: Option<UserId>,
-    /// Whether the session of this request goes on.
-    #[graphql(default = true)]
-    except_this: bool,
+    /// Whether the session of this request goes on; it does when absent.
+    except_this: Option<bool>,
 }
 
 /// The session after the change.
@@ -181,7 +180,7 @@ impl SessionMutation {
         let user = user_id
             .or(viewer.user_id())
             .ok_or_else(|| Error::not_found("user"))?;
-        let except = viewer.session_id().filter(|_| except_this);
+        let except = viewer.session_id().filter(|_| except_this.unwrap_or(true));
         let ended = write(ctx, move |tx| async move {
             sessions::end_all(&tx, user, except).await
         })

@@ -131,7 +131,9 @@ impl User {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which clients; all in use when absent.")] filter: Option<ClientFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ClientOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ClientOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -139,6 +141,7 @@ impl User {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let bound = binding("userClients", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, bound)?;
         let children = Children {
@@ -168,8 +171,10 @@ impl User {
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whether those that have ended are listed too.", default)]
-        include_ended: bool,
+        #[graphql(
+            desc = "Whether those that have ended are listed too; they are not when absent."
+        )]
+        include_ended: Option<bool>,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -177,6 +182,7 @@ impl User {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<UserSession>>> {
         let sessions = async {
+            let include_ended = include_ended.unwrap_or_default();
             let bound = binding("userSessions", &include_ended, &());
             let page = PageRequest::new(first, after, last, before, bound)?;
             sessions::of_user(session(ctx)?, &self.0, include_ended, &page).await
@@ -239,14 +245,17 @@ impl Viewer {
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whether those that have ended are listed too.", default)]
-        include_ended: bool,
+        #[graphql(
+            desc = "Whether those that have ended are listed too; they are not when absent."
+        )]
+        include_ended: Option<bool>,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<UserSession>> {
+        let include_ended = include_ended.unwrap_or_default();
         let bound = binding("userSessions", &include_ended, &());
         let page = PageRequest::new(first, after, last, before, bound)?;
         sessions::of_user(session(ctx)?, &self.user, include_ended, &page).await
@@ -415,7 +424,7 @@ impl UserQuery {
         #[graphql(desc = "Which users; all who have not left when absent.")] filter: Option<
             UserFilter,
         >,
-        #[graphql(desc = "How they are sorted.", default)] order_by: UserOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<UserOrder>,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -423,6 +432,7 @@ impl UserQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<User>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let bound = binding("users", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, bound)?;
         let select = select(session, filter.as_ref())?;
@@ -462,15 +472,12 @@ pub struct UserCreateInput {
     role: UserRole,
     /// Whom they report to: a manager or an administrator. Nobody, when absent.
     manager_id: Option<UserId>,
-    /// Whether they, as a manager, see clients that nobody owns.
-    #[graphql(default)]
-    is_pool_keeper: bool,
-    /// The time zone by its IANA name, as in `Asia/Shanghai`.
-    #[graphql(default_with = r#""UTC".to_owned()"#)]
-    time_zone: String,
-    /// The language of their messages.
-    #[graphql(default_with = "Locale::En")]
-    locale: Locale,
+    /// Whether they, as a manager, see clients that nobody owns; not when absent.
+    is_pool_keeper: Option<bool>,
+    /// The time zone by its IANA name, as in `Asia/Shanghai`; `UTC` when absent.
+    time_zone: Option<String>,
+    /// The language of their messages; English when absent.
+    locale: Option<Locale>,
     /// The day they were hired.
     hired_on: Option<Date>,
 }
@@ -630,9 +637,9 @@ impl UserMutation {
             title,
             role,
             manager: manager_id,
-            is_pool_keeper,
-            time_zone,
-            locale,
+            is_pool_keeper: is_pool_keeper.unwrap_or_default(),
+            time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
+            locale: locale.unwrap_or(Locale::En),
             hired_on: hired_on.map(|day| day.0),
         };
         let row = write(ctx, move |tx| {

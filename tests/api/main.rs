@@ -15,4 +15,5 @@ mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod schema;
 mod small;

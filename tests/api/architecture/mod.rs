@@ -80,7 +80,12 @@ const LEFTOVERS: &[&str] = &[".unwrap()", "todo!", "dbg!", "unimplemented!"];
 const MAX_LINES: usize = 700;
 
 /// Files that are longer: (file, lines it may have).
-const LONG_FILES: &[(&str, usize)] = &[];
+const LONG_FILES: &[(&str, usize)] = &[
+    ("src/auth/keys.rs", 740),
+    ("src/auth/refresh.rs", 720),
+    ("src/graphql/clients.rs", 1_000),
+    ("tests/api/edge.rs", 1_110),
+];
 
 // --- The rules ---------------------------------------------------------------------------------------------------
 
