@@ -27,12 +27,14 @@
 //! }
 //! ```
 
+mod accounts;
 mod classify;
 mod client_stats;
 mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod handovers;
 mod scope;
 mod select;
 mod session;
@@ -42,6 +44,7 @@ mod tx;
 mod viewer;
 mod visible;
 
+pub use accounts::{Account, EndReason, OwnSettings};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};

@@ -9,6 +9,12 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
+pub mod sessions;
+
+pub mod sign_in;
+
 pub mod categories;
 
 pub mod products;
@@ -20,3 +26,7 @@ pub mod clients;
 pub mod orders;
 
 pub mod payments;
+
+pub mod members;
+
+pub mod handovers;

@@ -6,13 +6,17 @@ pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod filters;
+pub mod handovers;
 pub mod input;
+pub mod members;
 pub mod node;
 pub mod orders;
 pub mod payments;
 pub mod products;
 pub mod scalars;
+pub mod sessions;
 pub mod stock;
+pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -22,6 +26,8 @@ use async_graphql::{EmptySubscription, MergedObject};
 pub struct Query(
     node::NodeQuery,
     clients::ClientQuery,
+    users::UserQuery,
+    handovers::HandoverQuery,
     categories::CategoryQuery,
     products::ProductQuery,
     orders::OrderQuery,
@@ -33,6 +39,10 @@ pub struct Query(
 #[graphql(name = "Mutation")]
 pub struct Mutation(
     clients::ClientMutation,
+    users::UserMutation,
+    sessions::SessionMutation,
+    members::MemberMutation,
+    handovers::HandoverMutation,
     categories::CategoryMutation,
     products::ProductMutation,
     stock::StockMutation,
