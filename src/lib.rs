@@ -6,5 +6,6 @@ pub mod db;
 pub mod domain;
 pub mod error;
 pub mod graphql;
+pub mod jobs;
 
 pub use error::{Code, Error, Result};

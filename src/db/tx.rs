@@ -403,7 +403,7 @@ impl Tx {
     }
 
     /// Whether the viewer's role may write `E` at all.
-    fn require_writer<E: Scoped>(&self) -> Result<()> {
+    pub(super) fn require_writer<E: Scoped>(&self) -> Result<()> {
         let viewer = self.viewer();
         let allowed = match E::WRITERS {
             Writers::Viewers => true,

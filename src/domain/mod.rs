@@ -10,3 +10,11 @@ pub mod text;
 pub mod dates;
 
 pub mod clients;
+
+pub mod contacts;
+
+pub mod addresses;
+
+pub mod notes;
+
+pub mod tiers;
