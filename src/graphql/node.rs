@@ -3,7 +3,11 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::addresses::Address;
 use super::clients::Client;
+use super::contacts::Contact;
+use super::notes::Note;
+use super::tiers::{Tier, TierAssignment, TierScheme};
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -18,6 +22,18 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A person at a client.
+    Contact(Contact),
+    /// Where a client is found, supplied or billed.
+    Address(Address),
+    /// What somebody wrote down about a client.
+    Note(Note),
+    /// A way to grade clients.
+    TierScheme(TierScheme),
+    /// One grade of a scheme.
+    Tier(Tier),
+    /// That a client was in a tier for a time.
+    TierAssignment(TierAssignment),
 }
 
 /// How many ids one `nodes` takes.
@@ -111,6 +127,14 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             }
         };
     }
-    kinds!(client => Client);
+    kinds!(
+        client => Client,
+        contact => Contact,
+        address => Address,
+        note => Note,
+        tier_scheme => TierScheme,
+        tier => Tier,
+        tier_assignment => TierAssignment,
+    );
     Ok(nodes)
 }
