@@ -9,6 +9,12 @@ pub mod text;
 
 pub mod dates;
 
+pub mod categories;
+
+pub mod products;
+
+pub mod stock;
+
 pub mod clients;
 
 pub mod contacts;

@@ -199,7 +199,9 @@ impl Client {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts; all in use when absent.")] filter: Option<ContactFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ContactOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ContactOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -207,7 +209,7 @@ impl Client {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Contact>> {
         let page = (first, after, last, before);
-        contacts::of_client(ctx, &self.0, filter, order_by, page).await
+        contacts::of_client(ctx, &self.0, filter, order_by.unwrap_or_default(), page).await
     }
 
     /// The key person: the contact with whom the client is won or lost.
@@ -219,13 +221,10 @@ impl Client {
     async fn addresses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Whether archived addresses are listed; by default they are not.",
-            default
-        )]
-        archived: Archived,
+        #[graphql(desc = "Whether archived addresses are listed; by default they are not.")]
+        archived: Option<Archived>,
     ) -> Result<Vec<Address>> {
-        addresses::of_client(ctx, &self.0, archived).await
+        addresses::of_client(ctx, &self.0, archived.unwrap_or_default()).await
     }
 
     /// What people wrote down about the client, newest first.
@@ -707,7 +706,9 @@ impl ClientQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which clients; all in use when absent.")] filter: Option<ClientFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ClientOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ClientOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -715,6 +716,7 @@ impl ClientQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let page = PageRequest::new(
             first,
             after,

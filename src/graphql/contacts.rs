@@ -304,7 +304,9 @@ impl ContactQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts; all in use when absent.")] filter: Option<ContactFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ContactOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ContactOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -312,6 +314,7 @@ impl ContactQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Contact>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("contacts", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;

@@ -2,6 +2,7 @@
 //! arguments, makes one domain call and wraps the answer; rules live below, in the domain. Knows no HTTP.
 
 pub mod addresses;
+pub mod categories;
 pub mod clients;
 pub mod connection;
 pub mod contacts;
@@ -10,7 +11,9 @@ pub mod filters;
 pub mod input;
 pub mod node;
 pub mod notes;
+pub mod products;
 pub mod scalars;
+pub mod stock;
 pub mod tiers;
 
 use async_graphql::{EmptySubscription, MergedObject};
@@ -25,6 +28,8 @@ pub struct Query(
     addresses::AddressQuery,
     notes::NoteQuery,
     tiers::TierQuery,
+    categories::CategoryQuery,
+    products::ProductQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -36,6 +41,9 @@ pub struct Mutation(
     addresses::AddressMutation,
     notes::NoteMutation,
     tiers::TierMutation,
+    categories::CategoryMutation,
+    products::ProductMutation,
+    stock::StockMutation,
 );
 
 /// The schema of the service.
@@ -43,7 +51,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_recursive_depth(64)
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// The schema in GraphQL's own language.
+pub fn sdl() -> String {
+    schema()
+        .sdl_with_options(async_graphql::SDLExportOptions::new().prefer_single_line_descriptions())
 }

@@ -4,9 +4,12 @@ use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
 use super::addresses::Address;
+use super::categories::Category;
 use super::clients::Client;
 use super::contacts::Contact;
 use super::notes::Note;
+use super::products::Product;
+use super::stock::StockMovement;
 use super::tiers::{Tier, TierAssignment, TierScheme};
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
@@ -34,6 +37,12 @@ pub enum Node {
     Tier(Tier),
     /// That a client was in a tier for a time.
     TierAssignment(TierAssignment),
+    /// A category of products.
+    Category(Category),
+    /// A product.
+    Product(Product),
+    /// A change of what is on hand of a product.
+    StockMovement(StockMovement),
 }
 
 /// How many ids one `nodes` takes.
@@ -135,6 +144,9 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
         tier_scheme => TierScheme,
         tier => Tier,
         tier_assignment => TierAssignment,
+        product_category => Category,
+        product => Product,
+        stock_movement => StockMovement,
     );
     Ok(nodes)
 }

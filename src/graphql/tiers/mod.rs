@@ -67,13 +67,11 @@ impl TierScheme {
     async fn tiers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Whether archived tiers are listed; by default they are not.",
-            default
-        )]
-        archived: Archived,
+        #[graphql(desc = "Whether archived tiers are listed; by default they are not.")]
+        archived: Option<Archived>,
     ) -> Result<Vec<Tier>> {
         let session = session(ctx)?;
+        let archived = archived.unwrap_or_default();
         let children = Children {
             parent: tier::Column::SchemeId,
             select: session
@@ -199,7 +197,9 @@ impl Tier {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which clients; all in use when absent.")] filter: Option<ClientFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ClientOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ClientOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -207,6 +207,7 @@ impl Tier {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("tier.clients", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = clients::select(session, filter.as_ref(), order_by)?;
@@ -451,11 +452,7 @@ impl TierQuery {
     async fn tier_schemes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Whether archived schemes are listed; by default they are not.",
-            default
-        )]
-        archived: Archived,
+        #[graphql(desc = "Whether archived schemes are listed; by default they are not.")] archived: Option<Archived>,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -463,6 +460,7 @@ impl TierQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<TierScheme>> {
         let session = session(ctx)?;
+        let archived = archived.unwrap_or_default();
         let binding = binding("tierSchemes", &archived, &());
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = session
