@@ -1,10 +1,28 @@
 //! Clientele: the book of clients of a field sales team, served as GraphQL.
+//!
+//! # The layers, lowest first
+//!
+//! | layer | what it knows |
+//! |---|---|
+//! | [`error`], [`clock`] | what went wrong in words for a caller; what time it is |
+//! | [`auth`] | passwords, tokens, refresh: pure, no database, no HTTP |
+//! | [`db`] | the only owner of connections; every read and write is held to the viewer's scope |
+//! | [`domain`] | the rules of the business, one file per concept |
+//! | [`graphql`] | the schema: types, inputs, queries, mutations, one file per concept |
+//! | [`http`] | sockets, routes, the GraphQL endpoint with its limits |
+//! | [`app`] | puts them together |
+//!
+//! A request goes down through them once: HTTP checks size, token and cost; the token becomes a
+//! [`db::Viewer`]; a resolver makes one domain call; the domain reads through a [`db::Session`] or writes
+//! through a [`db::Tx`], which add the viewer's scope to every statement. Imports point down only.
 
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod db;
 pub mod domain;
 pub mod error;
 pub mod graphql;
+pub mod http;
 
 pub use error::{Code, Error, Result};

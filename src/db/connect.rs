@@ -165,6 +165,7 @@ impl Database {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Access {
     Read,
     Write,

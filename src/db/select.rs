@@ -333,7 +333,7 @@ impl<E: Keyed> ScopedSelect<E> {
         }
         let positions = plan.positions::<E>(&found)?;
         let nodes = Visible::family(decode_all::<E>(&found)?);
-        let mut groups: Vec<(uuid::Uuid, Vec<(Position, Visible<E::Model>)>)> = Vec::new();
+        let mut groups: Vec<(uuid::Uuid, Vec<Placed<E::Model>>)> = Vec::new();
         for ((owner, position), node) in owners.into_iter().zip(positions).zip(nodes) {
             match groups.last_mut() {
                 Some((last, rows)) if *last == owner => rows.push((position, node)),
@@ -362,6 +362,9 @@ pub(super) fn decode_all<E: EntityTrait>(rows: &[QueryResult]) -> Result<Vec<E::
         .map(|row| Ok(E::Model::from_query_result(row, "")?))
         .collect()
 }
+
+/// A row with its place.
+type Placed<M> = (Position, Visible<M>);
 
 /// How a page is read: which way, from where, how many.
 struct Plan<'a> {

@@ -619,7 +619,9 @@ impl ClientQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which clients; all in use when absent.")] filter: Option<ClientFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ClientOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ClientOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -627,6 +629,7 @@ impl ClientQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let page = PageRequest::new(
             first,
             after,

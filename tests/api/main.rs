@@ -11,4 +11,9 @@
 mod support;
 
 mod architecture;
+mod clients;
+mod edge;
+mod graphql_contract;
 mod ground;
+mod schema;
+mod small;

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["domain"],
     &["graphql", "sync", "jobs"],
     &["http"],
+    &["app"],
 ];
 
 /// Uses of a higher layer that are meant: (file, module it uses).
@@ -35,11 +36,12 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/graphql",
             "src/sync",
             "src/http",
+            "src/app.rs",
             "src/error.rs",
             "src/main.rs",
         ],
     ),
-    ("axum", &["src/http", "src/main.rs"]),
+    ("axum", &["src/app.rs", "src/http", "src/main.rs"]),
     ("hyper", &["src/http", "src/main.rs"]),
 ];
 
@@ -73,7 +75,12 @@ const LEFTOVERS: &[&str] = &[".unwrap()", "todo!", "dbg!", "unimplemented!"];
 const MAX_LINES: usize = 700;
 
 /// Files that are longer: (file, lines it may have).
-const LONG_FILES: &[(&str, usize)] = &[];
+const LONG_FILES: &[(&str, usize)] = &[
+    ("src/auth/keys.rs", 740),
+    ("src/auth/refresh.rs", 720),
+    ("src/graphql/clients.rs", 1_000),
+    ("tests/api/edge.rs", 1_110),
+];
 
 // --- The rules ---------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@
 //! ```
 
 pub mod database;
+pub mod people;
 pub mod server;
 
 use reqwest::header::HeaderMap;
@@ -18,6 +19,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::database::TestDatabase;
+#[allow(unused_imports, reason = "for the tests of each concept")]
+pub use self::people::{Person, Team};
 use self::server::Server;
 
 /// The database a test runs on.

@@ -1,6 +1,13 @@
 //! Starts the service inside the test's process, on a port of its own.
 
+use std::sync::Arc;
+
+use clientele::app::{App, Options};
+use clientele::auth::keys::Keyring;
+use clientele::auth::tokens::Tokens;
 use clientele::clock::Clock;
+use clientele::db::{Database, DatabaseConfig};
+use clientele::http;
 
 /// A running service; it stops when dropped.
 pub struct Server {
@@ -8,6 +15,10 @@ pub struct Server {
     pub base_url: String,
     /// The clock it lives by: `advance` moves its time.
     pub clock: Clock,
+    /// Its database, for setting a scene without the API.
+    pub database: Database,
+    /// Issues tokens it accepts.
+    pub tokens: Tokens,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -20,39 +31,41 @@ impl Drop for Server {
 /// Starts a service over the database at `url`, which is migrated and empty, and returns once it listens.
 pub async fn spawn(url: &str) -> Server {
     let clock = Clock::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port should be free");
-    let address = listener
-        .local_addr()
-        .expect("a bound socket has an address");
-    let service = service(url, clock.clone()).await;
-    let task = tokio::spawn(async move {
-        axum::serve(listener, service)
-            .await
-            .expect("the server should run until the test ends");
-    });
-    Server {
-        base_url: format!("http://{address}"),
-        clock,
-        task,
-    }
-}
-
-/// The service itself, as `clientele serve` would build it over the same database.
-async fn service(url: &str, _clock: Clock) -> axum::Router {
-    // Where the real service is connected: until then, one that proves the database can be reached.
-    let database = sea_orm::Database::connect(url)
+    let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
+    let keyring = Arc::new(keyring);
+    let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
+    config.max_connections = 4;
+    let database = Database::connect(&config, clock.clone())
         .await
         .expect("the database of the test should be there");
-    database.ping().await.expect("the database should answer");
-    axum::Router::new().route(
-        "/graphql",
-        axum::routing::post(async || {
-            (
-                [("clientele-statements", "0")],
-                axum::Json(serde_json::json!({ "data": { "__typename": "Query" } })),
-            )
-        }),
+    let options = Options {
+        endpoint: http::Options {
+            debug_headers: true,
+            ..http::Options::default()
+        },
+        explorer: None,
+    };
+    let tokens = Tokens::new(
+        Arc::clone(&keyring),
+        clientele::app::ISSUER,
+        clientele::app::AUDIENCE,
+    );
+    let router = App::new(database.clone(), keyring, options).router();
+    let server = http::Server::bind(
+        "127.0.0.1:0".parse().unwrap(),
+        http::server::Options::default(),
     )
+    .await
+    .expect("a port should be free");
+    let base_url = format!("http://{}", server.address());
+    let task = tokio::spawn(async move {
+        server.serve(router, std::future::pending()).await;
+    });
+    Server {
+        base_url,
+        clock,
+        database,
+        tokens,
+        task,
+    }
 }

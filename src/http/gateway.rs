@@ -1,0 +1,52 @@
+//! What the edge asks of the layers below, so that HTTP knows nothing of the database.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use async_graphql::context::Data;
+
+use super::limits::CallerKind;
+
+/// Turns a token into a caller.
+pub trait Gateway: Send + Sync + 'static {
+    /// The caller behind `bearer`, the token of the `Authorization` header; `None` is an anonymous caller,
+    /// which is no error.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if there is a token, but it is not valid (any more); others as they come.
+    fn authenticate(
+        &self,
+        bearer: Option<&str>,
+    ) -> impl Future<Output = crate::Result<Caller>> + Send;
+}
+
+/// The sender of one request and what resolvers get to see of it.
+pub struct Caller {
+    /// Whether a valid token came with the request.
+    pub signed_in: bool,
+    /// The data of this request (viewer, session), for [`async_graphql::Request::data`].
+    pub data: Data,
+    /// Counts the SQL statements of this request.
+    pub statements: Arc<AtomicU32>,
+}
+
+impl Caller {
+    /// A caller without a token and without data.
+    pub fn anonymous() -> Self {
+        Self {
+            signed_in: false,
+            data: Data::default(),
+            statements: Arc::default(),
+        }
+    }
+
+    /// Which limits hold.
+    pub(crate) fn kind(&self) -> CallerKind {
+        if self.signed_in {
+            CallerKind::SignedIn
+        } else {
+            CallerKind::Anonymous
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! Weighs a parsed document before it is validated and run. Fragments make a document a graph, not a tree:
+//! each is weighed once and the result is used wherever it is spread, so that a short text that stands for
+//! millions of fields costs no more than any other. All sums saturate.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{Name, Positioned, Value, Variables};
+
+use super::limits::Bounds;
+use super::refusal::Refusal;
+use crate::{Code, Error};
+
+/// Selection sets within each other, fragments included, that validation and execution will follow.
+const MAX_LEVELS: usize = 32;
+
+/// Validation walks every operation of a document, not only the one that runs; this many times the fields of
+/// one operation is what it may meet in all.
+const WHOLE_DOCUMENT: usize = 4;
+
+/// Introspection lists within each other (`fields { type { fields ...`): each multiplies the answer.
+const MAX_INTROSPECTION_LISTS: usize = 2;
+
+/// The page size of a connection that names none.
+const DEFAULT_PAGE: usize = 20;
+
+/// Whether a caller may look at the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introspection {
+    /// `__schema` and `__type` are answered.
+    #[default]
+    On,
+    /// They are refused.
+    Off,
+}
+
+/// What a selection set comes to once its fragments are expanded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Fields at all levels.
+    pub fields: usize,
+    /// Levels of fields.
+    pub depth: usize,
+    /// Aliases.
+    pub aliases: usize,
+    /// Directives.
+    pub directives: usize,
+    /// Rows that page sizes, multiplied down the paths, can ask for.
+    pub nodes: usize,
+    /// Fields of the outermost level.
+    pub roots: usize,
+    /// Those of them whose names begin with `__`.
+    pub meta_roots: usize,
+    /// Those of them that open the schema: `__schema` and `__type`.
+    pub schema_roots: usize,
+    /// Selection sets within each other, fragments and inline fragments included.
+    levels: usize,
+    /// Introspection lists within each other.
+    introspection_lists: usize,
+    /// Whether the outermost level selects `edges` or `nodes`, as one does on a connection.
+    is_connection: bool,
+}
+
+impl Weight {
+    fn add(&mut self, other: &Self) {
+        self.fields = self.fields.saturating_add(other.fields);
+        self.depth = self.depth.max(other.depth);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.directives = self.directives.saturating_add(other.directives);
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.roots = self.roots.saturating_add(other.roots);
+        self.meta_roots = self.meta_roots.saturating_add(other.meta_roots);
+        self.schema_roots = self.schema_roots.saturating_add(other.schema_roots);
+        self.levels = self.levels.max(other.levels);
+        self.introspection_lists = self.introspection_lists.max(other.introspection_lists);
+        self.is_connection |= other.is_connection;
+    }
+}
+
+/// Finds the operation that `name` selects.
+///
+/// # Errors
+/// `GRAPHQL_VALIDATION_FAILED` if there is none of that name, or several and no name.
+pub fn operation<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'d OperationDefinition, Refusal> {
+    let found = match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(operations), None) => {
+            let mut all = operations.values();
+            match (all.next(), all.next()) {
+                (only, None) => only,
+                _ => {
+                    return Err(Refusal::validation(
+                        "the document has several operations: say with operationName which to run",
+                    ));
+                }
+            }
+        }
+    };
+    found.map(|operation| &operation.node).ok_or_else(|| {
+        let name = name.unwrap_or_default();
+        Refusal::validation(format!("the document has no operation named \"{name}\""))
+    })
+}
+
+/// Refuses documents whose shape no caller may send: fragments in a circle, and nesting that only fragments
+/// reach. What passes can be walked by recursion.
+///
+/// # Errors
+/// `GRAPHQL_VALIDATION_FAILED` for a circle, `QUERY_TOO_DEEP` for nesting.
+pub fn check_shape(document: &ExecutableDocument) -> Result<(), Refusal> {
+    let variables = Variables::default();
+    let mut meter = Meter::new(document, &variables, None);
+    meter.whole_document().map(drop)
+}
+
+/// Weighs the operation `operation` of `document`, with `variables` for page sizes.
+///
+/// # Errors
+/// Those of [`check_shape`].
+pub fn weigh(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Result<Weight, Refusal> {
+    Meter::new(document, variables, Some(operation)).operation(operation)
+}
+
+/// Weighs `operation` and holds it, and the whole document, against `bounds`.
+///
+/// # Errors
+/// `LIMIT_EXCEEDED` with the rule that says which limit, `FORBIDDEN` for introspection that is off, and the
+/// errors of [`check_shape`].
+pub fn check(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    bounds: &Bounds,
+    introspection: Introspection,
+) -> Result<Weight, Refusal> {
+    let operations = document.operations.iter().len();
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the document has too many operations",
+        "operations",
+        operations,
+        bounds.operations,
+    )?;
+    let mut meter = Meter::new(document, variables, Some(operation));
+    let weight = meter.operation(operation)?;
+
+    if weight.schema_roots > 0 && introspection == Introspection::Off {
+        let error = Error::new(Code::Forbidden, "introspection is off on this service")
+            .with_rule("INTROSPECTION_OFF");
+        return Err(Refusal::new(axum::http::StatusCode::BAD_REQUEST, error));
+    }
+    let is_introspection = weight.roots > 0 && weight.roots == weight.meta_roots;
+    let (depth, fields) = if is_introspection {
+        (bounds.introspection_depth, bounds.introspection_fields)
+    } else {
+        (bounds.depth, bounds.fields)
+    };
+    at_most(
+        "QUERY_TOO_DEEP",
+        "the query goes too deep",
+        "levels of fields",
+        weight.depth,
+        depth,
+    )?;
+    if weight.schema_roots > 0 {
+        at_most(
+            "QUERY_TOO_DEEP",
+            "the introspection query goes too deep",
+            "lists within each other",
+            weight.introspection_lists,
+            MAX_INTROSPECTION_LISTS,
+        )?;
+    }
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the query selects too much",
+        "fields",
+        weight.fields,
+        fields,
+    )?;
+    let roots = match operation.ty {
+        OperationType::Mutation => bounds.mutation_roots,
+        OperationType::Query | OperationType::Subscription => bounds.query_roots,
+    };
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the operation has too many root fields",
+        "root fields",
+        weight.roots,
+        roots,
+    )?;
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the query has too many aliases",
+        "aliases",
+        weight.aliases,
+        bounds.aliases,
+    )?;
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the query has too many directives",
+        "directives",
+        weight.directives,
+        bounds.directives,
+    )?;
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "the page sizes, multiplied down the paths, ask for too much",
+        "rows",
+        weight.nodes,
+        bounds.nodes,
+    )?;
+    let whole = meter.whole_document()?;
+    at_most(
+        "QUERY_TOO_COMPLEX",
+        "all operations and fragments together select too much",
+        "fields",
+        whole,
+        fields.saturating_mul(WHOLE_DOCUMENT),
+    )?;
+    Ok(weight)
+}
+
+/// Holds the variables of a request against `bounds`, without recursion.
+///
+/// # Errors
+/// `BAD_VARIABLES` if they are nested too deeply or are too many.
+pub fn check_variables(
+    variables: &serde_json::Map<String, serde_json::Value>,
+    bounds: &Bounds,
+) -> Result<(), Refusal> {
+    let mut nodes = 0_usize;
+    let mut open: Vec<(&serde_json::Value, usize)> =
+        variables.values().map(|value| (value, 1)).collect();
+    while let Some((value, depth)) = open.pop() {
+        nodes = nodes.saturating_add(1);
+        if depth > bounds.variable_depth {
+            return Err(bad_variables(&format!(
+                "they are nested more than {} levels deep",
+                bounds.variable_depth
+            )));
+        }
+        if nodes > bounds.variable_nodes {
+            return Err(bad_variables(&format!(
+                "they hold more than {} values",
+                bounds.variable_nodes
+            )));
+        }
+        match value {
+            serde_json::Value::Array(items) => {
+                open.extend(items.iter().map(|item| (item, depth + 1)));
+            }
+            serde_json::Value::Object(fields) => {
+                open.extend(fields.values().map(|field| (field, depth + 1)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn bad_variables(why: &str) -> Refusal {
+    Refusal::bad_request("BAD_VARIABLES", format!("the variables are refused: {why}"))
+}
+
+fn at_most(
+    rule: &'static str,
+    what: &str,
+    unit: &str,
+    found: usize,
+    limit: usize,
+) -> Result<(), Refusal> {
+    if found > limit {
+        return Err(Refusal::limit(rule, what, unit, found, limit));
+    }
+    Ok(())
+}
+
+/// How far the weighing of a fragment is.
+enum Progress {
+    /// It is being weighed: meeting it again is a circle.
+    Begun,
+    Done(Weight),
+}
+
+struct Meter<'d> {
+    document: &'d ExecutableDocument,
+    variables: &'d Variables,
+    /// The operation that runs, for the defaults of its variables.
+    running: Option<&'d OperationDefinition>,
+    fragments: HashMap<&'d str, Progress>,
+}
+
+impl<'d> Meter<'d> {
+    fn new(
+        document: &'d ExecutableDocument,
+        variables: &'d Variables,
+        running: Option<&'d OperationDefinition>,
+    ) -> Self {
+        Self {
+            document,
+            variables,
+            running,
+            fragments: HashMap::new(),
+        }
+    }
+
+    /// Fields of all operations and fragments together, each expanded by itself.
+    fn whole_document(&mut self) -> Result<usize, Refusal> {
+        let document = self.document;
+        let mut fields = 0_usize;
+        for (_, operation) in document.operations.iter() {
+            fields = fields.saturating_add(self.operation(&operation.node)?.fields);
+        }
+        for name in document.fragments.keys() {
+            fields = fields.saturating_add(self.fragment(name, 0)?.fields);
+        }
+        Ok(fields)
+    }
+
+    fn operation(&mut self, operation: &'d OperationDefinition) -> Result<Weight, Refusal> {
+        let mut weight = self.set(&operation.selection_set.node, 0)?;
+        let variables = operation.variable_definitions.iter();
+        let on_variables: usize = variables
+            .map(|variable| variable.node.directives.len())
+            .sum();
+        weight.directives = weight
+            .directives
+            .saturating_add(operation.directives.len())
+            .saturating_add(on_variables);
+        Ok(weight)
+    }
+
+    /// Weighs `set`, which lies inside `outer` other selection sets.
+    fn set(&mut self, set: &'d SelectionSet, outer: usize) -> Result<Weight, Refusal> {
+        // Bounds this recursion itself; what lies inside a fragment is bounded again where it is spread.
+        if outer >= MAX_LEVELS {
+            return Err(too_many_levels());
+        }
+        let mut total = Weight::default();
+        for item in &set.items {
+            let weight = match &item.node {
+                Selection::Field(field) => self.field(field, outer)?,
+                Selection::InlineFragment(inline) => {
+                    let mut weight = self.set(&inline.node.selection_set.node, outer + 1)?;
+                    weight.directives = weight
+                        .directives
+                        .saturating_add(inline.node.directives.len());
+                    weight
+                }
+                Selection::FragmentSpread(spread) => {
+                    let mut weight = self.fragment(&spread.node.fragment_name.node, outer + 1)?;
+                    weight.directives = weight
+                        .directives
+                        .saturating_add(spread.node.directives.len());
+                    weight
+                }
+            };
+            total.add(&weight);
+        }
+        total.levels += 1;
+        if outer + total.levels > MAX_LEVELS {
+            return Err(too_many_levels());
+        }
+        Ok(total)
+    }
+
+    fn field(&mut self, field: &'d Positioned<Field>, outer: usize) -> Result<Weight, Refusal> {
+        let field = &field.node;
+        let inner = if field.selection_set.node.items.is_empty() {
+            Weight::default()
+        } else {
+            self.set(&field.selection_set.node, outer + 1)?
+        };
+        let name = field.name.node.as_str();
+        let nodes = match self.page(field, inner.is_connection) {
+            Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
+            None => inner.nodes,
+        };
+        let multiplies = matches!(
+            name,
+            "fields" | "interfaces" | "possibleTypes" | "inputFields"
+        );
+        Ok(Weight {
+            fields: inner.fields.saturating_add(1),
+            depth: inner.depth.saturating_add(1),
+            aliases: inner
+                .aliases
+                .saturating_add(usize::from(field.alias.is_some())),
+            directives: inner.directives.saturating_add(field.directives.len()),
+            nodes,
+            roots: 1,
+            meta_roots: usize::from(name.starts_with("__")),
+            schema_roots: usize::from(matches!(name, "__schema" | "__type")),
+            levels: inner.levels,
+            introspection_lists: inner
+                .introspection_lists
+                .saturating_add(usize::from(multiplies)),
+            is_connection: matches!(name, "edges" | "nodes"),
+        })
+    }
+
+    fn fragment(&mut self, name: &'d Name, outer: usize) -> Result<Weight, Refusal> {
+        match self.fragments.get(name.as_str()) {
+            Some(Progress::Done(weight)) => {
+                return if outer + weight.levels > MAX_LEVELS {
+                    Err(too_many_levels())
+                } else {
+                    Ok(*weight)
+                };
+            }
+            Some(Progress::Begun) => {
+                return Err(Refusal::validation(format!(
+                    "fragment \"{name}\" spreads itself, directly or through others"
+                )));
+            }
+            None => {}
+        }
+        // That a fragment does not exist is for validation to say. It counts as a field, or fragments that
+        // double down to a missing one would weigh nothing.
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Weight {
+                fields: 1,
+                ..Weight::default()
+            });
+        };
+        self.fragments.insert(name, Progress::Begun);
+        let mut weight = self.set(&fragment.node.selection_set.node, outer)?;
+        weight.directives = weight
+            .directives
+            .saturating_add(fragment.node.directives.len());
+        self.fragments.insert(name, Progress::Done(weight));
+        Ok(weight)
+    }
+
+    /// The rows that one page of `field` holds; `None` if it is no list that one can tell.
+    fn page(&self, field: &Field, is_connection: bool) -> Option<usize> {
+        let asked = ["first", "last"].into_iter().filter_map(|name| {
+            let argument = field.get_argument(name)?.node.clone();
+            argument
+                .into_const_with(|name| self.variable(&name))
+                .ok()
+                .and_then(|size| match size {
+                    // A negative or fractional size is no size; the schema refuses it.
+                    Value::Number(size) => Some(size.as_u64().unwrap_or_default()),
+                    _ => None,
+                })
+        });
+        let asked = asked
+            .max()
+            .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        asked.or(is_connection.then_some(DEFAULT_PAGE))
+    }
+
+    fn variable(&self, name: &Name) -> Result<Value, ()> {
+        if let Some(value) = self.variables.get(name) {
+            return Ok(value.clone());
+        }
+        let definitions = self
+            .running
+            .map(|operation| &operation.variable_definitions);
+        let definition = definitions
+            .into_iter()
+            .flatten()
+            .find(|definition| definition.node.name.node == *name);
+        let default = definition.and_then(|definition| definition.node.default_value.as_ref());
+        default.map(|default| default.node.clone()).ok_or(())
+    }
+}
+
+fn too_many_levels() -> Refusal {
+    Refusal::limit(
+        "QUERY_TOO_DEEP",
+        "selections, with fragments expanded, are nested too deeply",
+        "levels",
+        usize::MAX,
+        MAX_LEVELS,
+    )
+}
