@@ -27,6 +27,7 @@
 //! }
 //! ```
 
+mod bulk;
 mod classify;
 mod client_stats;
 mod connect;

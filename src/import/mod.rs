@@ -156,18 +156,10 @@ struct Run<'a> {
 #[derive(Default)]
 struct Known {
     users: HashMap<String, UserId>,
-    products: HashMap<String, KnownProduct>,
+    products: HashMap<String, ProductId>,
     clients: HashMap<String, KnownClient>,
     /// Rows of this import that were refused, with their lines.
     refused: HashMap<(FileKind, String), u64>,
-}
-
-#[derive(Clone)]
-struct KnownProduct {
-    id: ProductId,
-    name: String,
-    sku: String,
-    unit: String,
 }
 
 #[derive(Clone)]

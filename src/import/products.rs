@@ -8,10 +8,10 @@ use entity::{product, product_category, stock_level, stock_movement};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::read::{Columns, Problem, Row, amount, count, flag};
-use super::{FileKind, Known, KnownProduct, Run, Work, by_key, look_up, values_of};
+use super::{FileKind, Known, Run, Work, by_key, look_up, values_of};
 use crate::db::{Session, Tx, Visible};
 use crate::domain::money::CurrencyCode;
-use crate::domain::text;
+use crate::domain::{products, text};
 use crate::error::Result;
 
 pub(super) const COLUMNS: Columns = Columns {
@@ -225,17 +225,13 @@ impl Planner<'_> {
             None if row.has("category") => Set(None),
             None => NotSet,
         };
-        self.known.products.insert(
-            external_id.to_owned(),
-            KnownProduct {
-                id,
-                name: name.clone(),
-                sku: sku.clone(),
-                unit: unit.clone(),
-            },
-        );
+        self.known.products.insert(external_id.to_owned(), id);
         let common = product::ActiveModel {
-            search_text: Set(text::search_text(&[&name, &sku])),
+            search_text: Set(products::search_text(
+                Some(&name),
+                Some(&sku),
+                Some(external_id),
+            )),
             name_sort: Set(text::name_sort(&name)),
             name: Set(name),
             sku: Set(sku),

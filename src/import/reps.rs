@@ -126,14 +126,14 @@ fn draft<'a>(
     present: Option<&Visible<user::Model>>,
     emails: &mut HashMap<String, UserId>,
 ) -> Result<Draft<'a>, Problem> {
-    let name = row.demand("name", |name| text::text("name", name, 200))?;
+    let name = row.demand("name", |name| text::text("name", name, 100))?;
     let email = row.demand("email", |email| Email::parse("email", email))?;
     let role = row.parse("role", role)?;
     let time_zone = row.parse("time_zone", |zone| {
         text::time_zone("timeZone", zone).map(|zone| zone.name().to_owned())
     })?;
     let locale = row.parse("locale", locale)?;
-    let title = row.value("title", |title| text::text("title", title, 200))?;
+    let title = row.value("title", |title| text::text("title", title, 100))?;
     let hired_on = row.value("hired_on", day)?;
     let now = run.session.now();
     let id = present.map_or_else(|| UserId(uuid::Uuid::now_v7()), |user| user.id);
@@ -193,8 +193,18 @@ fn settle<'a>(
             .map(|(key, user)| (key.as_str(), user.id))
             .chain(drafts.iter().map(|draft| (draft.external_id, draft.id)))
             .collect();
-        let mut above: HashMap<UserId, Option<UserId>> =
-            users.iter().map(|user| (user.id, user.manager_id)).collect();
+        let mut above: HashMap<UserId, Option<UserId>> = users
+            .iter()
+            .map(|user| (user.id, user.manager_id))
+            .collect();
+        let roles: HashMap<UserId, UserRole> = users
+            .iter()
+            .map(|user| (user.id, user.role))
+            .chain(drafts.iter().filter_map(|draft| {
+                let role = draft.wanted.role.try_as_ref()?;
+                Some((draft.id, *role))
+            }))
+            .collect();
         let mut bad: Vec<(usize, String)> = Vec::new();
         for (at, draft) in drafts.iter_mut().enumerate() {
             let manager = match draft.row.text(MANAGER) {
@@ -216,8 +226,15 @@ fn settle<'a>(
         }
         if bad.is_empty() {
             for (at, draft) in drafts.iter().enumerate() {
-                if draft.row.text(MANAGER).is_some() && height(&above, draft.id).is_none() {
-                    let reason = "these people would report to each other in a circle";
+                let manager = above.get(&draft.id).copied().flatten();
+                let reason = if height(&above, draft.id).is_none() {
+                    "these people would report to each other in a circle"
+                } else if manager.and_then(|manager| roles.get(&manager)) == Some(&UserRole::Rep) {
+                    "people report to managers and administrators, and this is a rep"
+                } else {
+                    continue;
+                };
+                if draft.row.text(MANAGER).is_some() {
                     bad.push((at, reason.to_owned()));
                 }
             }
