@@ -51,6 +51,6 @@ pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
-pub use tx::{LockedClient, Tx};
+pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
 pub use visible::Visible;

@@ -16,3 +16,7 @@ pub mod products;
 pub mod stock;
 
 pub mod clients;
+
+pub mod orders;
+
+pub mod payments;
