@@ -186,9 +186,9 @@ fn parse_file(text: &str) -> Result<File> {
 fn text_of(environment: &Environment<'_>, name: &str) -> Result<Option<String>> {
     environment(name)
         .map(|value| {
-            value.into_string().map_err(|_| {
-                Error::new(Code::BadUserInput, format!("{name} is not readable text"))
-            })
+            value
+                .into_string()
+                .map_err(|_| Error::new(Code::BadUserInput, format!("{name} is not readable text")))
         })
         .transpose()
 }
@@ -196,8 +196,7 @@ fn text_of(environment: &Environment<'_>, name: &str) -> Result<Option<String>> 
 fn variable<T: Knob>(environment: &Environment<'_>, name: &str) -> Result<Option<T>> {
     text_of(environment, name)?
         .map(|text| {
-            parse(&text)
-                .map_err(|error| Error::new(Code::BadUserInput, format!("{name}: {error}")))
+            parse(&text).map_err(|error| Error::new(Code::BadUserInput, format!("{name}: {error}")))
         })
         .transpose()
 }

@@ -5,16 +5,16 @@ use std::collections::{HashMap, HashSet};
 use entity::{AddressId, AddressKind, ClientId, ClientKind, Lifecycle, PartyClass, UserId};
 use entity::{address, client, user};
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait};
 
 use super::read::{Columns, Problem, Row, Table, day, number_as_written, wrong};
 use super::{
     FileKind, Known, KnownClient, Planned, Run, by_key, differing, key_problem, look_up, values_of,
 };
 use crate::db::{Session, Tx, Visible};
+use crate::domain::clients;
 use crate::domain::money::CurrencyCode;
 use crate::domain::text::{self, Email};
-use crate::domain::clients;
 use crate::error::Result;
 
 pub(super) const COLUMNS: Columns = Columns {
@@ -338,7 +338,7 @@ fn differs_in_place(changes: &address::ActiveModel) -> bool {
         address::Column::Country,
     ]
     .into_iter()
-    .any(|column| matches!(changes.get(column), ActiveValue::Set(_)))
+    .any(|column| matches!(changes.get(column), Set(_)))
 }
 
 async fn write(tx: &Tx, work: Vec<Work>) -> Result<()> {

@@ -11,8 +11,8 @@ use super::clients::know_clients;
 use super::read::{Columns, Problem, Row, flag, number_as_written};
 use super::{FileKind, Known, Run, Work, by_key, differing, look_up, values_of};
 use crate::db::{Session, Tx, Visible};
-use crate::domain::text::{self, Email};
 use crate::domain::clients;
+use crate::domain::text::{self, Email};
 use crate::error::Result;
 
 pub(super) const COLUMNS: Columns = Columns {

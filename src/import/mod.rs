@@ -284,7 +284,11 @@ impl Run<'_> {
     ) -> Vec<Planned<Work<E>>>
     where
         E: Versioned,
-        F: FnMut(&mut Known, Row<'_>, Option<&Visible<E::Model>>) -> Result<E::ActiveModel, Problem>,
+        F: FnMut(
+            &mut Known,
+            Row<'_>,
+            Option<&Visible<E::Model>>,
+        ) -> Result<E::ActiveModel, Problem>,
     {
         let mut seen: HashMap<&str, u64> = HashMap::new();
         let mut planned = Vec::new();
@@ -362,7 +366,11 @@ impl Run<'_> {
             return Err(error);
         }
         for planned in chunk {
-            let column = error.fields().first().map(String::as_str).unwrap_or_default();
+            let column = error
+                .fields()
+                .first()
+                .map(String::as_str)
+                .unwrap_or_default();
             let mut reason = error.message().to_owned();
             if let (Code::Internal, Some(source)) = (error.code(), error.source()) {
                 reason = source.to_string();
@@ -392,9 +400,7 @@ where
 {
     let chunk = Arc::new(chunk.to_vec());
     let work = work.clone();
-    session
-        .write(move |tx| work(tx, Arc::clone(&chunk)))
-        .await
+    session.write(move |tx| work(tx, Arc::clone(&chunk))).await
 }
 
 /// Whether no row is to blame for an error.
@@ -425,7 +431,10 @@ fn key_problem<'a>(
 }
 
 /// What of `wanted` is not so yet; nothing when all of it is.
-fn differing<E: Versioned>(present: &E::Model, mut wanted: E::ActiveModel) -> Option<E::ActiveModel> {
+fn differing<E: Versioned>(
+    present: &E::Model,
+    mut wanted: E::ActiveModel,
+) -> Option<E::ActiveModel> {
     let mut differs = false;
     for column in E::Column::iter() {
         if let ActiveValue::Set(value) = wanted.get(column) {

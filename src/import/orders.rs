@@ -82,7 +82,10 @@ struct Present {
 impl Present {
     fn lines_of(&self, order: &order::Model) -> Vec<Line> {
         let rows = self.lines.get(&order.id);
-        rows.into_iter().flatten().map(|row| Line::of(row)).collect()
+        rows.into_iter()
+            .flatten()
+            .map(|row| Line::of(row))
+            .collect()
     }
 }
 
@@ -263,7 +266,10 @@ fn read_head(
             .map(|order| order.placed_by_id)
             .or(client.owner_id)
             .ok_or_else(|| {
-                row.problem(PLACED_BY, "must not be empty: nobody answers for this client")
+                row.problem(
+                    PLACED_BY,
+                    "must not be empty: nobody answers for this client",
+                )
             })?,
     };
     let placed_on = row.demand("placed_on", day)?;

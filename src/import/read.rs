@@ -141,11 +141,6 @@ impl Table {
         })
     }
 
-    /// How many lines there are below the heading, broken ones too.
-    pub fn len(&self) -> usize {
-        self.lines.len() + self.broken.len()
-    }
-
     fn check(&self, record: &csv::StringRecord) -> Option<Problem> {
         if record.len() != self.columns.len() {
             let reason = format!(
@@ -248,11 +243,7 @@ impl<'a> Row<'a> {
     }
 
     /// What the column must hold, parsed.
-    pub fn demand<T>(
-        &self,
-        column: &str,
-        parse: impl Fn(&str) -> Result<T>,
-    ) -> Result<T, Problem> {
+    pub fn demand<T>(&self, column: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T, Problem> {
         self.parse(column, parse)?
             .ok_or_else(|| self.problem(column, "must not be empty"))
     }
@@ -375,10 +366,7 @@ fn decode(bytes: &[u8]) -> String {
     } else {
         GB18030
     };
-    encoding
-        .decode_without_bom_handling(bytes)
-        .0
-        .into_owned()
+    encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
 /// Whether more lines that are not plain ASCII read as UTF-8 than do not: then a broken line is a broken

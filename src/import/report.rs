@@ -110,12 +110,7 @@ impl Report {
         writer.flush().map_err(|error| failed(error.into()))
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        file: FileKind,
-        line: u64,
-        problem: super::read::Problem,
-    ) {
+    pub(super) fn refuse(&mut self, file: FileKind, line: u64, problem: super::read::Problem) {
         let super::read::Problem {
             column,
             value,
