@@ -76,7 +76,7 @@ on_both!(
             );
         }
         let nobody = "query($id: ID!) { product(id: $id) { id } }";
-    let nobody = app.gql("", nobody, json!({ "id": id })).await;
+        let nobody = app.gql("", nobody, json!({ "id": id })).await;
         assert_eq!(nobody.code(0), "UNAUTHENTICATED");
     }
 );
