@@ -15,5 +15,7 @@ mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod orders;
+mod payments;
 mod schema;
 mod small;
