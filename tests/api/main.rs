@@ -11,11 +11,14 @@
 mod support;
 
 mod architecture;
+mod categories;
 mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
 mod orders;
 mod payments;
+mod products;
 mod schema;
 mod small;
+mod stock;

@@ -185,11 +185,11 @@ on_both!(
     async |app: App| {
         let shop = shop(&app).await;
         let ann = &shop.team.ann;
-        let query = "{ clients { nodes { orders(first: 5, filter: { status: { in: [SHIPPED, RETURNED] } }) { totalCount nodes { client { id } reorderOf { id } \
+        let query = "{ clients { nodes { orders(first: 5, filter: { status: { in: [SHIPPED, RETURNED] } }) { totalCount nodes { client { id } reorderOf { id } placedBy { name } decidedBy { name } \
         lines { net { amount } product { sku } order { id } } \
-        events(first: 3) { nodes { kind order { id } } } \
-        returns { amount { amount } order { id } lines { amount { amount } orderLine { sku } } } \
-        payments(first: 2) { nodes { amount { amount } order { id } client { id } } } } } \
+        events(first: 3) { nodes { kind user { name } order { id } } } \
+        returns { amount { amount } createdBy { name } order { id } lines { amount { amount } orderLine { sku } } } \
+        payments(first: 2) { nodes { amount { amount } recordedBy { name } voidedBy { name } order { id } client { id } } } } } \
         payments(first: 2) { totalCount nodes { id } } } } }";
         let pay = "mutation($input: PaymentRecordInput!) { paymentRecord(input: $input) { payment { id } } }";
         let mut counts = Vec::new();
