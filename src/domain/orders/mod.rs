@@ -137,10 +137,10 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
     if let Some(id) = id
         && let Some(existing) = tx.select::<order::Entity>().id(id).find().await?
     {
-        return match asked.is_that_of(tx, &client, &existing).await? {
-            true => Ok(existing),
-            false => Err(taken()),
-        };
+        if asked.is_that_of(tx, &client, &existing).await? {
+            return Ok(existing);
+        }
+        return Err(taken());
     }
     clients::require_active(&client)?;
     check_external_id(tx, asked.external_id.as_deref()).await?;
