@@ -16,6 +16,8 @@ mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod orders;
+mod payments;
 mod products;
 mod schema;
 mod small;
