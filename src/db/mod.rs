@@ -27,6 +27,7 @@
 //! }
 //! ```
 
+mod accounts;
 mod classify;
 mod client_stats;
 mod connect;
@@ -34,6 +35,7 @@ mod cursor;
 mod dialect;
 mod edges;
 mod guards;
+mod handovers;
 mod month_day;
 mod scope;
 mod select;
@@ -45,6 +47,7 @@ mod tx;
 mod viewer;
 mod visible;
 
+pub use accounts::{Account, EndReason, OwnSettings};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
@@ -55,6 +58,6 @@ pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use tiers::tier_holds;
-pub use tx::{LockedClient, Tx};
+pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
 pub use visible::Visible;

@@ -9,6 +9,12 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
+pub mod sessions;
+
+pub mod sign_in;
+
 pub mod categories;
 
 pub mod products;
@@ -24,3 +30,11 @@ pub mod addresses;
 pub mod notes;
 
 pub mod tiers;
+
+pub mod orders;
+
+pub mod payments;
+
+pub mod members;
+
+pub mod handovers;

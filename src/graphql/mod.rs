@@ -8,13 +8,19 @@ pub mod connection;
 pub mod contacts;
 pub mod context;
 pub mod filters;
+pub mod handovers;
 pub mod input;
+pub mod members;
 pub mod node;
 pub mod notes;
+pub mod orders;
+pub mod payments;
 pub mod products;
 pub mod scalars;
+pub mod sessions;
 pub mod stock;
 pub mod tiers;
+pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -28,8 +34,12 @@ pub struct Query(
     addresses::AddressQuery,
     notes::NoteQuery,
     tiers::TierQuery,
+    users::UserQuery,
+    handovers::HandoverQuery,
     categories::CategoryQuery,
     products::ProductQuery,
+    orders::OrderQuery,
+    payments::PaymentQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -41,9 +51,15 @@ pub struct Mutation(
     addresses::AddressMutation,
     notes::NoteMutation,
     tiers::TierMutation,
+    users::UserMutation,
+    sessions::SessionMutation,
+    members::MemberMutation,
+    handovers::HandoverMutation,
     categories::CategoryMutation,
     products::ProductMutation,
     stock::StockMutation,
+    orders::OrderMutation,
+    payments::PaymentMutation,
 );
 
 /// The schema of the service.
