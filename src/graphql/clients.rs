@@ -223,7 +223,9 @@ impl Client {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            OrderOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -231,7 +233,7 @@ impl Client {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Order>> {
         let page = (first, after, last, before);
-        orders::of_client(ctx, &self.0, filter, order_by, page).await
+        orders::of_client(ctx, &self.0, filter, order_by.unwrap_or_default(), page).await
     }
 
     /// What it paid, voided payments too.
@@ -245,7 +247,9 @@ impl Client {
         #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
             PaymentFilter,
         >,
-        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            PaymentOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -253,7 +257,7 @@ impl Client {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Payment>> {
         let page = (first, after, last, before);
-        payments::of_client(ctx, &self.0, filter, order_by, page).await
+        payments::of_client(ctx, &self.0, filter, order_by.unwrap_or_default(), page).await
     }
 
     /// The people at the client.
@@ -693,6 +697,7 @@ pub enum ClientOrder {
 }
 
 impl ClientOrder {
+    /// The order of rows it stands for.
     pub(super) fn sort(self) -> Sort {
         use client::Column;
         use client_stats::Column as Stats;

@@ -30,6 +30,12 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A user.
+    User(User),
+    /// A session.
+    Session(UserSession),
+    /// A hand-over.
+    Handover(Handover),
     /// A person at a client.
     Contact(Contact),
     /// Where a client is found, supplied or billed.
@@ -42,12 +48,6 @@ pub enum Node {
     Tier(Tier),
     /// That a client was in a tier for a time.
     TierAssignment(TierAssignment),
-    /// A user.
-    User(User),
-    /// A session.
-    Session(UserSession),
-    /// A hand-over.
-    Handover(Handover),
     /// A category of products.
     Category(Category),
     /// A product.
@@ -159,15 +159,15 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     }
     kinds!(
         client => Client,
+        user => User,
+        session => Session,
+        handover => Handover,
         contact => Contact,
         address => Address,
         note => Note,
         tier_scheme => TierScheme,
         tier => Tier,
         tier_assignment => TierAssignment,
-        user => User,
-        session => Session,
-        handover => Handover,
         product_category => Category,
         product => Product,
         stock_movement => StockMovement,
