@@ -48,7 +48,7 @@ on_both!(a_note_is_of_whoever_wrote_it, async |app: App| {
     let id = written(&app, &team.ann, &client, " First line\r\nsecond ").await;
     let note = read(&app, &team.left, &id).await;
     assert_eq!(note["body"], json!("First line\nsecond"));
-    assert_eq!(note["author"]["id"], json!(team.ann.id()));
+    assert_eq!(note["author"]["id"], json!(team.ann.id.to_string()));
     assert_eq!(note["client"]["id"], json!(client));
     assert_eq!(read(&app, &team.ben, &id).await, Value::Null);
     assert_eq!(read(&app, &team.cleo, &id).await, Value::Null);
@@ -106,7 +106,7 @@ on_both!(
         let note = read(&app, &team.ann, &by_ann).await;
         assert_eq!(
             (&note["version"], &note["author"]["id"]),
-            (&json!(5), &json!(team.ann.id()))
+            (&json!(5), &json!(team.ann.id.to_string()))
         );
         let null = update(
             &app,

@@ -20,8 +20,6 @@ pub struct Person {
     pub token: String,
 }
 
-impl Person {}
-
 /// Three levels: `top` manages `left` and `right`; `left` manages `ann` and `ben`, `right` manages `cleo`.
 /// `admin` stands beside them.
 pub struct Team {
