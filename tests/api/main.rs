@@ -10,15 +10,20 @@
 #[macro_use]
 mod support;
 
+mod addresses;
 mod architecture;
 mod categories;
 mod clients;
+mod contacts;
 mod edge;
 mod graphql_contract;
 mod ground;
 mod orders;
 mod payments;
+mod notes;
 mod products;
 mod schema;
 mod small;
+mod stats;
 mod stock;
+mod tiers;
