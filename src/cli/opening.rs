@@ -50,6 +50,21 @@ pub(super) async fn unsigned_database(config: &Config) -> Result<Database> {
     Database::connect(&settings, Clock::default()).await
 }
 
+/// The database as [`unsigned_database`], or nothing when it was never made: looking must not make it.
+pub(super) async fn existing_database(config: &Config) -> Result<Option<Database>> {
+    let file = config.database_url.strip_prefix("sqlite:");
+    if let Some(file) = file {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let file = file.split('?').next().unwrap_or_default();
+        if !std::path::Path::new(file).exists() {
+            return Ok(None);
+        }
+    }
+    let database = unsigned_database(config).await?;
+    let is_empty = !database.is_begun().await?;
+    Ok((!is_empty).then_some(database))
+}
+
 /// Refuses a database whose tables are not those of this program.
 pub(super) async fn require_migrated(database: &Database) -> Result<()> {
     let pending = database.pending_migrations().await?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderName;
 use clap::Args;
 
 use super::opening;
@@ -36,7 +37,7 @@ impl Serve {
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        serve(config, database, keyring, explorer, server).await
+        serve(config, database, &keyring, explorer, server).await
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) async fn bind(config: &Config) -> Result<Server> {
 pub(super) async fn serve(
     config: &Config,
     database: Database,
-    keyring: Arc<Keyring>,
+    keyring: &Arc<Keyring>,
     explorer: Option<Explorer>,
     server: Server,
 ) -> Result<()> {
@@ -71,8 +72,11 @@ pub(super) async fn serve(
             ..http::Options::default()
         },
         explorer,
+        proxy_header: config
+            .trusted_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for")),
     };
-    let router = App::new(database, keyring, options).router();
+    let router = App::new(database, keyring, options)?.router();
     let told = stop_signal()?;
     match server.serve(router, told).await {
         Drained::Completely => tracing::info!("stopped; every request was answered"),

@@ -27,6 +27,7 @@
 //! }
 //! ```
 
+mod accounts;
 mod bulk;
 mod classify;
 mod client_stats;
@@ -34,6 +35,7 @@ mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod handovers;
 mod scope;
 mod select;
 mod session;
@@ -43,6 +45,7 @@ mod tx;
 mod viewer;
 mod visible;
 
+pub use accounts::{Account, EndReason, OwnSettings};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};

@@ -9,6 +9,12 @@ pub mod text;
 
 pub mod dates;
 
+pub mod sessions;
+
+pub mod sign_in;
+
+pub mod users;
+
 pub mod categories;
 
 pub mod products;
@@ -16,6 +22,10 @@ pub mod products;
 pub mod stock;
 
 pub mod clients;
+
+pub mod members;
+
+pub mod handovers;
 
 pub mod orders;
 

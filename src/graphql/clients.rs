@@ -14,8 +14,11 @@ use super::filters::{
     ClientIdFilter, DateFilter, DateTimeFilter, IntFilter, MoneyFilter, StringFilter, TierIdFilter,
     UserIdFilter, choice_filter,
 };
+use super::handovers::{self, ClientHandover};
 use super::input::{optional, required};
+use super::members::{self, TeamMember};
 use super::scalars::{Currency, Date, DateTime, Money, MoneyInput, int};
+use super::users::{self, User};
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::clients::{self, NewClient, ProfilePatch};
 use crate::domain::money::CurrencyCode;
@@ -77,6 +80,21 @@ impl Client {
     /// How it wants to be served; null when nobody has said.
     async fn service_mode(&self) -> Option<ServiceMode> {
         self.0.service_mode
+    }
+
+    /// Who answers for it; null while it lies in the pool.
+    async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(users::owner_of(ctx, &self.0).await)
+    }
+
+    /// Who sees and serves it: the owner first, then those who were let in, in the order they joined.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Vec<TeamMember>> {
+        members::team_of(ctx, &self.0).await
+    }
+
+    /// The hand-overs it was part of, latest first.
+    async fn handovers(&self, ctx: &Context<'_>) -> Result<Vec<ClientHandover>> {
+        handovers::of_client(ctx, &self.0).await
     }
 
     /// The organization it belongs to, when you may see that.
@@ -541,7 +559,7 @@ pub enum ClientOrder {
 }
 
 impl ClientOrder {
-    fn sort(self) -> Sort {
+    pub(super) fn sort(self) -> Sort {
         use client::Column;
         use client_stats::Column as Stats;
         let by = |column: Column, kind| vec![SortKey::column(column, kind)];

@@ -6,11 +6,15 @@ pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod filters;
+pub mod handovers;
 pub mod input;
+pub mod members;
 pub mod node;
 pub mod products;
 pub mod scalars;
+pub mod sessions;
 pub mod stock;
+pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -20,6 +24,8 @@ use async_graphql::{EmptySubscription, MergedObject};
 pub struct Query(
     node::NodeQuery,
     clients::ClientQuery,
+    users::UserQuery,
+    handovers::HandoverQuery,
     categories::CategoryQuery,
     products::ProductQuery,
 );
@@ -29,6 +35,10 @@ pub struct Query(
 #[graphql(name = "Mutation")]
 pub struct Mutation(
     clients::ClientMutation,
+    users::UserMutation,
+    sessions::SessionMutation,
+    members::MemberMutation,
+    handovers::HandoverMutation,
     categories::CategoryMutation,
     products::ProductMutation,
     stock::StockMutation,

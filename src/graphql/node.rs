@@ -5,8 +5,11 @@ use entity::EntityId;
 
 use super::categories::Category;
 use super::clients::Client;
+use super::handovers::Handover;
 use super::products::Product;
+use super::sessions::UserSession;
 use super::stock::StockMovement;
+use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -21,6 +24,12 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A user.
+    User(User),
+    /// A session.
+    Session(UserSession),
+    /// A hand-over.
+    Handover(Handover),
     /// A category of products.
     Category(Category),
     /// A product.
@@ -122,6 +131,9 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     }
     kinds!(
         client => Client,
+        user => User,
+        session => Session,
+        handover => Handover,
         product_category => Category,
         product => Product,
         stock_movement => StockMovement,
