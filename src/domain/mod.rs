@@ -9,11 +9,11 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
 pub mod sessions;
 
 pub mod sign_in;
-
-pub mod users;
 
 pub mod categories;
 
@@ -23,10 +23,18 @@ pub mod stock;
 
 pub mod clients;
 
-pub mod members;
+pub mod contacts;
 
-pub mod handovers;
+pub mod addresses;
+
+pub mod notes;
+
+pub mod tiers;
 
 pub mod orders;
 
 pub mod payments;
+
+pub mod members;
+
+pub mod handovers;
