@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use entity::contact::{ContactPoint, ContactPoints, ContactRoles};
 use entity::{
     AddressKind, ClientId, ClientKind, ClientNature, ContactPointKind, ContactRole, CustomKind,
-    Gender, Lifecycle, MemberRole, PartyClass, ServiceMode, UserId, address, client,
-    client_member, client_tag, contact, note,
+    Gender, Lifecycle, MemberRole, PartyClass, ServiceMode, UserId, address, client, client_member,
+    client_tag, contact, note,
 };
 use sea_orm::IntoActiveModel;
 
@@ -97,7 +97,8 @@ fn make_one(
     let made_at = calendar.at(known_since, random.between(0, 479));
     let id: ClientId = random.id(made_at);
     let is_firm = kind == ClientKind::Organization;
-    let first_day = known_since.max(calendar.ago(i64::try_from(super::HISTORY_DAYS).unwrap_or(730)));
+    let first_day =
+        known_since.max(calendar.ago(i64::try_from(super::HISTORY_DAYS).unwrap_or(730)));
     let last_day = match custom {
         Custom::Lost => calendar.ago(random.between(200, 420)),
         Custom::Prospect | Custom::Active => calendar.today,
@@ -118,13 +119,14 @@ fn make_one(
             _ => PartyClass::EndCustomer,
         },
         lifecycle: match custom {
-            Custom::Prospect => {
-                random.pick_or(Lifecycle::Prospect, &[
+            Custom::Prospect => random.pick_or(
+                Lifecycle::Prospect,
+                &[
                     Lifecycle::Stranger,
                     Lifecycle::Prospect,
                     Lifecycle::Possible,
-                ])
-            }
+                ],
+            ),
             Custom::Active if size >= 5 => Lifecycle::Lifelong,
             Custom::Active => Lifecycle::Customer,
             Custom::Lost => Lifecycle::Lost,
@@ -153,12 +155,15 @@ fn make_one(
         gender: (!is_firm).then(|| random.pick_or(Gender::Female, &[Gender::Female, Gender::Male])),
         birthday: None,
         nature: is_firm.then(|| {
-            random.pick_or(ClientNature::Private, &[
+            random.pick_or(
                 ClientNature::Private,
-                ClientNature::Private,
-                ClientNature::StateOwned,
-                ClientNature::Foreign,
-            ])
+                &[
+                    ClientNature::Private,
+                    ClientNature::Private,
+                    ClientNature::StateOwned,
+                    ClientNature::Foreign,
+                ],
+            )
         }),
         industry: is_firm.then(|| trade.to_owned()),
         employee_count: is_firm
@@ -338,12 +343,15 @@ fn make_contacts(
             title: Some(title.to_owned()),
             department: None,
             is_key: at == 0,
-            roles: ContactRoles(vec![random.pick_or(ContactRole::Decider, &[
+            roles: ContactRoles(vec![random.pick_or(
                 ContactRole::Decider,
-                ContactRole::Influencer,
-                ContactRole::User,
-                ContactRole::Gatekeeper,
-            ])]),
+                &[
+                    ContactRole::Decider,
+                    ContactRole::Influencer,
+                    ContactRole::User,
+                    ContactRole::Gatekeeper,
+                ],
+            )]),
             gender: None,
             birthday: random.chance(60).then(|| calendar.ago(age)),
             points: ContactPoints(points),
@@ -365,10 +373,11 @@ fn make_tags(rows: &mut Rows, random: &mut Random, client_id: ClientId) {
         .collect();
     tags.sort_unstable();
     tags.dedup();
-    rows.tags.extend(tags.into_iter().map(|tag| client_tag::Model {
-        client_id,
-        tag: tag.to_owned(),
-    }));
+    rows.tags
+        .extend(tags.into_iter().map(|tag| client_tag::Model {
+            client_id,
+            tag: tag.to_owned(),
+        }));
 }
 
 fn make_notes(

@@ -252,9 +252,21 @@ mod tests {
         assert_eq!(rows.users.len(), 12);
         assert_eq!(rows.clients.len(), 240);
         assert_eq!(rows.products.len(), 60);
-        assert!((1_000..4_000).contains(&rows.orders.len()), "{}", rows.orders.len());
-        assert!(rows.orders.iter().all(|order| order.placed_on <= day("2026-11-22")));
-        assert!(rows.orders.iter().any(|order| order.placed_on >= day("2026-11-15")));
+        assert!(
+            (1_000..4_000).contains(&rows.orders.len()),
+            "{}",
+            rows.orders.len()
+        );
+        assert!(
+            rows.orders
+                .iter()
+                .all(|order| order.placed_on <= day("2026-11-22"))
+        );
+        assert!(
+            rows.orders
+                .iter()
+                .any(|order| order.placed_on >= day("2026-11-15"))
+        );
         assert!(!rows.returns.is_empty() && !rows.payments.is_empty());
     }
 
@@ -265,7 +277,10 @@ mod tests {
             let lines = rows.lines.iter().filter(|line| line.order_id == order.id);
             let sum: i64 = lines.map(|line| line.net_minor).sum();
             assert_eq!(order.lines_minor, sum);
-            assert_eq!(order.total_minor, sum - order.discount_minor + order.freight_minor);
+            assert_eq!(
+                order.total_minor,
+                sum - order.discount_minor + order.freight_minor
+            );
             assert!(order.paid_minor + order.returned_minor <= order.total_minor);
         }
         for payment in &rows.payments {

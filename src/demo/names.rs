@@ -67,28 +67,99 @@ pub(super) const CHINESE_CITIES: &[City] = &[
 ];
 
 pub(super) const OTHER_CITIES: &[City] = &[
-    abroad("Vancouver", "BC", "Canada", "V6B 1A1", 492_827_000, -1_231_207_000),
-    abroad("Toronto", "ON", "Canada", "M5H 2N2", 436_532_000, -793_832_000),
-    abroad("Seattle", "WA", "United States", "98101", 476_062_000, -1_223_321_000),
-    abroad("Lisboa", "Lisboa", "Portugal", "1100-148", 387_223_000, -91_393_000),
-    abroad("München", "Bayern", "Germany", "80331", 481_351_000, 115_820_000),
-    abroad("Lyon", "Auvergne-Rhône-Alpes", "France", "69002", 457_640_000, 48_357_000),
-    abroad("Malmö", "Skåne", "Sweden", "211 20", 556_050_000, 130_038_000),
-    abroad("Singapore", "Singapore", "Singapore", "048616", 13_521_000, 1_038_198_000),
+    abroad(
+        "Vancouver",
+        "BC",
+        "Canada",
+        "V6B 1A1",
+        492_827_000,
+        -1_231_207_000,
+    ),
+    abroad(
+        "Toronto",
+        "ON",
+        "Canada",
+        "M5H 2N2",
+        436_532_000,
+        -793_832_000,
+    ),
+    abroad(
+        "Seattle",
+        "WA",
+        "United States",
+        "98101",
+        476_062_000,
+        -1_223_321_000,
+    ),
+    abroad(
+        "Lisboa",
+        "Lisboa",
+        "Portugal",
+        "1100-148",
+        387_223_000,
+        -91_393_000,
+    ),
+    abroad(
+        "München",
+        "Bayern",
+        "Germany",
+        "80331",
+        481_351_000,
+        115_820_000,
+    ),
+    abroad(
+        "Lyon",
+        "Auvergne-Rhône-Alpes",
+        "France",
+        "69002",
+        457_640_000,
+        48_357_000,
+    ),
+    abroad(
+        "Malmö",
+        "Skåne",
+        "Sweden",
+        "211 20",
+        556_050_000,
+        130_038_000,
+    ),
+    abroad(
+        "Singapore",
+        "Singapore",
+        "Singapore",
+        "048616",
+        13_521_000,
+        1_038_198_000,
+    ),
 ];
 
 pub(super) const CHINESE_STREETS: &[&str] = &[
-    "中山路", "人民路", "解放路", "建国路", "文化路", "湖滨路", "学院路", "新华街", "和平大道", "滨江路",
+    "中山路",
+    "人民路",
+    "解放路",
+    "建国路",
+    "文化路",
+    "湖滨路",
+    "学院路",
+    "新华街",
+    "和平大道",
+    "滨江路",
 ];
 
 pub(super) const OTHER_STREETS: &[&str] = &[
-    "Harbour Street", "Mill Lane", "Station Road", "Church Street", "Park Avenue", "Garden Row",
-    "Bridge Street", "Market Square",
+    "Harbour Street",
+    "Mill Lane",
+    "Station Road",
+    "Church Street",
+    "Park Avenue",
+    "Garden Row",
+    "Bridge Street",
+    "Market Square",
 ];
 
 pub(super) const CHINESE_FIRMS: &[&str] = &[
-    "云栖", "清和", "听雨", "望江", "松风", "竹里", "半亩", "青禾", "悦来", "福满", "金穗", "白鹭", "兰亭", "墨香",
-    "山月", "南溪", "锦绣", "春晖", "天一", "如意", "知味", "鼎盛", "瑞祥", "华庭",
+    "云栖", "清和", "听雨", "望江", "松风", "竹里", "半亩", "青禾", "悦来", "福满", "金穗", "白鹭",
+    "兰亭", "墨香", "山月", "南溪", "锦绣", "春晖", "天一", "如意", "知味", "鼎盛", "瑞祥", "华庭",
 ];
 
 pub(super) const CHINESE_TRADES: &[(&str, &str)] = &[
@@ -103,9 +174,24 @@ pub(super) const CHINESE_TRADES: &[(&str, &str)] = &[
 ];
 
 pub(super) const OTHER_FIRMS: &[&str] = &[
-    "Blue Heron", "Northgate", "Kestrel", "Lindqvist", "Almeida", "Brücke", "Maple Leaf", "Oakhurst",
-    "Saint-Aubin", "Rosewater", "Tidewater", "Copperfield", "Silva & Filhos", "Hafen", "Petit Pont",
-    "Evergreen", "Harbourside", "Fjord",
+    "Blue Heron",
+    "Northgate",
+    "Kestrel",
+    "Lindqvist",
+    "Almeida",
+    "Brücke",
+    "Maple Leaf",
+    "Oakhurst",
+    "Saint-Aubin",
+    "Rosewater",
+    "Tidewater",
+    "Copperfield",
+    "Silva & Filhos",
+    "Hafen",
+    "Petit Pont",
+    "Evergreen",
+    "Harbourside",
+    "Fjord",
 ];
 
 pub(super) const OTHER_TRADES: &[(&str, &str)] = &[
@@ -120,33 +206,60 @@ pub(super) const OTHER_TRADES: &[(&str, &str)] = &[
 ];
 
 pub(super) const SURNAMES: &[&str] = &[
-    "王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "胡", "朱", "高", "林", "何", "郭", "马",
-    "罗", "曾", "单",
+    "王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "胡", "朱", "高", "林",
+    "何", "郭", "马", "罗", "曾", "单",
 ];
 
 pub(super) const CHINESE_GIVEN: &[&str] = &[
-    "伟", "芳", "娜", "敏", "静", "丽", "强", "磊", "洋", "艳", "勇", "军", "杰", "娟", "涛", "明", "超", "秀英",
-    "晓东", "雨桐", "子涵", "思远", "婷婷", "建国", "海燕", "志强",
+    "伟", "芳", "娜", "敏", "静", "丽", "强", "磊", "洋", "艳", "勇", "军", "杰", "娟", "涛", "明",
+    "超", "秀英", "晓东", "雨桐", "子涵", "思远", "婷婷", "建国", "海燕", "志强",
 ];
 
 pub(super) const OTHER_GIVEN: &[&str] = &[
-    "Ana", "Tomás", "Ingrid", "Émile", "Sofia", "Lukas", "Hannah", "Mateo", "Chloé", "Noah", "Olivia",
-    "Björn", "Grace", "Priya", "Daniel", "Margaret",
+    "Ana", "Tomás", "Ingrid", "Émile", "Sofia", "Lukas", "Hannah", "Mateo", "Chloé", "Noah",
+    "Olivia", "Björn", "Grace", "Priya", "Daniel", "Margaret",
 ];
 
 pub(super) const OTHER_SURNAMES: &[&str] = &[
-    "Silva", "Müller", "Lindström", "Dubois", "Okafor", "Martin", "Rossi", "Keller", "Nguyen", "Campbell",
-    "Moreau", "Jensen", "O'Neill", "Fernandes", "Walker",
+    "Silva",
+    "Müller",
+    "Lindström",
+    "Dubois",
+    "Okafor",
+    "Martin",
+    "Rossi",
+    "Keller",
+    "Nguyen",
+    "Campbell",
+    "Moreau",
+    "Jensen",
+    "O'Neill",
+    "Fernandes",
+    "Walker",
 ];
 
-pub(super) const CHINESE_TITLES: &[&str] = &["采购经理", "店长", "总经理", "财务", "行政主管", "厨师长"];
+pub(super) const CHINESE_TITLES: &[&str] =
+    &["采购经理", "店长", "总经理", "财务", "行政主管", "厨师长"];
 
 pub(super) const OTHER_TITLES: &[&str] = &[
-    "Purchasing manager", "Owner", "General manager", "Head chef", "Accountant", "Office manager",
+    "Purchasing manager",
+    "Owner",
+    "General manager",
+    "Head chef",
+    "Accountant",
+    "Office manager",
 ];
 
 pub(super) const TAGS: &[&str] = &[
-    "vip", "price-sensitive", "new-shop", "green-tea", "seasonal", "key-account", "春节礼品", "慢付款", "trade-fair",
+    "vip",
+    "price-sensitive",
+    "new-shop",
+    "green-tea",
+    "seasonal",
+    "key-account",
+    "春节礼品",
+    "慢付款",
+    "trade-fair",
 ];
 
 pub(super) const NOTES: &[&str] = &[
@@ -163,7 +276,10 @@ pub(super) const NOTES: &[&str] = &[
 ];
 
 /// Category, then products: article number, name, unit, price in whole yuan.
-pub(super) type Shelf = (&'static str, &'static [(&'static str, &'static str, &'static str, i64)]);
+pub(super) type Shelf = (
+    &'static str,
+    &'static [(&'static str, &'static str, &'static str, i64)],
+);
 
 pub(super) const SHELVES: &[Shelf] = &[
     (

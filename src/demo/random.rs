@@ -52,10 +52,12 @@ impl Random {
     pub fn id<I: EntityId>(&mut self, at: DateTime<Utc>) -> I {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         let mut bytes = [0; 10];
-        for (byte, random) in bytes
-            .iter_mut()
-            .zip(self.next().to_be_bytes().into_iter().chain(self.next().to_be_bytes()))
-        {
+        for (byte, random) in bytes.iter_mut().zip(
+            self.next()
+                .to_be_bytes()
+                .into_iter()
+                .chain(self.next().to_be_bytes()),
+        ) {
             *byte = random;
         }
         I::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
