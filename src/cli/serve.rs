@@ -1,9 +1,10 @@
 //! `clientele serve`: the service until it is told to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::http::HeaderName;
 use clap::Args;
+use tokio::sync::watch;
 
 use super::opening;
 use crate::app::{App, Options};
@@ -12,6 +13,13 @@ use crate::config::Config;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::http::{self, Drained, Explorer, Server};
+use crate::jobs;
+
+/// Where a trusted proxy says who is calling.
+const PROXY_HEADER: &str = "x-forwarded-for";
+
+/// How often statistics are looked through for what time has made stale.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -22,6 +30,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
+        let server = bind(config).await?;
         let keyring = opening::keyring(config)?;
         let database = opening::database(config, &keyring).await?;
         if self.no_migrate {
@@ -30,7 +39,6 @@ impl Serve {
             database.migrate().await?;
         }
         let explorer = config.public_explorer.then(Explorer::default);
-        let server = bind(config).await?;
         tracing::info!(
             address = %server.address(),
             database = database.kind(),
@@ -74,11 +82,18 @@ pub(super) async fn serve(
         explorer,
         proxy_header: config
             .trusted_proxy
-            .then(|| HeaderName::from_static("x-forwarded-for")),
+            .then(|| PROXY_HEADER.parse())
+            .transpose()
+            .map_err(Error::internal)?,
     };
-    let router = App::new(database, keyring, options)?.router();
+    let router = App::new(database.clone(), keyring, options)?.router();
     let told = stop_signal()?;
-    match server.serve(router, told).await {
+    let (stop, is_stopping) = watch::channel(false);
+    let sweeps = jobs::stats::spawn(database, SWEEP_EVERY, is_stopping);
+    let drained = server.serve(router, told).await;
+    stop.send_replace(true);
+    sweeps.await.map_err(Error::internal)?;
+    match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),
         Drained::Cut(connections) => {
             tracing::warn!(

@@ -473,8 +473,11 @@ fn make_payments(
     if !is_billed || open <= 0 || random.chance(3) {
         return;
     }
-    let day = Calendar::after(order.placed_on, random.between(3, 10))
-        .max(Calendar::after(due_on, random.between(0, 12)).min(Calendar::after(due_on, 4)));
+    let term = Calendar { today: due_on }.age(order.placed_on);
+    let day = Calendar::after(
+        order.placed_on,
+        random.between((term - 12).max(1), term + 12),
+    );
     let parts = if open > 100_000 && random.chance(12) {
         vec![(open / 2, day), (open - open / 2, Calendar::after(day, 21))]
     } else {
