@@ -403,7 +403,10 @@ on_both!(
         let made = assign(&app, &team.left, &client, &a).await.ok();
         let assignment = made.data("/clientTierAssign/tierAssignment");
         assert_eq!(assignment["kind"], json!("MANUAL"));
-        assert_eq!(assignment["assignedBy"]["id"], json!(team.left.id.to_string()));
+        assert_eq!(
+            assignment["assignedBy"]["id"],
+            json!(team.left.id.to_string())
+        );
         assert_eq!(*made.data("/clientTierAssign/client/tier/code"), json!("A"));
         let again = assign(&app, &team.left, &client, &a).await;
         assert_eq!(again.rule(), "tiers.unchanged");
