@@ -37,6 +37,8 @@ mod scope;
 mod select;
 mod session;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod tx;
 mod viewer;
