@@ -298,6 +298,15 @@ fn clients(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
     Some(Condition::all().add(client::Column::Id.in_subquery(ids)))
 }
 
+/// Whether the scope of clients depends on nothing but the client's own row.
+pub(super) fn is_of_the_row_alone(viewer: &Viewer) -> bool {
+    match viewer.role() {
+        UserRole::Admin => true,
+        UserRole::Rep => !viewer.has_shares(),
+        UserRole::Manager => false,
+    }
+}
+
 fn visible_client_ids(viewer: &Viewer, now: DateTime<Utc>) -> Option<SelectStatement> {
     let owned = owned(viewer)?;
     let mut ids = Query::select();

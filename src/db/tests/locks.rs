@@ -149,8 +149,6 @@ on_both!(a_client_that_changes_hands_is_taken_as_it_is_then, 6, async |ground: G
             let id = client(&system, Some(ann)).await;
             let taken = taken_during_a_hand_over(&ground, who, id, ben, many).await;
             assert_eq!(taken, None, "{name}, {many}");
-            let taken = taken_during_a_hand_over(&ground, who, id, ann, many).await;
-            assert_eq!(taken, Some(Some(ann)), "{name}, back, {many}");
         }
         let id = client(&system, Some(ann)).await;
         // From one report to another: the manager sees it all along.

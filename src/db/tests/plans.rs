@@ -1,15 +1,14 @@
 //! The statements behind the lists that people open all day reach their rows by an index, whoever asks:
 //! no scan of a table that grows with the company.
 
-use entity::{ClientMemberId, client_member, client_stats, contact};
+use entity::{client_stats, contact};
 use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
 use sea_orm::ColumnTrait;
 
 use super::*;
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Sort, SortKey};
 
-const CLIENTS: i64 = 20_000;
-const REPS: i64 = 100;
+const REPS: usize = 300;
 
 /// Tables that grow with the company.
 const LARGE: [&str; 5] = ["clients", "orders", "contacts", "client_stats", "client_members"];
@@ -22,92 +21,77 @@ struct Company {
     some_clients: Vec<Uuid>,
 }
 
-/// Reps with 200 clients each, and with every client two orders and two contacts.
+/// 30 teams of 10 reps with 200 clients each; every client has an order and a contact, one in fifty a member
+/// of another team.
 async fn company(ground: &Ground) -> Company {
     let system = ground.system();
     let top = user(&system, UserRole::Manager, None).await;
     let mut managers = Vec::new();
-    for _ in 0..10 {
-        managers.push(user(&system, UserRole::Manager, Some(top)).await);
-    }
     let mut reps = Vec::new();
     for n in 0..REPS {
-        let manager = managers[usize::try_from(n / 10).unwrap()];
-        reps.push(user(&system, UserRole::Rep, Some(manager)).await);
+        if n % 10 == 0 {
+            managers.push(user(&system, UserRole::Manager, Some(top)).await);
+        }
+        reps.push(user(&system, UserRole::Rep, managers.last().copied()).await);
     }
     let admin = user(&system, UserRole::Admin, None).await;
-    let mut some_clients = Vec::new();
-    for chunk in 0..20 {
-        let reps = reps.clone();
-        let ids: Vec<Uuid> = (0..CLIENTS / 20).map(|_| Uuid::now_v7()).collect();
-        some_clients.push(ids[0]);
-        system
-            .write(move |tx| {
-                let (reps, ids) = (reps.clone(), ids.clone());
-                async move {
-                    let rows = ids.iter().enumerate().map(|(n, id)| {
-                        let owner = reps[n % reps.len()];
-                        let mut row = client_row(&tx, ClientId(*id), Some(owner));
-                        let name = format!("firm {:05}", (n * 7_919 + chunk * 13) % 100_000);
-                        row.search_text = Set(name.clone());
-                        row.name_sort = Set(name);
-                        row
-                    });
-                    tx.insert_all::<client::Entity>(rows.collect()).await?;
-                    Ok(())
-                }
-            })
-            .await
-            .unwrap();
-    }
     let outside = ground.outside().await;
-    let id = if ground.is_postgres() { "gen_random_uuid()" } else { "randomblob(16)" };
-    let twice = "clients c CROSS JOIN (SELECT 1 AS k UNION ALL SELECT 2) twice";
-    let json = if ground.is_postgres() { "'[]'::jsonb" } else { "'[]'" };
-    let number = if ground.is_postgres() { "c.id::text || k" } else { "hex(c.id) || k" };
-    let day = if ground.is_postgres() { "DATE '2026-01-01'" } else { "'2026-01-01'" };
+    let [id, json, day, at] = if ground.is_postgres() {
+        ["gen_random_uuid()", "'[]'::jsonb", "DATE '2026-01-01'", "TIMESTAMPTZ '2026-01-01Z'"]
+    } else {
+        ["randomblob(16)", "'[]'", "'2026-01-01'", "'2026-01-01T00:00:00+00:00'"]
+    };
+    let number = if ground.is_postgres() { "c.id::text" } else { "hex(c.id)" };
+    let name = "'firm ' || (n.i * 7919 % 100000)";
     for sql in [
+        format!(
+            "INSERT INTO clients (id, kind, name, name_sort, search_text, owner_id, party_class, lifecycle, \
+             phone, preferences, currency, version, created_at, updated_at) \
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) \
+             SELECT {id}, 'ORGANIZATION', {name}, {name}, {name}, u.id, 'END_CUSTOMER', 'PROSPECT', \
+             '+49 30 1234567', 'Deliver in the morning, ring twice, and ask for the storekeeper.', 'EUR', 1, \
+             {at}, {at} FROM users u CROSS JOIN n WHERE u.role = 'REP'"
+        ),
         format!(
             "INSERT INTO orders (id, number, client_id, placed_by_id, status, currency, placed_on, \
              lines_minor, discount_bp, discount_minor, freight_minor, total_minor, paid_minor, \
              returned_minor, version, created_at, updated_at) SELECT {id}, {number}, c.id, c.owner_id, \
-             'APPROVED', 'EUR', {day}, 100, 0, 0, 0, 100, 0, 0, 1, c.created_at, c.created_at FROM {twice}"
+             'APPROVED', 'EUR', {day}, 100, 0, 0, 0, 100, 0, 0, 1, {at}, {at} FROM clients c"
         ),
         format!(
             "INSERT INTO contacts (id, client_id, name, name_sort, search_text, is_key, roles, points, \
              version, created_at, updated_at) SELECT {id}, c.id, 'a', 'a', 'a', false, {json}, {json}, 1, \
-             c.created_at, c.created_at FROM {twice}"
+             {at}, {at} FROM clients c"
         ),
-        "INSERT INTO client_stats (client_id, order_count, lifetime_revenue_minor, trailing_revenue_minor, \
-         receivable_minor, updated_at) SELECT id, 2, 200, 200, 200, created_at FROM clients"
-            .to_owned(),
+        format!(
+            "INSERT INTO client_stats (client_id, order_count, lifetime_revenue_minor, \
+             trailing_revenue_minor, receivable_minor, updated_at) \
+             SELECT id, 2, 200, 200, 200, {at} FROM clients"
+        ),
+        // Every rep but the first 50 is on the team of four clients of others.
+        format!(
+            "INSERT INTO client_members (id, client_id, user_id, granted_by_id, version, created_at, \
+             updated_at) SELECT {id}, c.id, u.id, c.owner_id, 1, {at}, {at} FROM \
+             (SELECT id, owner_id, row_number() OVER (ORDER BY id) AS i FROM clients) c JOIN \
+             (SELECT id, row_number() OVER (ORDER BY id) AS i FROM users WHERE role = 'REP') u \
+             ON u.i > 50 AND c.i / 4 = u.i AND c.owner_id <> u.id"
+        ),
     ] {
         outside.execute_unprepared(&sql).await.unwrap();
     }
+    let some = Statement::from_string(ground.database.backend(), "SELECT id FROM clients ORDER BY id LIMIT 20");
+    let some_clients = outside
+        .query_all_raw(some)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.try_get("", "id").unwrap())
+        .collect();
     let rep = session(ground, reps[3]).await;
-    for n in 0..30 {
-        let (id, who) = (ClientId(some_clients[n % 20]), reps[50 + n]);
-        system
-            .write(move |tx| async move {
-                let client = tx.lock_client(id).await?;
-                let row = client_member::ActiveModel {
-                    id: Set(ClientMemberId(Uuid::now_v7())),
-                    user_id: Set(who),
-                    granted_by_id: Set(who),
-                    version: Set(1),
-                    created_at: Set(tx.now()),
-                    updated_at: Set(tx.now()),
-                    ..Default::default()
-                };
-                tx.insert_under::<client_member::Entity>(&client, row).await
-            })
-            .await
-            .unwrap();
-    }
     outside.execute_unprepared("ANALYZE").await.unwrap();
     Company {
         rep,
-        sharing: session(ground, reps[50]).await,
+        sharing: session(ground, reps[65]).await,
         manager: session(ground, managers[6]).await,
         admin: session(ground, admin).await,
         some_clients,

@@ -201,7 +201,7 @@ on_both!(nobody_inserts_beyond_what_they_see, 2, async |ground: Ground| {
             tx.insert::<order::Entity>(row).await
         })
         .await;
-    assert_eq!(order.unwrap_err().code(), Code::Internal);
+    assert_eq!(order.unwrap_err().code(), Code::Forbidden);
     assert_eq!(rows(&ground).await, 1);
     assert_eq!(ground.ask("SELECT count(*) AS answer FROM orders").await, 0);
 });
