@@ -216,10 +216,6 @@ closed_lists! {
         Receipt,
         /// A count was corrected.
         Adjustment,
-        /// An order promised goods.
-        Reservation,
-        /// A promise was given up.
-        Release,
         /// Promised goods went out.
         Shipment,
         /// Sold goods came back.
@@ -244,6 +240,14 @@ closed_lists! {
         Cancelled,
         /// Everything came back.
         Returned,
+    }
+
+    /// Why an order waits for approval.
+    ApprovalReason {
+        /// With it the client would owe more than its credit limit.
+        CreditLimit,
+        /// A rep gave more discount than reps may give alone.
+        Discount,
     }
 
     /// What happened to an order.
@@ -342,6 +346,7 @@ mod tests {
         assert_one_name::<ContactPointKind>();
         assert_one_name::<MovementKind>();
         assert_one_name::<OrderStatus>();
+        assert_one_name::<ApprovalReason>();
         assert_one_name::<OrderEventKind>();
         assert_one_name::<PaymentMethod>();
         assert_one_name::<AssignmentKind>();

@@ -27,12 +27,14 @@
 //! }
 //! ```
 
+mod accounts;
 mod classify;
 mod client_stats;
 mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod handovers;
 mod scope;
 mod select;
 mod session;
@@ -44,6 +46,7 @@ mod tx;
 mod viewer;
 mod visible;
 
+pub use accounts::{Account, EndReason, OwnSettings};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
@@ -51,7 +54,7 @@ pub use edges::Children;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
 pub use session::Session;
-pub use stock::StockChange;
-pub use tx::{LockedClient, Tx};
+pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
+pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
 pub use visible::Visible;

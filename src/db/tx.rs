@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::{ClientId, EntityId, client};
+use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, Insert, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
+    EntityTrait, Insert, IntoSimpleExpr, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::classify::{is_clash, is_transient};
-use super::scope::{self, Keyed, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -59,7 +59,7 @@ impl LockedClient {
 }
 
 const ATTEMPTS: u32 = 4;
-const CHUNK_PARAMETERS: usize = 30_000;
+pub(super) const CHUNK_PARAMETERS: usize = 30_000;
 
 /// Begins a transaction.
 ///
@@ -172,13 +172,20 @@ impl Tx {
     /// # Errors
     /// `NOT_FOUND` when it is not in scope.
     pub async fn lock_client(&self, id: ClientId) -> Result<LockedClient> {
-        let row = self
-            .lock(&[id])
+        self.lock::<client::Entity>(id).await.map(LockedClient)
+    }
+
+    /// The row of `E` with this id, held until the transaction ends: nothing else changes it meanwhile.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when it is not in scope.
+    pub async fn lock<E: Keyed>(&self, id: E::Id) -> Result<Visible<E::Model>> {
+        self.lock_where::<E>(Condition::all().add(E::ID.eq(id)))
             .await?
             .into_iter()
             .next()
-            .ok_or_else(|| Error::not_found(client::Entity::NAME))?;
-        Ok(LockedClient(Visible::single(row)))
+            .map(Visible::single)
+            .ok_or_else(|| Error::not_found(E::NAME))
     }
 
     /// Holds many clients, in the order of their ids so that two such transactions cannot wait for each
@@ -192,43 +199,56 @@ impl Tx {
         ids.dedup();
         let mut locked = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK_PARAMETERS) {
-            let rows = Visible::family(self.lock(chunk).await?);
-            locked.extend(rows.into_iter().map(LockedClient));
+            let condition = Condition::all().add(client::Column::Id.is_in(chunk.iter().copied()));
+            locked.extend(self.lock_clients_where(condition).await?);
         }
         Ok(locked)
     }
 
-    /// The clients among `ids` that are in scope, held, as they are now.
-    async fn lock(&self, ids: &[ClientId]) -> Result<Vec<client::Model>> {
-        let mut condition = Condition::all().add(client::Column::Id.is_in(ids.iter().copied()));
-        if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+    /// Holds all clients of `owner` that are in scope, in the order of their ids.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn lock_clients_of(&self, owner: UserId) -> Result<Vec<LockedClient>> {
+        let condition = Condition::all().add(client::Column::OwnerId.eq(owner));
+        self.lock_clients_where(condition).await
+    }
+
+    async fn lock_clients_where(&self, condition: Condition) -> Result<Vec<LockedClient>> {
+        let rows = self.lock_where::<client::Entity>(condition).await?;
+        Ok(Visible::family(rows).into_iter().map(LockedClient).collect())
+    }
+
+    /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
+    async fn lock_where<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
+        let mut condition = condition;
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
             condition = condition.add(scope);
         }
-        let mut statement =
-            sea_orm::QueryFilter::filter(client::Entity::find(), condition).into_query();
-        statement.order_by(client::Column::Id, sea_orm::Order::Asc);
+        let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
+        statement.order_by_expr(E::ID.into_simple_expr(), sea_orm::Order::Asc);
         if self.backend() != DbBackend::Postgres {
             // One writer: what it reads, it holds.
-            return decode_all::<client::Entity>(&self.query_all(&statement).await?);
+            return decode_all::<E>(&self.query_all(&statement).await?);
         }
         let mut locking = statement.clone();
         locking.lock_exclusive();
         for _ in 0..ATTEMPTS {
-            let held = decode_all::<client::Entity>(&self.query_all(&locking).await?)?;
-            if scope::is_of_the_row_alone(self.viewer()) {
+            let held = decode_all::<E>(&self.query_all(&locking).await?)?;
+            if scope::is_of_the_row_alone::<E>(self.viewer()) {
                 return Ok(held);
             }
             // A statement that waited for a row looks at that row anew, but at all others, by which the
             // scope may reach it, as they were before. So the scope is asked once more.
-            let seen = decode_all::<client::Entity>(&self.query_all(&statement).await?)?;
-            let held: HashSet<ClientId> = held.iter().map(|row| row.id).collect();
-            if seen.iter().all(|row| held.contains(&row.id)) {
+            let seen = decode_all::<E>(&self.query_all(&statement).await?)?;
+            let held: HashSet<E::Id> = held.iter().map(E::id).collect();
+            if seen.iter().all(|row| held.contains(&E::id(row))) {
                 return Ok(seen);
             }
         }
         Err(Error::new(
             Code::Unavailable,
-            "these clients are changing hands; try again in a moment",
+            "this is changing hands; try again in a moment",
         ))
     }
 
@@ -258,6 +278,15 @@ impl Tx {
             return self.insert_rows::<E>(rows).await;
         };
         let rows = self.insert_rows::<E>(rows).await?;
+        let is_checked = match E::RULE {
+            Rule::Clients | Rule::OwnUser(_) => true,
+            Rule::ThroughClient(_) => E::WRITERS == Writers::Viewers,
+            // What is seen by its parts is seen once these are there.
+            Rule::Everyone | Rule::Managers | Rule::ThroughHandover(_) => false,
+        };
+        if !is_checked {
+            return Ok(rows);
+        }
         // What its maker cannot see would be lost: the whole transaction fails.
         for chunk in rows.chunks(500) {
             let made = chunk.iter().fold(Condition::any(), |any, row| {
@@ -413,12 +442,23 @@ impl Tx {
         E: Versioned,
     {
         self.require_writer::<E>()?;
-        let present = E::version(row);
-        if let Some(expected) = expected
-            && expected != present
-        {
-            return Err(stale(E::NAME, present));
+        self.update_versioned::<E>(row, expected, changes).await
+    }
+
+    /// As [`Self::update`], for callers in this layer that have settled who may write.
+    pub(super) async fn update_versioned<E>(
+        &self,
+        row: &Visible<E::Model>,
+        expected: Option<i64>,
+        changes: E::ActiveModel,
+    ) -> Result<Visible<E::Model>>
+    where
+        E: Versioned,
+    {
+        if let Some(expected) = expected {
+            require_version::<E>(row, expected)?;
         }
+        let present = E::version(row);
         let condition = Condition::all()
             .add(E::ID.eq(E::id(row)))
             .add(E::VERSION.eq(present));
@@ -466,8 +506,12 @@ impl Tx {
             .await
     }
 
-    /// Whether the viewer's role may write `E` at all.
-    fn require_writer<E: Scoped>(&self) -> Result<()> {
+    /// Refuses a viewer whose role may not write `E` at all. Every write asks this by itself; a rule asks it
+    /// first where the answer should not depend on the rest of the input.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub fn require_writer<E: Scoped>(&self) -> Result<()> {
         let viewer = self.viewer();
         let allowed = match E::WRITERS {
             Writers::Viewers => true,
@@ -535,7 +579,7 @@ impl Tx {
             .map(Visible::single))
     }
 
-    async fn delete_rows<E>(&self, condition: Condition) -> Result<u64>
+    pub(super) async fn delete_rows<E>(&self, condition: Condition) -> Result<u64>
     where
         E: Scoped,
     {
@@ -561,6 +605,20 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
         .fold(Condition::all(), |condition, column| {
             condition.add(column.eq(row.get(column)))
         })
+}
+
+/// Refuses a change of a row that is no longer in the version the caller saw. [`Tx::update`] does this by
+/// itself; rules that look at the row first ask here, so that a caller hears that it changed before it hears
+/// what is wrong with it now.
+///
+/// # Errors
+/// `STALE_VERSION` with `presentVersion`.
+pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
+    let present = E::version(row);
+    if expected == present {
+        return Ok(());
+    }
+    Err(stale(E::NAME, present))
 }
 
 fn stale(what: &str, present: i64) -> Error {

@@ -9,4 +9,24 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
+pub mod sessions;
+
+pub mod sign_in;
+
+pub mod categories;
+
+pub mod products;
+
+pub mod stock;
+
 pub mod clients;
+
+pub mod orders;
+
+pub mod payments;
+
+pub mod members;
+
+pub mod handovers;

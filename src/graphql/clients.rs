@@ -14,8 +14,13 @@ use super::filters::{
     ClientIdFilter, DateFilter, DateTimeFilter, IntFilter, MoneyFilter, StringFilter, TierIdFilter,
     UserIdFilter, choice_filter,
 };
+use super::handovers::{self, ClientHandover};
 use super::input::{optional, required};
+use super::members::{self, TeamMember};
+use super::orders::{self, Order, OrderFilter, OrderOrder};
+use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, MoneyInput, int};
+use super::users::{self, User};
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::clients::{self, NewClient, ProfilePatch};
 use crate::domain::money::CurrencyCode;
@@ -77,6 +82,21 @@ impl Client {
     /// How it wants to be served; null when nobody has said.
     async fn service_mode(&self) -> Option<ServiceMode> {
         self.0.service_mode
+    }
+
+    /// Who answers for it; null while it lies in the pool.
+    async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(users::owner_of(ctx, &self.0).await)
+    }
+
+    /// Who sees and serves it: the owner first, then those who were let in, in the order they joined.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Vec<TeamMember>> {
+        members::team_of(ctx, &self.0).await
+    }
+
+    /// The hand-overs it was part of, latest first.
+    async fn handovers(&self, ctx: &Context<'_>) -> Result<Vec<ClientHandover>> {
+        handovers::of_client(ctx, &self.0).await
     }
 
     /// The organization it belongs to, when you may see that.
@@ -188,6 +208,48 @@ impl Client {
             }
             .await,
         )
+    }
+
+    /// Its orders.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
+        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Order>> {
+        let page = (first, after, last, before);
+        orders::of_client(ctx, &self.0, filter, order_by, page).await
+    }
+
+    /// What it paid, voided payments too.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn payments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
+            PaymentFilter,
+        >,
+        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Payment>> {
+        let page = (first, after, last, before);
+        payments::of_client(ctx, &self.0, filter, order_by, page).await
     }
 
     /// The number of writes to this client; send it back with an update.
@@ -541,7 +603,7 @@ pub enum ClientOrder {
 }
 
 impl ClientOrder {
-    fn sort(self) -> Sort {
+    pub(super) fn sort(self) -> Sort {
         use client::Column;
         use client_stats::Column as Stats;
         let by = |column: Column, kind| vec![SortKey::column(column, kind)];

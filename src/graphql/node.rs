@@ -3,7 +3,15 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::categories::Category;
 use super::clients::Client;
+use super::handovers::Handover;
+use super::orders::{Order, OrderEvent, OrderLine, OrderReturn};
+use super::payments::Payment;
+use super::products::Product;
+use super::sessions::UserSession;
+use super::stock::StockMovement;
+use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -18,6 +26,28 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A user.
+    User(User),
+    /// A session.
+    Session(UserSession),
+    /// A hand-over.
+    Handover(Handover),
+    /// A category of products.
+    Category(Category),
+    /// A product.
+    Product(Product),
+    /// A change of what is on hand of a product.
+    StockMovement(StockMovement),
+    /// An order.
+    Order(Order),
+    /// A line of an order.
+    OrderLine(OrderLine),
+    /// Something that happened to an order.
+    OrderEvent(OrderEvent),
+    /// Goods of an order that came back.
+    OrderReturn(OrderReturn),
+    /// A payment.
+    Payment(Payment),
 }
 
 /// How many ids one `nodes` takes.
@@ -111,6 +141,19 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             }
         };
     }
-    kinds!(client => Client);
+    kinds!(
+        client => Client,
+        user => User,
+        session => Session,
+        handover => Handover,
+        product_category => Category,
+        product => Product,
+        stock_movement => StockMovement,
+        order => Order,
+        order_line => OrderLine,
+        order_event => OrderEvent,
+        order_return => OrderReturn,
+        payment => Payment,
+    );
     Ok(nodes)
 }

@@ -11,8 +11,12 @@
 mod support;
 
 mod architecture;
+mod categories;
 mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod products;
+mod schema;
 mod small;
+mod stock;
