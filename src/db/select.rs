@@ -312,14 +312,15 @@ impl<E: Keyed> ScopedSelect<E> {
         sort: &Sort,
         request: &PageRequest,
     ) -> Result<SelectStatement> {
-        Ok(self.paged_by(parent, parents, &Plan::new::<E>(&self.session, sort, request)?))
+        let plan = Plan::new::<E>(&self.session, sort, request)?;
+        Ok(self.paged_by(&parent.into_simple_expr(), parents, &plan))
     }
 
-    /// One page per parent, for all `parents` in one statement. `parent` is the column that holds the
+    /// One page per parent, for all `parents` in one statement. `parent` is what holds the
     /// parent's id. Rows of all parents are siblings.
     pub(super) async fn pages(
         self,
-        parent: E::Column,
+        parent: Expr,
         parents: Vec<uuid::Uuid>,
         sort: &Sort,
         request: &PageRequest,
@@ -328,7 +329,7 @@ impl<E: Keyed> ScopedSelect<E> {
         let session = self.session.clone();
         let mut found = Vec::new();
         for chunk in parents.chunks(CHUNK) {
-            let outer = self.paged_by(parent, chunk, &plan);
+            let outer = self.paged_by(&parent, chunk, &plan);
             found.extend(session.query_all(&outer).await?);
         }
         let mut owners: Vec<uuid::Uuid> = Vec::with_capacity(found.len());
@@ -352,20 +353,20 @@ impl<E: Keyed> ScopedSelect<E> {
 
     fn paged_by(
         &self,
-        parent: E::Column,
+        parent: &Expr,
         parents: &[uuid::Uuid],
         plan: &Plan<'_>,
     ) -> SelectStatement {
         let mut inner = self
             .clone()
-            .filter(parent.is_in(padded(parents)))
+            .filter(parent.clone().is_in(padded(parents)))
             .bare_statement();
         plan.restrict(&mut inner);
         plan.select_keys(&mut inner);
-        inner.expr_as(parent.into_simple_expr(), Alias::new(PARENT));
+        inner.expr_as(parent.clone(), Alias::new(PARENT));
         inner.expr_window_as(
             Expr::cust("ROW_NUMBER()"),
-            plan.window(parent.into_simple_expr()),
+            plan.window(parent.clone()),
             Alias::new(ROW_NUMBER),
         );
         let mut outer = Query::select();

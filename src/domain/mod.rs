@@ -23,6 +23,14 @@ pub mod stock;
 
 pub mod clients;
 
+pub mod contacts;
+
+pub mod addresses;
+
+pub mod notes;
+
+pub mod tiers;
+
 pub mod orders;
 
 pub mod payments;

@@ -3,14 +3,18 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::addresses::Address;
 use super::categories::Category;
 use super::clients::Client;
+use super::contacts::Contact;
 use super::handovers::Handover;
+use super::notes::Note;
 use super::orders::{Order, OrderEvent, OrderLine, OrderReturn};
 use super::payments::Payment;
 use super::products::Product;
 use super::sessions::UserSession;
 use super::stock::StockMovement;
+use super::tiers::{Tier, TierAssignment, TierScheme};
 use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
@@ -32,6 +36,18 @@ pub enum Node {
     Session(UserSession),
     /// A hand-over.
     Handover(Handover),
+    /// A person at a client.
+    Contact(Contact),
+    /// Where a client is found, supplied or billed.
+    Address(Address),
+    /// What somebody wrote down about a client.
+    Note(Note),
+    /// A way to grade clients.
+    TierScheme(TierScheme),
+    /// One grade of a scheme.
+    Tier(Tier),
+    /// That a client was in a tier for a time.
+    TierAssignment(TierAssignment),
     /// A category of products.
     Category(Category),
     /// A product.
@@ -146,6 +162,12 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
         user => User,
         session => Session,
         handover => Handover,
+        contact => Contact,
+        address => Address,
+        note => Note,
+        tier_scheme => TierScheme,
+        tier => Tier,
+        tier_assignment => TierAssignment,
         product_category => Category,
         product => Product,
         stock_movement => StockMovement,

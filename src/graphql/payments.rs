@@ -276,7 +276,9 @@ impl PaymentQuery {
         #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
             PaymentFilter,
         >,
-        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            PaymentOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -284,6 +286,7 @@ impl PaymentQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Payment>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("payments", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;

@@ -404,7 +404,9 @@ impl OrderQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            OrderOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -412,6 +414,7 @@ impl OrderQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Order>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("orders", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;
