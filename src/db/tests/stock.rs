@@ -1,6 +1,6 @@
 //! What is promised never exceeds what there is, however many orders race for it.
 
-use entity::{MovementKind, ProductId};
+use entity::ProductId;
 use sea_orm::ColumnTrait;
 
 use super::*;
@@ -24,7 +24,7 @@ async fn reserve(system: &Session, wanted: Vec<(ProductId, i64)>) -> Result<()> 
                     })
                     .collect();
                 let refused = tx
-                    .change_stock(&changes, Some(MovementKind::Reservation), None, None)
+                    .change_stock(&changes, None, None, None)
                     .await?;
                 if refused.is_empty() {
                     return Ok(());
