@@ -10,8 +10,14 @@ pub mod text;
 pub mod dates;
 
 pub mod sessions;
+
+pub mod sign_in;
+
+pub mod categories;
+
+pub mod products;
+
 pub mod stock;
-pub mod users;
 
 pub mod clients;
 
