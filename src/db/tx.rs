@@ -384,12 +384,10 @@ impl Tx {
     where
         E: Versioned,
     {
-        let present = E::version(row);
-        if let Some(expected) = expected
-            && expected != present
-        {
-            return Err(stale(E::NAME, present));
+        if let Some(expected) = expected {
+            require_version::<E>(row, expected)?;
         }
+        let present = E::version(row);
         let condition = Condition::all()
             .add(E::ID.eq(E::id(row)))
             .add(E::VERSION.eq(present));
@@ -536,6 +534,20 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
         .fold(Condition::all(), |condition, column| {
             condition.add(column.eq(row.get(column)))
         })
+}
+
+/// Refuses a change of a row that is no longer in the version the caller saw. [`Tx::update`] does this by
+/// itself; rules that look at the row first ask here, so that a caller hears that it changed before it hears
+/// what is wrong with it now.
+///
+/// # Errors
+/// `STALE_VERSION` with `presentVersion`.
+pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
+    let present = E::version(row);
+    if expected == present {
+        return Ok(());
+    }
+    Err(stale(E::NAME, present))
 }
 
 fn stale(what: &str, present: i64) -> Error {

@@ -599,7 +599,8 @@ async fn replace_tags(tx: &Tx, client: &LockedClient, tags: Vec<String>) -> Resu
     Ok(())
 }
 
-fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
+/// What searches of a client look at: its own facts, and the search texts of its contacts.
+pub(crate) fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
     let mut parts: Vec<&str> = Vec::new();
     if let Some(name) = row.name.try_as_ref() {
         parts.push(name);
@@ -621,7 +622,8 @@ fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
     text
 }
 
-fn each(
+/// A patch of a text, parsed; what is blank clears.
+pub(super) fn each(
     patch: Option<Option<String>>,
     parse: impl Fn(&str) -> Result<String>,
 ) -> Result<Option<Option<String>>> {
@@ -632,7 +634,8 @@ fn each(
     }
 }
 
-fn set<V>(patch: Option<V>) -> ActiveValue<V>
+/// A patch as a column: what is absent stays.
+pub(super) fn set<V>(patch: Option<V>) -> ActiveValue<V>
 where
     V: Into<sea_orm::Value>,
 {

@@ -9,6 +9,8 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
 pub mod sessions;
 
 pub mod sign_in;
@@ -20,6 +22,18 @@ pub mod products;
 pub mod stock;
 
 pub mod clients;
+
+pub mod contacts;
+
+pub mod addresses;
+
+pub mod notes;
+
+pub mod tiers;
+
+pub mod orders;
+
+pub mod payments;
 
 pub mod members;
 

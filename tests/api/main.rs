@@ -11,13 +11,16 @@
 mod support;
 
 mod architecture;
+mod categories;
 mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
 mod handovers;
 mod members;
+mod products;
 mod schema;
 mod sign_in;
 mod small;
+mod stock;
 mod users;

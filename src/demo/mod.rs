@@ -1,0 +1,1 @@
+//! A sales team made up.
