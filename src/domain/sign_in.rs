@@ -113,15 +113,14 @@ impl SignIn {
             account: throttle::account_key(&email),
             address: address.map(throttle::address_key),
         };
-        let system = self.system();
+        let door = self.door();
         let counted = keys.clone();
-        system
-            .write(move |tx| {
-                let keys = counted.clone();
-                async move { count_try(&tx, &keys).await }
-            })
-            .await?;
-        let account = system
+        door.write(move |tx| {
+            let keys = counted.clone();
+            async move { count_try(&tx, &keys).await }
+        })
+        .await?;
+        let account = door
             .account_by_email(&email)
             .await?
             .filter(|account| account.is_active);
@@ -136,7 +135,7 @@ impl SignIn {
         let token = self.refresh_tokens.first(id.0)?;
         let first = token.clone();
         let user_agent = user_agent.as_deref().map(cut_user_agent);
-        let row = system
+        let row = door
             .write(move |tx| {
                 let (first, hash, keys) = (first.clone(), hash.clone(), keys.clone());
                 let (device_name, user_agent) = (device_name.clone(), user_agent.clone());
@@ -247,7 +246,7 @@ impl SignIn {
     /// # Errors
     /// From the database.
     pub async fn clean_up(&self) -> Result<u64> {
-        self.system()
+        self.door()
             .write(move |tx| async move {
                 let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
                 let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
@@ -256,7 +255,7 @@ impl SignIn {
             .await
     }
 
-    fn system(&self) -> Session {
+    fn door(&self) -> Session {
         self.database.as_system("sign-in and refresh")
     }
 
