@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use clap::Args;
 use tokio::sync::watch;
 
@@ -78,9 +77,7 @@ pub(super) async fn serve(
             ..http::Options::default()
         },
         explorer,
-        proxy_header: config
-            .trusted_proxy
-            .then(|| HeaderName::from_static("x-forwarded-for")),
+        trust_proxy: config.trusted_proxy,
     };
     let router = App::new(database.clone(), &keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);

@@ -113,14 +113,15 @@ impl SignIn {
             account: throttle::account_key(&email),
             address: address.map(throttle::address_key),
         };
-        let door = self.door();
+        let system = self.unguarded();
         let counted = keys.clone();
-        door.write(move |tx| {
-            let keys = counted.clone();
-            async move { count_try(&tx, &keys).await }
-        })
-        .await?;
-        let account = door
+        system
+            .write(move |tx| {
+                let keys = counted.clone();
+                async move { count_try(&tx, &keys).await }
+            })
+            .await?;
+        let account = system
             .account_by_email(&email)
             .await?
             .filter(|account| account.is_active);
@@ -135,7 +136,7 @@ impl SignIn {
         let token = self.refresh_tokens.first(id.0)?;
         let first = token.clone();
         let user_agent = user_agent.as_deref().map(cut_user_agent);
-        let row = door
+        let row = system
             .write(move |tx| {
                 let (first, hash, keys) = (first.clone(), hash.clone(), keys.clone());
                 let (device_name, user_agent) = (device_name.clone(), user_agent.clone());
@@ -170,7 +171,7 @@ impl SignIn {
         let refresh_tokens = self.refresh_tokens.clone();
         let id = SessionId(presented.session());
         let granted = self
-            .system()
+            .unguarded()
             .write(move |tx| {
                 let (refresh_tokens, presented) = (refresh_tokens.clone(), presented.clone());
                 async move { rotate(&tx, &refresh_tokens, &presented).await }
@@ -215,7 +216,7 @@ impl SignIn {
         // Nobody gets this token: the session cannot be refreshed.
         let unused = self.refresh_tokens.first(id.0)?;
         let begun = self
-            .system()
+            .unguarded()
             .write(move |tx| {
                 let unused = unused.clone();
                 async move {
@@ -246,7 +247,7 @@ impl SignIn {
     /// # Errors
     /// From the database.
     pub async fn clean_up(&self) -> Result<u64> {
-        self.door()
+        self.unguarded()
             .write(move |tx| async move {
                 let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
                 let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
@@ -255,7 +256,7 @@ impl SignIn {
             .await
     }
 
-    fn door(&self) -> Session {
+    fn unguarded(&self) -> Session {
         self.database.as_system("sign-in and refresh")
     }
 
