@@ -31,6 +31,7 @@ mod products;
 mod schema;
 mod sign_in;
 mod small;
+mod statements;
 mod stats;
 mod stock;
 mod tiers;
