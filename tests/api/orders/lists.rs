@@ -64,7 +64,7 @@ on_both!(
             ),
             (json!({ "clientId": { "eq": bens } }), vec![]),
             (
-                json!({ "placedById": { "eq": ann.id() } }),
+                json!({ "placedById": { "eq": ann.id.to_string() } }),
                 vec!["a", "b", "c"],
             ),
             (
