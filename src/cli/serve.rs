@@ -27,6 +27,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
+        let server = bind(config).await?;
         let keyring = opening::keyring(config)?;
         let database = opening::database(config, &keyring).await?;
         if self.no_migrate {
@@ -35,14 +36,13 @@ impl Serve {
             database.migrate().await?;
         }
         let explorer = config.public_explorer.then(Explorer::default);
-        let server = bind(config).await?;
         tracing::info!(
             address = %server.address(),
             database = database.kind(),
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        serve(config, database, keyring, explorer, server).await
+        serve(config, database, &keyring, explorer, server).await
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn bind(config: &Config) -> Result<Server> {
 pub(super) async fn serve(
     config: &Config,
     database: Database,
-    keyring: Arc<Keyring>,
+    keyring: &Arc<Keyring>,
     explorer: Option<Explorer>,
     server: Server,
 ) -> Result<()> {
@@ -79,7 +79,7 @@ pub(super) async fn serve(
         explorer,
         trust_proxy: config.trusted_proxy,
     };
-    let router = App::new(database.clone(), &keyring, options)?.router();
+    let router = App::new(database.clone(), keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);
     let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
     let told = stop_signal()?;

@@ -77,6 +77,10 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/stats.rs",
         "statistics go stale by the passing of time",
     ),
+    ("src/demo/mod.rs", "demo"),
+    ("src/cli/demo.rs", "demo"),
+    ("src/cli/user.rs", "the command line keeps users"),
+    ("src/cli/user.rs", "the command line issues a token"),
 ];
 
 /// What must not be left in what ships.
@@ -89,8 +93,6 @@ const MAX_LINES: usize = 700;
 const LONG_FILES: &[(&str, usize)] = &[
     ("src/auth/keys.rs", 740),
     ("src/auth/refresh.rs", 720),
-    ("src/domain/orders/mod.rs", 810),
-    ("src/graphql/users.rs", 780),
     ("tests/api/edge.rs", 1_110),
 ];
 
