@@ -64,7 +64,7 @@ on_both!(
             ),
             (json!({ "clientId": { "eq": bens } }), vec![]),
             (
-                json!({ "placedById": { "eq": ann.id.to_string() } }),
+                json!({ "placedById": { "eq": ann.id() } }),
                 vec!["a", "b", "c"],
             ),
             (
