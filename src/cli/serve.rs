@@ -15,11 +15,8 @@ use crate::error::{Code, Error, Result};
 use crate::http::{self, Drained, Explorer, Server};
 use crate::jobs;
 
-/// Where a trusted proxy says who is calling.
-const PROXY_HEADER: &str = "x-forwarded-for";
-
-/// How often statistics are looked through for what time has made stale.
-const SWEEP_EVERY: Duration = Duration::from_mins(10);
+/// How often to look for facts that went stale by the passing of time.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -80,19 +77,18 @@ pub(super) async fn serve(
             ..http::Options::default()
         },
         explorer,
-        proxy_header: config
-            .trusted_proxy
-            .then(|| PROXY_HEADER.parse())
-            .transpose()
-            .map_err(Error::internal)?,
+        trust_proxy: config.trusted_proxy,
     };
     let router = App::new(database.clone(), keyring, options)?.router();
+    let (stop, stopped) = watch::channel(false);
+    let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
     let told = stop_signal()?;
-    let (stop, is_stopping) = watch::channel(false);
-    let sweeps = jobs::stats::spawn(database, SWEEP_EVERY, is_stopping);
     let drained = server.serve(router, told).await;
-    stop.send_replace(true);
-    sweeps.await.map_err(Error::internal)?;
+    // The receiver lives as long as the job; a job that is gone needs no telling.
+    let _ = stop.send(true);
+    if sweeping.await.is_err() {
+        tracing::warn!("the statistics job ended in a panic");
+    }
     match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),
         Drained::Cut(connections) => {

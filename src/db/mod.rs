@@ -42,6 +42,8 @@ mod scope;
 mod select;
 mod session;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod tiers;
 mod tree;
 mod tx;

@@ -17,10 +17,9 @@ const LAYERS: &[&[&str]] = &[
     &["auth"],
     &["db"],
     &["domain"],
-    &["graphql", "sync", "jobs"],
+    &["graphql", "sync", "jobs", "import", "demo"],
     &["http"],
     &["app"],
-    &["import", "demo"],
     &["cli"],
 ];
 
@@ -69,6 +68,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     // The door itself.
     ("src/db/connect.rs", ""),
     ("src/domain/sign_in.rs", "sign-in and refresh"),
+    ("src/import/mod.rs", "import"),
     (
         "src/domain/users.rs",
         "set a password from the command line",
@@ -94,7 +94,8 @@ const MAX_LINES: usize = 700;
 const LONG_FILES: &[(&str, usize)] = &[
     ("src/auth/keys.rs", 740),
     ("src/auth/refresh.rs", 720),
-    ("src/graphql/clients.rs", 1_100),
+    ("src/domain/orders/mod.rs", 810),
+    ("src/graphql/users.rs", 780),
     ("tests/api/edge.rs", 1_110),
 ];
 
