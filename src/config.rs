@@ -42,7 +42,7 @@ macro_rules! knobs {
                 $(#[doc = $doc])+
                 #[arg(
                     long,
-                    help = concat!($($doc,)+ " [env: ", $variable, "] [default: ", $default_text, "]"),
+                    help = concat!($($doc,)+ " [env: ", $variable, "] [default: ", $default_text, "]").trim_start(),
                     global = true,
                     value_name = $placeholder,
                     value_parser = parse::<$type>,
