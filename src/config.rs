@@ -39,9 +39,10 @@ macro_rules! knobs {
             #[arg(long, global = true, value_name = "FILE")]
             pub config: Option<PathBuf>,
             $(
-                #[doc = concat!($($doc,)+ " [env: ", $variable, "] [default: ", $default_text, "]")]
+                $(#[doc = $doc])+
                 #[arg(
                     long,
+                    help = concat!($($doc,)+ " [env: ", $variable, "] [default: ", $default_text, "]"),
                     global = true,
                     value_name = $placeholder,
                     value_parser = parse::<$type>,
@@ -85,7 +86,7 @@ macro_rules! knobs {
 }
 
 knobs! {
-    /// Address of the database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME`; the variable
+    /// Address of the database: sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME; the variable
     /// DATABASE_URL is read too
     database_url: String, "CLIENTELE_DATABASE_URL", "URL",
     default "sqlite://clientele.sqlite" String::from("sqlite://clientele.sqlite");
@@ -99,7 +100,7 @@ knobs! {
     listen: SocketAddr, "CLIENTELE_LISTEN", "ADDRESS",
     default "127.0.0.1:8080" SocketAddr::from(([127, 0, 0, 1], 8080));
 
-    /// Whether `/` shows the GraphQL explorer to everybody who can reach the service
+    /// Whether / shows the GraphQL explorer to everybody who can reach the service
     public_explorer: bool, "CLIENTELE_PUBLIC_EXPLORER", "BOOL",
     default "false" false;
 
@@ -107,16 +108,16 @@ knobs! {
     max_connections: MaxConnections, "CLIENTELE_MAX_CONNECTIONS", "COUNT",
     default "4 per core" MaxConnections::default();
 
-    /// How log lines look: `text` or `json`
+    /// How log lines look: text or json
     log_format: LogFormat, "CLIENTELE_LOG_FORMAT", "FORMAT",
     default "text" LogFormat::Text;
 
-    /// Which events are logged: error, warn, info, debug or trace, also per module as in
-    /// `info,clientele::http=debug`; the variable RUST_LOG goes before it
+    /// What is logged: error, warn, info, debug or trace, also per module as in
+    /// info,clientele::http=debug; the variable RUST_LOG goes before it
     log_level: LogLevel, "CLIENTELE_LOG_LEVEL", "LEVEL",
-    default "info" LogLevel::default();
+    default "info,sea_orm_migration=warn" LogLevel::default();
 
-    /// Whether the address of a caller is taken from `X-Forwarded-For`: only behind a proxy that sets it
+    /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it
     trusted_proxy: bool, "CLIENTELE_TRUSTED_PROXY", "BOOL",
     default "false" false;
 
@@ -317,7 +318,7 @@ impl LogLevel {
 
 impl Default for LogLevel {
     fn default() -> Self {
-        Self("info".to_owned())
+        Self("info,sea_orm_migration=warn".to_owned())
     }
 }
 

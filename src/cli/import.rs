@@ -1,5 +1,6 @@
 //! `clientele import`: how far it is, what came of it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Outcome, opening, say};
 use crate::config::Config;
-use crate::error::Result;
+use crate::db::Database;
+use crate::error::{Error, Result};
 use crate::import::{self, FileKind, Options, Progress};
 
 /// Where refused rows are written when no file is named.
@@ -36,12 +38,23 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<Outcome> {
-        let database = opening::unsigned_database(config).await?;
-        if self.no_migrate || self.dry_run && !database.pending_migrations().await?.is_empty() {
-            opening::require_migrated(&database).await?;
+        let scratch;
+        let database = if self.dry_run {
+            match opening::existing_database(config).await? {
+                Some(database) => database,
+                None => {
+                    scratch = Scratch::make()?;
+                    scratch.database(config).await?
+                }
+            }
         } else {
-            database.migrate().await?;
-        }
+            let database = opening::unsigned_database(config).await?;
+            if !self.no_migrate {
+                database.migrate().await?;
+            }
+            database
+        };
+        opening::require_migrated(&database).await?;
         let options = Options {
             is_dry_run: self.dry_run,
             only: self.only,
@@ -49,7 +62,7 @@ impl Import {
         let progress = Bars::default();
         let report = import::run(&database, &self.directory, options, &progress).await?;
         for warning in &report.warnings {
-            tracing::warn!("{warning}");
+            note(&format!("warning: {warning}"));
         }
         say(report.table().trim_end())?;
         if self.dry_run {
@@ -76,6 +89,12 @@ impl Import {
     }
 }
 
+/// Says something that is not the answer on standard error.
+fn note(text: &str) {
+    // Nobody is left to hear that standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// A bar per file on a terminal; a line per file elsewhere.
 #[derive(Default)]
 struct Bars {
@@ -96,7 +115,7 @@ impl Progress for Bars {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         let bar = ProgressBar::new(rows);
         if bar.is_hidden() {
-            tracing::info!(file = file.name(), rows, "importing");
+            note(&format!("{}: writing {rows} rows", file.name()));
             return;
         }
         let style = ProgressStyle::with_template("{prefix:16} {bar:40} {pos}/{len} {eta}");
@@ -123,5 +142,34 @@ impl Progress for Bars {
                 bar.finish();
             }
         });
+    }
+}
+
+/// A place for a database that a dry run checks against when there is none yet. It goes when this does.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> Result<Self> {
+        let place = std::env::temp_dir().join(format!("clientele-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&place).map_err(Error::internal)?;
+        Ok(Self(place))
+    }
+
+    async fn database(&self, config: &Config) -> Result<Database> {
+        let config = Config {
+            database_url: format!("sqlite://{}", self.0.join("dry-run.sqlite").display()),
+            ..config.clone()
+        };
+        let database = opening::unsigned_database(&config).await?;
+        database.migrate().await?;
+        Ok(database)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(place = %self.0.display(), %error, "a scratch database was left behind");
+        }
     }
 }

@@ -9,7 +9,7 @@ mod schema;
 mod serve;
 mod user;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -133,7 +133,10 @@ fn log_to_stderr(config: &Config) -> Result<()> {
         })?,
         None => EnvFilter::new(config.log_level.as_str()),
     };
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // Fails only when a subscriber is set already, which then goes on.
     let _ = match config.log_format {
         crate::config::LogFormat::Text => lines.try_init(),
@@ -157,7 +160,7 @@ mod tests {
     fn help_lists_every_setting_with_its_variable_and_default() {
         let help = Cli::command().render_long_help().to_string();
         for text in [
-            "--listen",
+            "Address and port to listen on",
             "CLIENTELE_LISTEN",
             "127.0.0.1:8080",
             "CLIENTELE_DATABASE_URL",

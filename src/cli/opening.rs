@@ -1,5 +1,6 @@
 //! Opening what commands work on: the keys and the database.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::auth::keys::Keyring;
@@ -16,11 +17,28 @@ const CURSORS: &str = "page-cursors";
 pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>> {
     let keyring = match &config.secret {
         Some(secret) => Keyring::from_secret_text(secret.reveal()),
-        None => Keyring::open_or_create(&config.data_dir),
+        None => {
+            make_private(&config.data_dir)?;
+            Keyring::open_or_create(&config.data_dir)
+        }
     };
     keyring
         .map(Arc::new)
         .map_err(|error| Error::new(Code::BadUserInput, format!("no secret: {error}")))
+}
+
+/// Makes a directory that nobody else can look into, unless it is there.
+fn make_private(directory: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| {
+        Error::new(
+            Code::BadUserInput,
+            format!("{} cannot be made: {error}", directory.display()),
+        )
+    })
 }
 
 /// The database, as it is.
@@ -48,6 +66,21 @@ pub(super) async fn unsigned_database(config: &Config) -> Result<Database> {
         ..DatabaseConfig::new(&config.database_url, key)
     };
     Database::connect(&settings, Clock::default()).await
+}
+
+/// The database as [`unsigned_database`], or nothing when it was never made: looking must not make it.
+pub(super) async fn existing_database(config: &Config) -> Result<Option<Database>> {
+    let file = config.database_url.strip_prefix("sqlite:");
+    if let Some(file) = file {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let file = file.split('?').next().unwrap_or_default();
+        if !Path::new(file).exists() {
+            return Ok(None);
+        }
+    }
+    let database = unsigned_database(config).await?;
+    let is_empty = !database.is_begun().await?;
+    Ok((!is_empty).then_some(database))
 }
 
 /// Refuses a database whose tables are not those of this program.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use clap::Args;
 use tokio::sync::watch;
 
@@ -28,6 +27,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
+        let server = bind(config).await?;
         let keyring = opening::keyring(config)?;
         let database = opening::database(config, &keyring).await?;
         if self.no_migrate {
@@ -36,14 +36,13 @@ impl Serve {
             database.migrate().await?;
         }
         let explorer = config.public_explorer.then(Explorer::default);
-        let server = bind(config).await?;
         tracing::info!(
             address = %server.address(),
             database = database.kind(),
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        serve(config, database, keyring, explorer, server).await
+        serve(config, database, &keyring, explorer, server).await
     }
 }
 
@@ -68,7 +67,7 @@ pub(super) async fn bind(config: &Config) -> Result<Server> {
 pub(super) async fn serve(
     config: &Config,
     database: Database,
-    keyring: Arc<Keyring>,
+    keyring: &Arc<Keyring>,
     explorer: Option<Explorer>,
     server: Server,
 ) -> Result<()> {
@@ -78,11 +77,9 @@ pub(super) async fn serve(
             ..http::Options::default()
         },
         explorer,
-        proxy_header: config
-            .trusted_proxy
-            .then(|| HeaderName::from_static("x-forwarded-for")),
+        trust_proxy: config.trusted_proxy,
     };
-    let router = App::new(database.clone(), &keyring, options)?.router();
+    let router = App::new(database.clone(), keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);
     let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
     let told = stop_signal()?;

@@ -26,7 +26,8 @@ impl Tx {
         let held: HashSet<sea_orm::sea_query::Value> =
             clients.iter().map(|client| id_value(client.id)).collect();
         for row in &rows {
-            let ActiveValue::Set(client) = row.get(E::CLIENT_ID) else {
+            let (ActiveValue::Set(client) | ActiveValue::Unchanged(client)) = row.get(E::CLIENT_ID)
+            else {
                 return Err(Error::bug("a row names no client"));
             };
             if !held.contains(&client) {

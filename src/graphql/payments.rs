@@ -1,7 +1,7 @@
 //! Payments on the wire.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use entity::{OrderId, PaymentId, PaymentMethod, client, order, payment};
+use entity::{OrderId, PaymentId, PaymentMethod, client, order, payment, user};
 use sea_orm::{Condition, IntoSimpleExpr};
 
 use super::clients::Client;
@@ -10,6 +10,7 @@ use super::context::{nullable, session, write};
 use super::filters::{ClientIdFilter, DateFilter, MoneyFilter, StringFilter, choice_filter, null};
 use super::orders::{Order, OrderIdFilter};
 use super::scalars::{Date, DateTime, Money, MoneyInput, int};
+use super::users::User;
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::payments::{self, NewPayment};
 use crate::error::Result;
@@ -90,6 +91,34 @@ impl Payment {
     /// Anything else.
     async fn note(&self) -> Option<&str> {
         self.0.note.as_deref()
+    }
+
+    /// Who recorded it.
+    async fn recorded_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "recorded_by", |row| {
+                        Some(row.recorded_by_id)
+                    })
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
+    }
+
+    /// Who voided it.
+    async fn voided_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "voided_by", |row| row.voided_by_id)
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
     }
 
     /// When it was voided; null while it counts.

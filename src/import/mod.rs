@@ -335,7 +335,7 @@ impl Run<'_> {
         F: Fn(Tx, Arc<Vec<Planned<T>>>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        if self.is_dry_run {
+        if self.is_dry_run || planned.is_empty() {
             return Ok(planned);
         }
         self.progress.begin(kind, planned.len());

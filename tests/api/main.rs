@@ -10,15 +10,29 @@
 #[macro_use]
 mod support;
 
+mod addresses;
 mod architecture;
 mod categories;
 mod clients;
+mod command_line;
+mod contacts;
 mod cursors;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod handovers;
+mod import;
+mod import_command;
+mod members;
+mod notes;
+mod orders;
+mod payments;
 mod products;
 mod schema;
+mod sign_in;
 mod small;
+mod stats;
 mod stock;
+mod tiers;
 mod transactions;
+mod users;

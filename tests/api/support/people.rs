@@ -21,6 +21,10 @@ pub struct Person {
 }
 
 impl Person {
+    /// The id as the API writes it.
+    pub fn id(&self) -> String {
+        self.id.to_string()
+    }
 }
 
 /// Three levels: `top` manages `left` and `right`; `left` manages `ann` and `ben`, `right` manages `cleo`.
