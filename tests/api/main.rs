@@ -15,4 +15,5 @@ mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod isolation;
 mod small;
