@@ -216,10 +216,6 @@ closed_lists! {
         Receipt,
         /// A count was corrected.
         Adjustment,
-        /// An order promised goods.
-        Reservation,
-        /// A promise was given up.
-        Release,
         /// Promised goods went out.
         Shipment,
         /// Sold goods came back.

@@ -1,10 +1,10 @@
-//! What there is of a product. The sum of its movements.
+//! What there is of a product, and how much of it is promised. What is on hand is the sum of its movements.
 
 use sea_orm::entity::prelude::*;
 
 use crate::ids::ProductId;
 
-/// What there is of a product. The sum of its movements.
+/// What there is of a product, and how much of it is promised. What is on hand is the sum of its movements.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stock_levels")]
 pub struct Model {

@@ -1,11 +1,11 @@
-//! One change of a product's stock. Never changed, never deleted.
+//! One change of what is on hand of a product. Never changed, never deleted.
 
 use sea_orm::entity::prelude::*;
 
 use crate::enums::MovementKind;
 use crate::ids::{OrderId, ProductId, StockMovementId, UserId};
 
-/// One change of a product's stock. Never changed, never deleted.
+/// One change of what is on hand of a product. Never changed, never deleted.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stock_movements")]
 pub struct Model {
@@ -18,7 +18,7 @@ pub struct Model {
     pub kind: MovementKind,
     /// Units by which the stock in the warehouse changed.
     pub on_hand_delta: i64,
-    /// Units by which the promised quantity changed.
+    /// Units by which the promised quantity changed at once, as when promised goods went out.
     pub reserved_delta: i64,
     /// The order that caused it.
     pub order_id: Option<OrderId>,

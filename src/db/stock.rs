@@ -3,12 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use entity::{OrderId, ProductId, StockMovementId, stock_movement};
-use sea_orm::{ActiveValue::Set, Statement, Value};
+use entity::{OrderId, ProductId, StockMovementId, product, stock_level, stock_movement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, DbBackend, EntityTrait, IntoSimpleExpr, QueryFilter,
+    QueryTrait, Statement, Value,
+};
 
 use super::dialect;
+use super::select::decode_all;
 use super::tx::Tx;
-use crate::error::Result;
+use super::visible::Visible;
+use crate::error::{Error, Result};
+
+/// The most units of one product that can be on hand or promised: far above any warehouse, and their
+/// difference still fits the GraphQL `Int`.
+pub const MAX_STOCK: i64 = 1_000_000_000;
 
 /// By how much the stock of one product changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +35,11 @@ impl Tx {
     /// Changes stock, all products or, on a refusal, none that the caller may keep: answers the products
     /// that refused, and then the caller must fail.
     ///
-    /// What is on hand and what is reserved never go below zero. More can be reserved than is on hand only
-    /// of a product that may be back-ordered.
+    /// What is on hand and what is reserved stay between zero and [`MAX_STOCK`]. More can be reserved than is
+    /// on hand only of a product that may be back-ordered; a count that finds less than was promised is
+    /// taken as it is.
+    ///
+    /// The ledger takes up what changed on hand, under `kind`; promises alone leave no trace there.
     ///
     /// # Errors
     /// From the database.
@@ -77,7 +90,8 @@ impl Tx {
              UPDATE stock_levels SET on_hand = on_hand + {on_hand}, reserved = reserved + {reserved}, \
              updated_at = $1 \
              WHERE product_id IN (SELECT product_id FROM locked) \
-             AND on_hand + {on_hand} >= 0 AND reserved + {reserved} >= 0 \
+             AND on_hand + {on_hand} BETWEEN 0 AND {MAX_STOCK} \
+             AND reserved + {reserved} BETWEEN 0 AND {MAX_STOCK} \
              AND ({reserved} <= 0 OR on_hand + {on_hand} - reserved - {reserved} >= 0 \
              OR EXISTS (SELECT 1 FROM products p WHERE p.id = product_id AND p.may_back_order)) \
              RETURNING product_id"
@@ -116,6 +130,46 @@ impl Tx {
         }
         Ok(refused)
     }
+
+    /// What there is of a product, held until the transaction ends.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is no such product.
+    pub async fn lock_stock(&self, product: ProductId) -> Result<Visible<stock_level::Model>> {
+        let mut statement = stock_level::Entity::find()
+            .filter(stock_level::Column::ProductId.eq(product))
+            .into_query();
+        if self.backend() == DbBackend::Postgres {
+            statement.lock_exclusive();
+        }
+        let rows = self.query_all(&statement).await?;
+        decode_all::<stock_level::Entity>(&rows)?
+            .into_iter()
+            .next()
+            .map(Visible::single)
+            .ok_or_else(|| Error::not_found("product"))
+    }
+}
+
+/// That less of a product can be promised than its reorder level; a condition on products.
+pub fn below_reorder_level() -> Condition {
+    use stock_level::Column;
+    let mut levels = Query::select();
+    levels
+        .expr(Expr::val(1))
+        .from(stock_level::Entity)
+        .and_where(
+            Column::ProductId
+                .into_simple_expr()
+                .equals((product::Entity, product::Column::Id)),
+        )
+        .and_where(
+            Column::OnHand
+                .into_simple_expr()
+                .sub(Column::Reserved.into_simple_expr())
+                .lt(product::Column::ReorderLevel.into_simple_expr()),
+        );
+    Condition::all().add(Expr::exists(levels))
 }
 
 /// A parameter as a 64-bit number: inside CASE PostgreSQL would take it for text.

@@ -128,21 +128,28 @@ impl Tx {
     /// # Errors
     /// `NOT_FOUND` when it is not in scope.
     pub async fn lock_client(&self, id: ClientId) -> Result<LockedClient> {
-        let mut condition = Condition::all().add(client::Column::Id.eq(id));
-        if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+        self.lock::<client::Entity>(id).await.map(LockedClient)
+    }
+
+    /// The row of `E` with this id, held until the transaction ends: nothing else changes it meanwhile.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when it is not in scope.
+    pub async fn lock<E: Keyed>(&self, id: E::Id) -> Result<Visible<E::Model>> {
+        let mut condition = Condition::all().add(E::ID.eq(id));
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
             condition = condition.add(scope);
         }
-        let mut statement =
-            sea_orm::QueryFilter::filter(client::Entity::find(), condition).into_query();
+        let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
         if self.backend() == DbBackend::Postgres {
             statement.lock_exclusive();
         }
         let rows = self.query_all(&statement).await?;
-        let row = decode_all::<client::Entity>(&rows)?
+        decode_all::<E>(&rows)?
             .into_iter()
             .next()
-            .ok_or_else(|| Error::not_found(client::Entity::NAME))?;
-        Ok(LockedClient(Visible::single(row)))
+            .map(Visible::single)
+            .ok_or_else(|| Error::not_found(E::NAME))
     }
 
     /// Holds many clients, in the order of their ids so that two such transactions cannot wait for each
@@ -402,8 +409,12 @@ impl Tx {
             .await
     }
 
-    /// Whether the viewer's role may write `E` at all.
-    fn require_writer<E: Scoped>(&self) -> Result<()> {
+    /// Refuses a viewer whose role may not write `E` at all. Every write asks this by itself; a rule asks it
+    /// first where the answer should not depend on the rest of the input.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub fn require_writer<E: Scoped>(&self) -> Result<()> {
         let viewer = self.viewer();
         let allowed = match E::WRITERS {
             Writers::Viewers => true,

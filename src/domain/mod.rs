@@ -9,4 +9,10 @@ pub mod text;
 
 pub mod dates;
 
+pub mod categories;
+
+pub mod products;
+
+pub mod stock;
+
 pub mod clients;

@@ -1,8 +1,8 @@
 //! Filters of one field each, and how they become conditions. All parts that are given must hold.
 
 use async_graphql::InputObject;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Value};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::{ColumnTrait, IntoSimpleExpr, Value};
 
 use super::scalars::{Currency, Date, DateTime, Decimal};
 use crate::db::like;
@@ -85,6 +85,41 @@ impl StringFilter {
             condition = condition.add(null(column, *is_null));
         }
         Ok(condition)
+    }
+}
+
+impl StringFilter {
+    /// The condition on `column`, a code such as an article number, which no folded column stands beside:
+    /// `contains` and `startsWith` take A to Z for a to z.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a list that is too long.
+    pub fn code_condition<C: ColumnTrait>(&self, field: &str, column: C) -> Result<Condition> {
+        let Self {
+            eq,
+            any_of,
+            contains,
+            starts_with,
+            is_null,
+        } = self;
+        let exact = Self {
+            eq: eq.clone(),
+            any_of: any_of.clone(),
+            contains: None,
+            starts_with: None,
+            is_null: *is_null,
+        };
+        let like = |pattern: &str| {
+            Func::lower(column.into_simple_expr()).like(LikeExpr::new(pattern).escape('\\'))
+        };
+        let pattern = |part: &String| text::like_pattern(&part.to_ascii_lowercase());
+        Ok(exact
+            .condition(field, column, column)?
+            .add_option(contains.as_ref().map(|part| like(&pattern(part))))
+            .add_option(starts_with.as_ref().map(|part| {
+                let pattern = pattern(part);
+                like(pattern.strip_prefix('%').unwrap_or(&pattern))
+            })))
     }
 }
 

@@ -1,25 +1,38 @@
 //! The GraphQL schema: types, inputs, queries and mutations, one file per concept. A resolver takes its
 //! arguments, makes one domain call and wraps the answer; rules live below, in the domain. Knows no HTTP.
 
+pub mod categories;
 pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod filters;
 pub mod input;
 pub mod node;
+pub mod products;
 pub mod scalars;
+pub mod stock;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
 /// Reading. Each list shows what you may see and nothing else.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub struct Query(node::NodeQuery, clients::ClientQuery);
+pub struct Query(
+    node::NodeQuery,
+    clients::ClientQuery,
+    categories::CategoryQuery,
+    products::ProductQuery,
+);
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(clients::ClientMutation);
+pub struct Mutation(
+    clients::ClientMutation,
+    categories::CategoryMutation,
+    products::ProductMutation,
+    stock::StockMutation,
+);
 
 /// The schema of the service.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
@@ -27,4 +40,10 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+}
+
+/// The schema in GraphQL's own language.
+pub fn sdl() -> String {
+    schema()
+        .sdl_with_options(async_graphql::SDLExportOptions::new().prefer_single_line_descriptions())
 }

@@ -3,7 +3,10 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::categories::Category;
 use super::clients::Client;
+use super::products::Product;
+use super::stock::StockMovement;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -18,6 +21,12 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A category of products.
+    Category(Category),
+    /// A product.
+    Product(Product),
+    /// A change of what is on hand of a product.
+    StockMovement(StockMovement),
 }
 
 /// How many ids one `nodes` takes.
@@ -111,6 +120,11 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             }
         };
     }
-    kinds!(client => Client);
+    kinds!(
+        client => Client,
+        product_category => Category,
+        product => Product,
+        stock_movement => StockMovement,
+    );
     Ok(nodes)
 }

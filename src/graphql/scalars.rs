@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal(pub String);
 
+/// An exact decimal number, written as a string such as `"1234.50"`. A JSON number is refused: it would lose digits.
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -40,6 +41,7 @@ impl ScalarType for Decimal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Currency(pub CurrencyCode);
 
+/// A currency by its ISO 4217 code, such as `CNY`, `USD` or `EUR`.
 #[Scalar(name = "CurrencyCode")]
 impl ScalarType for Currency {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -126,6 +128,7 @@ impl MoneyInput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
+/// An instant in UTC, in RFC 3339 with `Z`, such as `2026-03-01T08:30:00Z`. Input with another offset is turned to UTC.
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -154,6 +157,7 @@ impl ScalarType for DateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Date(pub NaiveDate);
 
+/// A day of the calendar without a time, in ISO 8601, such as `2026-03-01`.
 #[Scalar]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -16,4 +16,5 @@ mod edge;
 mod graphql_contract;
 mod ground;
 mod isolation;
+mod schema;
 mod small;

@@ -31,7 +31,10 @@ const HELD: &[(&str, &str)] = &[];
 pub fn kind(declared: &str) -> &'static str {
     IDS.iter()
         .find(|(known, _)| *known == declared)
-        .map_or_else(|| panic!("IDS does not say what {declared} takes"), |(_, kind)| kind)
+        .map_or_else(
+            || panic!("IDS does not say what {declared} takes"),
+            |(_, kind)| kind,
+        )
 }
 
 /// One place for an id in a query: the field and the way to it.
@@ -74,7 +77,9 @@ pub fn gaps(schema: &Schema) -> Vec<String> {
         .map(|place| place.path.declared)
         .collect();
     let known: BTreeSet<String> = IDS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let lacks = used.difference(&known).map(|name| format!("IDS lacks {name}"));
+    let lacks = used
+        .difference(&known)
+        .map(|name| format!("IDS lacks {name}"));
     let extra = known
         .difference(&used)
         .map(|name| format!("nothing takes {name}: remove it from IDS"));
@@ -94,7 +99,11 @@ impl Crawler<'_> {
                 text.push_str(&format!("{} ", field.name));
             } else if self.schema.is_connection(ty) && field.name == "nodes" {
                 text.push_str(&format!("nodes {{ {} }} ", self.shallow(name)));
-            } else if !self.schema.has_id(name) && !self.schema.is_connection(name) && !self.schema.is_connection(ty) && ty != self.schema.query {
+            } else if !self.schema.has_id(name)
+                && !self.schema.is_connection(name)
+                && !self.schema.is_connection(ty)
+                && ty != self.schema.query
+            {
                 let leaves = self.schema.get(name).fields.iter();
                 let leaves = leaves.filter(|field| self.schema.is_leaf(&field.ty.name));
                 let leaves: Vec<&str> = leaves.map(|field| field.name.as_str()).collect();
@@ -180,7 +189,10 @@ pub async fn probe(
             let leaks = |answer: &Value, id: &str| {
                 let leaks = world.leaks_of(viewer.id, answer);
                 let name = place.name();
-                leaks.into_iter().map(move |leak| format!("{name} with {id}: {leak}")).collect::<Vec<_>>()
+                leaks
+                    .into_iter()
+                    .map(move |leak| format!("{name} with {id}: {leak}"))
+                    .collect::<Vec<_>>()
             };
             for id in seen.iter().take(8) {
                 let answer = ask(world, viewer, &query, &place.path, id).await;

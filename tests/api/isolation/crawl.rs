@@ -211,7 +211,10 @@ impl Crawler<'_> {
                 } else {
                     let given = REQUIRED.iter().find(|(known, _)| *known == key);
                     let (_, value) = given.unwrap_or_else(|| {
-                        panic!("REQUIRED does not say what to give for {key}: {}", arg.ty.text)
+                        panic!(
+                            "REQUIRED does not say what to give for {key}: {}",
+                            arg.ty.text
+                        )
                     });
                     (*value).to_owned()
                 };
@@ -398,7 +401,9 @@ pub async fn crawl(crawler: &Crawler<'_>, edges: usize) -> Findings {
         let data = answer.json["data"].clone();
         part.reached(&data, &mut findings.reached, &mut wrong);
         let name = &viewer.name;
-        findings.wrong.extend(wrong.iter().map(|what| format!("{name}: {what}")));
+        findings
+            .wrong
+            .extend(wrong.iter().map(|what| format!("{name}: {what}")));
         findings.answers.insert(query, data);
     }
     findings

@@ -51,7 +51,12 @@ on_both!(no_answer_holds_a_row_of_others, async |app: App| {
             before.push((viewer.clone(), findings.answers));
         }
     }
-    assert!(wrong.is_empty(), "{} leaks:\n{}", wrong.len(), listed(&wrong));
+    assert!(
+        wrong.is_empty(),
+        "{} leaks:\n{}",
+        wrong.len(),
+        listed(&wrong)
+    );
     // Rows of others change nothing: no count, no page, no sum.
     world.more_strangers().await;
     for (viewer, answers) in before {
@@ -65,16 +70,27 @@ on_both!(no_answer_holds_a_row_of_others, async |app: App| {
             );
         }
     }
-    let never = |pair: &Pair| NEVER.iter().any(|(ty, field, _)| (*ty, *field) == (&pair.0, &pair.1));
+    let never = |pair: &Pair| {
+        NEVER
+            .iter()
+            .any(|(ty, field, _)| (*ty, *field) == (&pair.0, &pair.1))
+    };
     let missed: BTreeSet<String> = all_pairs(&schema)
         .difference(&reached)
         .filter(|pair| !never(pair))
         .map(|(ty, field)| format!("{ty}.{field}"))
         .collect();
-    assert!(missed.is_empty(), "nobody ever got a value of:\n{}", listed(&missed));
+    assert!(
+        missed.is_empty(),
+        "nobody ever got a value of:\n{}",
+        listed(&missed)
+    );
     for (ty, field, why) in NEVER {
         let pair = ((*ty).to_owned(), (*field).to_owned());
-        assert!(!reached.contains(&pair), "{ty}.{field} was reached, though {why}");
+        assert!(
+            !reached.contains(&pair),
+            "{ty}.{field} was reached, though {why}"
+        );
     }
 });
 
@@ -96,8 +112,20 @@ on_both!(a_list_holds_every_row_in_sight, async |app: App| {
             let node = &schema.field(&field.ty.name, "nodes").ty.name;
             let (mut expected, _) = world.split(viewer.id, &crawler.kind(node));
             expected.sort();
-            let (mut ids, total) = all_pages(&world, viewer, &crawler.args(&schema.query, field, 50, None), &field.name).await;
-            assert_eq!(total, json!(expected.len()), "{} as {}", field.name, viewer.name);
+            let (mut ids, total) = all_pages(
+                &world,
+                viewer,
+                &crawler.args(&schema.query, field, 50, None),
+                &field.name,
+            )
+            .await;
+            assert_eq!(
+                total,
+                json!(expected.len()),
+                "{} as {}",
+                field.name,
+                viewer.name
+            );
             let count = ids.len();
             ids.sort();
             ids.dedup();
@@ -112,15 +140,29 @@ on_both!(the_id_of_a_stranger_is_as_good_as_none, async |app: App| {
     let schema = Schema::of(&world.app, &world.team.admin).await;
     assert_eq!(arguments::gaps(&schema), Vec::<String>::new());
     let (mut useful, mut wrong) = (BTreeSet::new(), BTreeSet::new());
-    for viewer in [&world.team.ann, &world.team.cleo, &world.team.right, &world.team.admin] {
+    for viewer in [
+        &world.team.ann,
+        &world.team.cleo,
+        &world.team.right,
+        &world.team.admin,
+    ] {
         arguments::probe(&schema, &world, viewer, &mut useful, &mut wrong).await;
     }
-    assert!(wrong.is_empty(), "{} leaks:\n{}", wrong.len(), listed(&wrong));
+    assert!(
+        wrong.is_empty(),
+        "{} leaks:\n{}",
+        wrong.len(),
+        listed(&wrong)
+    );
     let useless: BTreeSet<String> = arguments::names(&schema)
         .difference(&useful)
         .cloned()
         .collect();
-    assert!(useless.is_empty(), "no id in sight makes a difference to:\n{}", listed(&useless));
+    assert!(
+        useless.is_empty(),
+        "no id in sight makes a difference to:\n{}",
+        listed(&useless)
+    );
 });
 
 on_both!(nobody_signed_in_reads_nothing, async |app: App| {
@@ -133,7 +175,11 @@ on_both!(nobody_signed_in_reads_nothing, async |app: App| {
     };
     for field in &schema.get(&schema.query).fields {
         let args = crawler.args(&schema.query, field, 3, Some("Client"));
-        let below = if schema.is_leaf(&field.ty.name) { "" } else { "{ __typename }" };
+        let below = if schema.is_leaf(&field.ty.name) {
+            ""
+        } else {
+            "{ __typename }"
+        };
         let query = format!("{{ {}{args} {below} }}", field.name);
         let answer = world.app.gql(&world.gone.token, &query, json!({})).await;
         assert_eq!(answer.status, 401, "{answer}");
@@ -146,7 +192,12 @@ on_both!(nobody_signed_in_reads_nothing, async |app: App| {
 });
 
 /// The ids of a whole list, page by page, and how many it says there are.
-async fn all_pages(world: &World, viewer: &Person, args: &str, field: &str) -> (Vec<String>, Value) {
+async fn all_pages(
+    world: &World,
+    viewer: &Person,
+    args: &str,
+    field: &str,
+) -> (Vec<String>, Value) {
     let mut ids = Vec::new();
     let mut after = Value::Null;
     let args = args.trim_start_matches('(').trim_end_matches(')');
@@ -155,8 +206,15 @@ async fn all_pages(world: &World, viewer: &Person, args: &str, field: &str) -> (
          pageInfo {{ hasNextPage endCursor }} }} }}"
     );
     loop {
-        let answer = world.app.gql(&viewer.token, &query, json!({ "after": after })).await;
-        if answer.errors().first().is_some_and(|_| answer.code(0) == "FORBIDDEN") {
+        let answer = world
+            .app
+            .gql(&viewer.token, &query, json!({ "after": after }))
+            .await;
+        if answer
+            .errors()
+            .first()
+            .is_some_and(|_| answer.code(0) == "FORBIDDEN")
+        {
             return (Vec::new(), json!(0));
         }
         let answer = answer.ok();

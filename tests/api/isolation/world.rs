@@ -134,7 +134,9 @@ where
     E::Model: IntoActiveModel<E::ActiveModel>,
     E::ActiveModel: Send,
 {
-    let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
+    let rows = rows
+        .into_iter()
+        .map(|row| row.into_active_model().reset_all());
     E::insert_many(rows)
         .exec_without_returning(db)
         .await
@@ -145,7 +147,9 @@ impl World {
     /// The company in an empty service.
     pub async fn build(app: App) -> Self {
         let team = app.team().await;
-        let keeper = app.person("Keeper", UserRole::Manager, Some(&team.top)).await;
+        let keeper = app
+            .person("Keeper", UserRole::Manager, Some(&team.top))
+            .await;
         let gone = app.person("Gone", UserRole::Rep, Some(&team.right)).await;
         let db = dump::connect(app.database_url()).await;
         let mut world = Self {
@@ -479,7 +483,12 @@ impl World {
                 None => {
                     let prefix = text[..at].trim_end_matches('_');
                     let named = at > 0 && text[..at].ends_with('_');
-                    if named && self.kinds.keys().any(|kind| prefix.ends_with(kind.as_str())) {
+                    if named
+                        && self
+                            .kinds
+                            .keys()
+                            .any(|kind| prefix.ends_with(kind.as_str()))
+                    {
                         found.insert(format!("{text:.120} is an id of nothing in the scene"));
                     }
                 }
@@ -539,7 +548,9 @@ fn uuids(text: &str) -> Vec<(usize, Uuid)> {
     if text.len() < LENGTH {
         return Vec::new();
     }
-    let starts = text.match_indices('-').filter_map(|(at, _)| at.checked_sub(8));
+    let starts = text
+        .match_indices('-')
+        .filter_map(|(at, _)| at.checked_sub(8));
     starts
         .filter_map(|at| {
             let uuid = Uuid::try_parse(text.get(at..at + LENGTH)?).ok()?;
