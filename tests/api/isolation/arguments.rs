@@ -13,10 +13,16 @@ use crate::support::Person;
 /// that is missing fails the test.
 const IDS: &[(&str, &str)] = &[
     ("Query.client.id", "client"),
+    ("Query.product.id", "product"),
+    ("Query.category.id", "category"),
     ("Query.node.id", "*"),
     ("Query.nodes.ids", "*"),
     ("ClientIdFilter.eq", "client"),
     ("ClientIdFilter.in", "client"),
+    ("ProductIdFilter.eq", "product"),
+    ("ProductIdFilter.in", "product"),
+    ("CategoryIdFilter.eq", "category"),
+    ("CategoryIdFilter.in", "category"),
     ("TierIdFilter.eq", "tier"),
     ("TierIdFilter.in", "tier"),
     ("UserIdFilter.eq", "user"),

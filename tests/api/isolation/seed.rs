@@ -325,9 +325,9 @@ impl World {
         let movement = stock_movement::Model {
             id: self.register(StockMovementId(Uuid::now_v7()), Owner::Managers),
             product_id: self.public.product,
-            kind: MovementKind::Reservation,
+            kind: MovementKind::Shipment,
             on_hand_delta: 0,
-            reserved_delta: 10,
+            reserved_delta: -10,
             order_id: Some(order_id),
             user_id: Some(self.team.ann.id),
             note: Some("mk-managers-movement".to_owned()),
