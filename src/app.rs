@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicU32;
 
 use async_graphql::context::Data;
 use axum::Router;
+use axum::http::HeaderName;
 use axum::routing::get;
-use entity::{SessionId, UserId};
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
 use crate::db::Database;
+use crate::domain::sign_in::SignIn;
 use crate::error::Result;
 use crate::graphql::{self, Schema};
 use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
@@ -29,37 +30,54 @@ pub struct Options {
     pub endpoint: http::Options,
     /// The explorer at `/`; none when absent.
     pub explorer: Option<Explorer>,
+    /// The header in which a trusted proxy names the client's address, such as `x-forwarded-for`; its last
+    /// address counts. Without one the address of the connection counts.
+    pub proxy_header: Option<HeaderName>,
 }
 
 /// The service over one database.
 #[derive(Clone)]
 pub struct App {
     database: Database,
-    tokens: Arc<Tokens>,
+    sign_in: SignIn,
     schema: Schema,
     options: Options,
 }
 
 impl App {
     /// Puts the service together.
-    pub fn new(database: Database, keyring: Arc<Keyring>, options: Options) -> Self {
-        let tokens = Arc::new(Tokens::new(keyring, ISSUER, AUDIENCE));
-        Self {
+    ///
+    /// # Errors
+    /// `INTERNAL` when passwords cannot be hashed.
+    pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
+        let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
+        let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
+        Ok(Self {
             database,
-            tokens,
+            sign_in,
             schema: graphql::schema(),
             options,
-        }
+        })
+    }
+
+    /// Signing in and out, and tokens for scripts.
+    pub fn sign_in(&self) -> &SignIn {
+        &self.sign_in
     }
 
     /// All routes.
     pub fn router(&self) -> Router {
         let door = Door {
             database: self.database.clone(),
-            tokens: Arc::clone(&self.tokens),
+            sign_in: self.sign_in.clone(),
         };
         let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
-        let rest = Router::new().route("/livez", get(|| async { "ok\n" }));
+        let rest = Router::new()
+            .route("/livez", get(|| async { "ok\n" }))
+            .merge(http::sign_in::routes(
+                self.sign_in.clone(),
+                self.options.proxy_header.clone(),
+            ));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -67,7 +85,7 @@ impl App {
 /// Turns tokens into viewers: the signature first, then one indexed read.
 struct Door {
     database: Database,
-    tokens: Arc<Tokens>,
+    sign_in: SignIn,
 }
 
 impl Gateway for Door {
@@ -75,14 +93,11 @@ impl Gateway for Door {
         let Some(token) = bearer else {
             return Ok(Caller::anonymous());
         };
-        let claims = self.tokens.verify(token, self.database.clock().now())?;
-        let viewer = self
-            .database
-            .viewer(UserId(claims.user), SessionId(claims.session))
-            .await?;
+        let viewer = self.sign_in.viewer(token).await?;
         let statements = Arc::new(AtomicU32::new(0));
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
+        data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
             signed_in: true,
             data,

@@ -9,6 +9,7 @@
 //! | [`db`] | the only owner of connections; every read and write is held to the viewer's scope |
 //! | [`domain`] | the rules of the business, one file per concept |
 //! | [`graphql`] | the schema: types, inputs, queries, mutations, one file per concept |
+//! | [`jobs`] | what runs by time, asked for by nobody |
 //! | [`http`] | sockets, routes, the GraphQL endpoint with its limits |
 //! | [`app`] | puts them together |
 //!
@@ -24,5 +25,6 @@ pub mod domain;
 pub mod error;
 pub mod graphql;
 pub mod http;
+pub mod jobs;
 
 pub use error::{Code, Error, Result};

@@ -242,6 +242,14 @@ closed_lists! {
         Returned,
     }
 
+    /// Why an order waits for approval.
+    ApprovalReason {
+        /// With it the client would owe more than its credit limit.
+        CreditLimit,
+        /// A rep gave more discount than reps may give alone.
+        Discount,
+    }
+
     /// What happened to an order.
     OrderEventKind {
         /// It was created.
@@ -338,6 +346,7 @@ mod tests {
         assert_one_name::<ContactPointKind>();
         assert_one_name::<MovementKind>();
         assert_one_name::<OrderStatus>();
+        assert_one_name::<ApprovalReason>();
         assert_one_name::<OrderEventKind>();
         assert_one_name::<PaymentMethod>();
         assert_one_name::<AssignmentKind>();

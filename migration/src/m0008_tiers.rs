@@ -100,6 +100,13 @@ impl MigrationTrait for Migration {
             &["expires_at"],
         )
         .await?;
+        index(
+            manager,
+            "tier_assignments_by_tier",
+            "tier_assignments",
+            &["tier_id", "client_id"],
+        )
+        .await?;
         Ok(())
     }
 

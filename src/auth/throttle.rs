@@ -57,7 +57,7 @@ impl From<Wait> for Error {
                 wait.retry_after_secs
             ),
         )
-        .detail("retryAfterSecs", wait.retry_after_secs)
+        .detail("retryAfterSeconds", wait.retry_after_secs)
     }
 }
 

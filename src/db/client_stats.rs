@@ -42,7 +42,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn refresh(&self, ids: &[ClientId]) -> Result<()> {
+    pub(super) async fn refresh(&self, ids: &[ClientId]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Alias, Expr, Func};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func};
 use sea_orm::{ColumnTrait, IntoSimpleExpr, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
@@ -21,6 +21,24 @@ pub struct Children<E: Scoped> {
     pub parent: E::Column,
     /// Which children.
     pub select: ScopedSelect<E>,
+}
+
+/// The rows of `E` that a joined table ties to each of some parents.
+#[derive(Clone)]
+pub struct Through<E: Scoped> {
+    /// The expression, of the joined table, that holds the parent's id.
+    pub parent: Expr,
+    /// Which rows, with the join.
+    pub select: ScopedSelect<E>,
+}
+
+impl<E: Scoped> From<Children<E>> for Through<E> {
+    fn from(children: Children<E>) -> Self {
+        Self {
+            parent: children.parent.into_simple_expr(),
+            select: children.select,
+        }
+    }
 }
 
 impl Session {
@@ -77,7 +95,7 @@ impl Session {
         from: &Visible<M>,
         edge: &'static str,
         own: impl Fn(&M) -> Uuid,
-        children: Children<E>,
+        children: impl Into<Through<E>>,
         sort: &Sort,
         request: &PageRequest,
     ) -> Result<Page<E::Model>>
@@ -86,6 +104,7 @@ impl Session {
         M: Send + Sync + 'static,
     {
         let wanted = own(from);
+        let children = children.into();
         let name = format!("{edge}/{}", request.key());
         let pages = from
             .shared(&name, |siblings| async move {
@@ -148,13 +167,14 @@ impl Session {
         from: &Visible<M>,
         edge: &str,
         own: impl Fn(&M) -> Uuid,
-        children: Children<E>,
+        children: impl Into<Through<E>>,
     ) -> Result<u64>
     where
         E: Scoped,
         M: Send + Sync + 'static,
     {
         let wanted = own(from);
+        let children = children.into();
         let counts = from
             .shared(&format!("{edge}#count"), |siblings| async move {
                 let parents = distinct(&siblings, own);
@@ -170,25 +190,25 @@ impl Session {
 
     async fn grouped_counts<E: Scoped>(
         &self,
-        children: &Children<E>,
+        children: &Through<E>,
         parents: Vec<Uuid>,
     ) -> Result<Vec<(Uuid, u64)>> {
         let mut condition = children
             .select
             .condition
             .clone()
-            .add(children.parent.is_in(parents));
+            .add(children.parent.clone().is_in(parents));
         if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
             condition = condition.add(scope);
         }
-        let mut statement = E::find()
-            .select_only()
-            .column_as(children.parent, "parent_")
-            .filter(condition)
-            .into_query();
+        let mut statement = E::find().select_only().filter(condition).into_query();
+        for (table, on) in &children.select.joins {
+            statement.left_join(Alias::new(*table), on.clone());
+        }
         statement
+            .expr_as(children.parent.clone(), Alias::new("parent_"))
             .expr_as(Func::count(Expr::cust("*")), Alias::new("count_"))
-            .add_group_by([children.parent.into_simple_expr()]);
+            .add_group_by([children.parent.clone()]);
         self.query_all(&statement)
             .await?
             .iter()

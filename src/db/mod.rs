@@ -27,29 +27,37 @@
 //! }
 //! ```
 
+mod accounts;
 mod classify;
 mod client_stats;
 mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod guards;
+mod handovers;
+mod month_day;
 mod scope;
 mod select;
 mod session;
 mod stock;
+mod tiers;
 mod tree;
 mod tx;
 mod viewer;
 mod visible;
 
+pub use accounts::{Account, EndReason, OwnSettings};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
-pub use edges::Children;
+pub use edges::{Children, Through};
+pub use guards::Guard;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
-pub use tx::{LockedClient, Tx};
+pub use tiers::tier_holds;
+pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
 pub use visible::Visible;

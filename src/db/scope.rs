@@ -26,6 +26,8 @@ pub enum Rule<C> {
     OwnUser(C),
     /// Administrators and managers see every row, others none.
     Managers,
+    /// Hand-overs, by their id in this column, that a client in scope was part of.
+    ThroughHandover(C),
 }
 
 /// Who may write rows of a table that they see.
@@ -114,7 +116,7 @@ macro_rules! scoped {
     };
 }
 
-use Rule::{Clients, Everyone, Managers, OwnUser, ThroughClient};
+use Rule::{Clients, Everyone, Managers, OwnUser, ThroughClient, ThroughHandover};
 
 scoped!(user, "user", Everyone, Admins, keyed, versioned);
 scoped!(user_reach, "user", Everyone, Admins);
@@ -254,7 +256,13 @@ scoped!(
     keyed,
     under_client
 );
-scoped!(handover, "hand-over", Managers, Managers, keyed);
+scoped!(
+    handover,
+    "hand-over",
+    ThroughHandover(handover::Column::Id),
+    Managers,
+    keyed
+);
 scoped!(
     handover_client,
     "hand-over",
@@ -283,6 +291,15 @@ pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Optio
             UserRole::Admin | UserRole::Manager => None,
             UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
         },
+        ThroughHandover(column) => {
+            let visible = visible_client_ids(viewer, now)?;
+            let mut handovers = Query::select();
+            handovers
+                .column(handover_client::Column::HandoverId)
+                .from(handover_client::Entity)
+                .and_where(handover_client::Column::ClientId.in_subquery(visible));
+            Some(Condition::all().add(column.in_subquery(handovers)))
+        }
     }
 }
 

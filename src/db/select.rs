@@ -290,11 +290,11 @@ impl<E: Keyed> ScopedSelect<E> {
         plan.page(&session, positions.into_iter().zip(nodes).collect())
     }
 
-    /// One page per parent, for all `parents` in one statement. `parent` is the column that holds the
+    /// One page per parent, for all `parents` in one statement. `parent` is what holds the
     /// parent's id. Rows of all parents are siblings.
     pub(super) async fn pages(
         self,
-        parent: E::Column,
+        parent: Expr,
         parents: Vec<uuid::Uuid>,
         sort: &Sort,
         request: &PageRequest,
@@ -305,14 +305,14 @@ impl<E: Keyed> ScopedSelect<E> {
         for chunk in parents.chunks(CHUNK) {
             let mut inner = self
                 .clone()
-                .filter(parent.is_in(padded(chunk)))
+                .filter(parent.clone().is_in(padded(chunk)))
                 .bare_statement();
             plan.restrict(&mut inner);
             plan.select_keys(&mut inner);
-            inner.expr_as(parent.into_simple_expr(), Alias::new(PARENT));
+            inner.expr_as(parent.clone(), Alias::new(PARENT));
             inner.expr_window_as(
                 Expr::cust("ROW_NUMBER()"),
-                plan.window(parent.into_simple_expr()),
+                plan.window(parent.clone()),
                 Alias::new(ROW_NUMBER),
             );
             let mut outer = Query::select();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::{ClientId, EntityId, client};
+use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
@@ -57,7 +57,7 @@ impl LockedClient {
 }
 
 const ATTEMPTS: u32 = 4;
-const CHUNK_PARAMETERS: usize = 30_000;
+pub(super) const CHUNK_PARAMETERS: usize = 30_000;
 
 pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
     let options = TransactionOptions {
@@ -158,24 +158,39 @@ impl Tx {
     /// # Errors
     /// From the database.
     pub async fn lock_clients(&self, ids: &[ClientId]) -> Result<Vec<LockedClient>> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
         let mut locked = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK_PARAMETERS) {
-            let mut condition =
-                Condition::all().add(client::Column::Id.is_in(chunk.iter().copied()));
-            if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
-                condition = condition.add(scope);
-            }
-            let mut statement =
-                sea_orm::QueryFilter::filter(client::Entity::find(), condition).into_query();
-            statement.order_by(client::Column::Id, sea_orm::Order::Asc);
-            if self.backend() == DbBackend::Postgres {
-                statement.lock_exclusive();
-            }
-            let rows = self.query_all(&statement).await?;
-            let rows = Visible::family(decode_all::<client::Entity>(&rows)?);
-            locked.extend(rows.into_iter().map(LockedClient));
+            let condition = Condition::all().add(client::Column::Id.is_in(chunk.iter().copied()));
+            locked.extend(self.lock_clients_where(condition).await?);
         }
         Ok(locked)
+    }
+
+    /// Holds all clients of `owner` that are in scope, in the order of their ids.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn lock_clients_of(&self, owner: UserId) -> Result<Vec<LockedClient>> {
+        let condition = Condition::all().add(client::Column::OwnerId.eq(owner));
+        self.lock_clients_where(condition).await
+    }
+
+    async fn lock_clients_where(&self, condition: Condition) -> Result<Vec<LockedClient>> {
+        let mut condition = condition;
+        if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+            condition = condition.add(scope);
+        }
+        let mut statement =
+            sea_orm::QueryFilter::filter(client::Entity::find(), condition).into_query();
+        statement.order_by(client::Column::Id, sea_orm::Order::Asc);
+        if self.backend() == DbBackend::Postgres {
+            statement.lock_exclusive();
+        }
+        let rows = self.query_all(&statement).await?;
+        let rows = Visible::family(decode_all::<client::Entity>(&rows)?);
+        Ok(rows.into_iter().map(LockedClient).collect())
     }
 
     /// Adds a row that belongs to no client: a product, a user, a client itself.
@@ -356,12 +371,23 @@ impl Tx {
         E: Versioned,
     {
         self.require_writer::<E>()?;
-        let present = E::version(row);
-        if let Some(expected) = expected
-            && expected != present
-        {
-            return Err(stale(E::NAME, present));
+        self.update_versioned::<E>(row, expected, changes).await
+    }
+
+    /// As [`Self::update`], for callers in this layer that have settled who may write.
+    pub(super) async fn update_versioned<E>(
+        &self,
+        row: &Visible<E::Model>,
+        expected: Option<i64>,
+        changes: E::ActiveModel,
+    ) -> Result<Visible<E::Model>>
+    where
+        E: Versioned,
+    {
+        if let Some(expected) = expected {
+            require_version::<E>(row, expected)?;
         }
+        let present = E::version(row);
         let condition = Condition::all()
             .add(E::ID.eq(E::id(row)))
             .add(E::VERSION.eq(present));
@@ -482,7 +508,7 @@ impl Tx {
             .map(Visible::single))
     }
 
-    async fn delete_rows<E>(&self, condition: Condition) -> Result<u64>
+    pub(super) async fn delete_rows<E>(&self, condition: Condition) -> Result<u64>
     where
         E: Scoped,
     {
@@ -508,6 +534,20 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
         .fold(Condition::all(), |condition, column| {
             condition.add(column.eq(row.get(column)))
         })
+}
+
+/// Refuses a change of a row that is no longer in the version the caller saw. [`Tx::update`] does this by
+/// itself; rules that look at the row first ask here, so that a caller hears that it changed before it hears
+/// what is wrong with it now.
+///
+/// # Errors
+/// `STALE_VERSION` with `presentVersion`.
+pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
+    let present = E::version(row);
+    if expected == present {
+        return Ok(());
+    }
+    Err(stale(E::NAME, present))
 }
 
 fn stale(what: &str, present: i64) -> Error {

@@ -621,7 +621,8 @@ fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
     text
 }
 
-fn each(
+/// A patch of a text, parsed; what is blank clears.
+pub(super) fn each(
     patch: Option<Option<String>>,
     parse: impl Fn(&str) -> Result<String>,
 ) -> Result<Option<Option<String>>> {
@@ -632,7 +633,8 @@ fn each(
     }
 }
 
-fn set<V>(patch: Option<V>) -> ActiveValue<V>
+/// A patch as a column: what is absent stays.
+pub(super) fn set<V>(patch: Option<V>) -> ActiveValue<V>
 where
     V: Into<sea_orm::Value>,
 {

@@ -9,6 +9,12 @@ pub mod text;
 
 pub mod dates;
 
+pub mod users;
+
+pub mod sessions;
+
+pub mod sign_in;
+
 pub mod categories;
 
 pub mod products;
@@ -16,3 +22,19 @@ pub mod products;
 pub mod stock;
 
 pub mod clients;
+
+pub mod contacts;
+
+pub mod addresses;
+
+pub mod notes;
+
+pub mod tiers;
+
+pub mod orders;
+
+pub mod payments;
+
+pub mod members;
+
+pub mod handovers;

@@ -63,10 +63,6 @@ impl Category {
     }
 
     /// The categories that lie in it, by name.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn children(
         &self,
         ctx: &Context<'_>,
@@ -96,15 +92,13 @@ impl Category {
     }
 
     /// The products that lie in it directly; those of categories within it are not listed.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn products(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which products; all in use when absent.")] filter: Option<ProductFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ProductOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ProductOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -112,6 +106,7 @@ impl Category {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Product>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let page = PageRequest::new(
             first,
             after,

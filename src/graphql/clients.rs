@@ -3,19 +3,28 @@
 use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleObject};
 use entity::{
     ClientId, ClientKind, ClientNature, CustomKind, Gender, Lifecycle, PartyClass, ServiceMode,
-    UserId, client, client_stats, client_tag,
+    TierSchemeId, UserId, client, client_stats, client_tag,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
+use super::addresses::{self, Address};
 use super::connection::{Connection, Node, binding};
+use super::contacts::{self, Contact, ContactFilter, ContactOrder};
 use super::context::{nullable, session, write};
 use super::filters::{
     ClientIdFilter, DateFilter, DateTimeFilter, IntFilter, MoneyFilter, StringFilter, TierIdFilter,
     UserIdFilter, choice_filter,
 };
+use super::handovers::{self, ClientHandover};
 use super::input::{optional, required};
+use super::members::{self, TeamMember};
+use super::notes::{self, Note, NoteFilter};
+use super::orders::{self, Order, OrderFilter, OrderOrder};
+use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, MoneyInput, int};
+use super::tiers::{self, Tier, TierAssignment};
+use super::users::{self, User};
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::clients::{self, NewClient, ProfilePatch};
 use crate::domain::money::CurrencyCode;
@@ -77,6 +86,21 @@ impl Client {
     /// How it wants to be served; null when nobody has said.
     async fn service_mode(&self) -> Option<ServiceMode> {
         self.0.service_mode
+    }
+
+    /// Who answers for it; null while it lies in the pool.
+    async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(users::owner_of(ctx, &self.0).await)
+    }
+
+    /// Who sees and serves it: the owner first, then those who were let in, in the order they joined.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Vec<TeamMember>> {
+        members::team_of(ctx, &self.0).await
+    }
+
+    /// The hand-overs it was part of, latest first.
+    async fn handovers(&self, ctx: &Context<'_>) -> Result<Vec<ClientHandover>> {
+        handovers::of_client(ctx, &self.0).await
     }
 
     /// The organization it belongs to, when you may see that.
@@ -190,6 +214,126 @@ impl Client {
         )
     }
 
+    /// Its orders.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
+        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Order>> {
+        let page = (first, after, last, before);
+        orders::of_client(ctx, &self.0, filter, order_by, page).await
+    }
+
+    /// What it paid, voided payments too.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
+    async fn payments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
+            PaymentFilter,
+        >,
+        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Payment>> {
+        let page = (first, after, last, before);
+        payments::of_client(ctx, &self.0, filter, order_by, page).await
+    }
+
+    /// The people at the client.
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which contacts; all in use when absent.")] filter: Option<ContactFilter>,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ContactOrder,
+        >,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Contact>> {
+        let page = (first, after, last, before);
+        contacts::of_client(ctx, &self.0, filter, order_by.unwrap_or_default(), page).await
+    }
+
+    /// The key person: the contact with whom the client is won or lost.
+    async fn key_contact(&self, ctx: &Context<'_>) -> Option<Result<Contact>> {
+        nullable(contacts::key_of_client(ctx, &self.0).await)
+    }
+
+    /// The addresses: primary ones first, then in the order they were recorded; at most 50 in use.
+    async fn addresses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whether archived addresses are listed; by default they are not.")]
+        archived: Option<Archived>,
+    ) -> Result<Vec<Address>> {
+        addresses::of_client(ctx, &self.0, archived.unwrap_or_default()).await
+    }
+
+    /// What people wrote down about the client, newest first.
+    async fn notes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which notes; all in use when absent.")] filter: Option<NoteFilter>,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Note>> {
+        notes::of_client(ctx, &self.0, filter, (first, after, last, before)).await
+    }
+
+    /// The tier in the default scheme; null when it is in none.
+    async fn tier(&self, ctx: &Context<'_>) -> Option<Result<Tier>> {
+        nullable(tiers::of_client(ctx, &self.0).await)
+    }
+
+    /// The tier in a scheme; null when it is in none.
+    async fn tier_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The scheme.")] scheme_id: TierSchemeId,
+    ) -> Option<Result<Tier>> {
+        nullable(tiers::of_client_in(ctx, &self.0, scheme_id).await)
+    }
+
+    /// The tiers it is and was in, and why; latest first.
+    async fn tier_assignments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Those in this scheme; in all when absent.")] scheme_id: Option<
+            TierSchemeId,
+        >,
+        #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
+        first: Option<i32>,
+        #[graphql(desc = "Start after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<TierAssignment>> {
+        let page = (first, after, last, before);
+        tiers::history_of_client(ctx, &self.0, scheme_id, page).await
+    }
+
     /// The number of writes to this client; send it back with an update.
     async fn version(&self) -> Result<i32> {
         int(self.0.version)
@@ -211,7 +355,11 @@ impl Client {
     }
 }
 
-async fn stats(
+/// The facts worked out for a client.
+///
+/// # Errors
+/// From the database.
+pub(super) async fn stats(
     session: &Session,
     client: &Visible<client::Model>,
 ) -> Result<Option<Visible<client_stats::Model>>> {
@@ -541,7 +689,8 @@ pub enum ClientOrder {
 }
 
 impl ClientOrder {
-    fn sort(self) -> Sort {
+    /// The order of rows it stands for.
+    pub(super) fn sort(self) -> Sort {
         use client::Column;
         use client_stats::Column as Stats;
         let by = |column: Column, kind| vec![SortKey::column(column, kind)];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_graphql::{Object, OutputType, SimpleObject, TypeName};
 
 use super::scalars::TotalCount;
-use crate::db::{self, Children, Keyed, Page, PageRequest, ScopedSelect, Session, Sort, Visible};
+use crate::db::{self, Keyed, Page, PageRequest, ScopedSelect, Session, Sort, Through, Visible};
 use crate::error::Result;
 
 /// A GraphQL object that shows one row.
@@ -51,13 +51,14 @@ impl<N: Node> Connection<N> {
         from: &Visible<M>,
         edge: &'static str,
         own: fn(&M) -> uuid::Uuid,
-        children: Children<N::Entity>,
+        children: impl Into<Through<N::Entity>>,
         sort: &Sort,
         request: &PageRequest,
     ) -> Result<Self>
     where
         M: Send + Sync + 'static,
     {
+        let children: Through<N::Entity> = children.into();
         let page = session
             .page_of(from, edge, own, children.clone(), sort, request)
             .await?;

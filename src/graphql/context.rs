@@ -4,6 +4,7 @@ use std::future::Future;
 
 use async_graphql::Context;
 
+use crate::auth::passwords::Passwords;
 use crate::db::{Session, Tx};
 use crate::error::{Error, Result};
 
@@ -17,6 +18,16 @@ pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
             "sign in first: send an access token in the header `Authorization: Bearer …`",
         )
     })
+}
+
+/// The hasher of passwords.
+///
+/// # Errors
+/// `UNAUTHENTICATED` when nobody is signed in.
+pub fn passwords<'a>(ctx: &Context<'a>) -> Result<&'a Passwords> {
+    session(ctx)?;
+    ctx.data_opt::<Passwords>()
+        .ok_or_else(|| Error::bug("the request came without the hasher of passwords"))
 }
 
 /// Runs `work` in a transaction of whoever asks ([`Session::write`]).

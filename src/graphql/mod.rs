@@ -1,16 +1,26 @@
 //! The GraphQL schema: types, inputs, queries and mutations, one file per concept. A resolver takes its
 //! arguments, makes one domain call and wraps the answer; rules live below, in the domain. Knows no HTTP.
 
+pub mod addresses;
 pub mod categories;
 pub mod clients;
 pub mod connection;
+pub mod contacts;
 pub mod context;
 pub mod filters;
+pub mod handovers;
 pub mod input;
+pub mod members;
 pub mod node;
+pub mod notes;
+pub mod orders;
+pub mod payments;
 pub mod products;
 pub mod scalars;
+pub mod sessions;
 pub mod stock;
+pub mod tiers;
+pub mod users;
 
 use async_graphql::{EmptySubscription, MergedObject};
 
@@ -20,8 +30,16 @@ use async_graphql::{EmptySubscription, MergedObject};
 pub struct Query(
     node::NodeQuery,
     clients::ClientQuery,
+    users::UserQuery,
+    handovers::HandoverQuery,
+    contacts::ContactQuery,
+    addresses::AddressQuery,
+    notes::NoteQuery,
+    tiers::TierQuery,
     categories::CategoryQuery,
     products::ProductQuery,
+    orders::OrderQuery,
+    payments::PaymentQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -29,9 +47,19 @@ pub struct Query(
 #[graphql(name = "Mutation")]
 pub struct Mutation(
     clients::ClientMutation,
+    users::UserMutation,
+    sessions::SessionMutation,
+    members::MemberMutation,
+    handovers::HandoverMutation,
+    contacts::ContactMutation,
+    addresses::AddressMutation,
+    notes::NoteMutation,
+    tiers::TierMutation,
     categories::CategoryMutation,
     products::ProductMutation,
     stock::StockMutation,
+    orders::OrderMutation,
+    payments::PaymentMutation,
 );
 
 /// The schema of the service.

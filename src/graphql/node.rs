@@ -3,10 +3,19 @@
 use async_graphql::{ID, Interface, Object};
 use entity::EntityId;
 
+use super::addresses::Address;
 use super::categories::Category;
 use super::clients::Client;
+use super::contacts::Contact;
+use super::handovers::Handover;
+use super::notes::Note;
+use super::orders::{Order, OrderEvent, OrderLine, OrderReturn};
+use super::payments::Payment;
 use super::products::Product;
+use super::sessions::UserSession;
 use super::stock::StockMovement;
+use super::tiers::{Tier, TierAssignment, TierScheme};
+use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
@@ -21,12 +30,40 @@ use crate::graphql::context::session;
 pub enum Node {
     /// A client.
     Client(Client),
+    /// A user.
+    User(User),
+    /// A session.
+    Session(UserSession),
+    /// A hand-over.
+    Handover(Handover),
+    /// A person at a client.
+    Contact(Contact),
+    /// Where a client is found, supplied or billed.
+    Address(Address),
+    /// What somebody wrote down about a client.
+    Note(Note),
+    /// A way to grade clients.
+    TierScheme(TierScheme),
+    /// One grade of a scheme.
+    Tier(Tier),
+    /// That a client was in a tier for a time.
+    TierAssignment(TierAssignment),
     /// A category of products.
     Category(Category),
     /// A product.
     Product(Product),
     /// A change of what is on hand of a product.
     StockMovement(StockMovement),
+    /// An order.
+    Order(Order),
+    /// A line of an order.
+    OrderLine(OrderLine),
+    /// Something that happened to an order.
+    OrderEvent(OrderEvent),
+    /// Goods of an order that came back.
+    OrderReturn(OrderReturn),
+    /// A payment.
+    Payment(Payment),
 }
 
 /// How many ids one `nodes` takes.
@@ -122,9 +159,23 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     }
     kinds!(
         client => Client,
+        user => User,
+        session => Session,
+        handover => Handover,
+        contact => Contact,
+        address => Address,
+        note => Note,
+        tier_scheme => TierScheme,
+        tier => Tier,
+        tier_assignment => TierAssignment,
         product_category => Category,
         product => Product,
         stock_movement => StockMovement,
+        order => Order,
+        order_line => OrderLine,
+        order_event => OrderEvent,
+        order_return => OrderReturn,
+        payment => Payment,
     );
     Ok(nodes)
 }

@@ -297,15 +297,13 @@ pub struct ProductQuery;
 #[Object]
 impl ProductQuery {
     /// The products; everybody who is signed in sees all of them.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn products(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which products; all in use when absent.")] filter: Option<ProductFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: ProductOrder,
+        #[graphql(desc = "How they are sorted; by name when absent.")] order_by: Option<
+            ProductOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -313,6 +311,7 @@ impl ProductQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Product>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let page = PageRequest::new(
             first,
             after,

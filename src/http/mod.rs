@@ -14,6 +14,7 @@ pub mod refusal;
 pub mod request_id;
 pub mod scan;
 pub mod server;
+pub mod sign_in;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

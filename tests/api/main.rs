@@ -11,10 +11,13 @@
 mod support;
 
 mod architecture;
+mod categories;
 mod clients;
 mod edge;
 mod graphql_contract;
 mod ground;
 mod isolation;
+mod products;
 mod schema;
 mod small;
+mod stock;

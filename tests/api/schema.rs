@@ -128,7 +128,10 @@ async fn lists_and_mutations_have_one_shape() {
                 }
             }
             if spelled_type.contains("Float")
-                && !matches!(place.as_str(), "Address.latitude" | "Address.longitude")
+                && !matches!(
+                    place.as_str(),
+                    "Coordinates.latitude" | "Coordinates.longitude"
+                )
             {
                 odd.push(format!("{place} is a Float: money and counts are exact"));
             }

@@ -66,6 +66,15 @@ const SQL_BEGINNINGS: &[&str] = &[
 const UNSCOPED: &[(&str, &str)] = &[
     // The door itself.
     ("src/db/connect.rs", ""),
+    ("src/domain/sign_in.rs", "sign-in and refresh"),
+    (
+        "src/domain/users.rs",
+        "set a password from the command line",
+    ),
+    (
+        "src/jobs/stats.rs",
+        "statistics go stale by the passing of time",
+    ),
 ];
 
 /// What must not be left in what ships.
@@ -78,7 +87,7 @@ const MAX_LINES: usize = 700;
 const LONG_FILES: &[(&str, usize)] = &[
     ("src/auth/keys.rs", 740),
     ("src/auth/refresh.rs", 720),
-    ("src/graphql/clients.rs", 1_000),
+    ("src/graphql/clients.rs", 1_100),
     ("tests/api/edge.rs", 1_110),
 ];
 

@@ -164,7 +164,6 @@ impl Answer {
 
     /// Demands success: status 200 and no errors.
     #[track_caller]
-    #[must_use]
     pub fn ok(self) -> Self {
         assert!(
             self.status == StatusCode::OK && self.json.get("errors").is_none(),

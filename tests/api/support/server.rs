@@ -43,14 +43,16 @@ pub async fn spawn(url: &str) -> Server {
             debug_headers: true,
             ..http::Options::default()
         },
-        explorer: None,
+        ..Options::default()
     };
     let tokens = Tokens::new(
         Arc::clone(&keyring),
         clientele::app::ISSUER,
         clientele::app::AUDIENCE,
     );
-    let router = App::new(database.clone(), keyring, options).router();
+    let router = App::new(database.clone(), &keyring, options)
+        .expect("the service should be put together")
+        .router();
     let server = http::Server::bind(
         "127.0.0.1:0".parse().unwrap(),
         http::server::Options::default(),

@@ -1,0 +1,326 @@
+//! The accounts behind people: passwords' hashes, failed tries to sign in, sessions held and ended. The
+//! tables of hashes and tries have no rule of scope, so nothing but these functions reaches them, and each
+//! says for whom it works.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use entity::{Locale, SessionId, UserId, UserRole, session, user};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::sea_query::{Condition, Query};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement, Value};
+
+use super::dialect;
+use super::scope;
+use super::select::decode_all;
+use super::session::Session;
+use super::tx::Tx;
+use super::viewer::Actor;
+use super::visible::Visible;
+use crate::auth::throttle::Failures;
+use crate::error::{Error, Result};
+
+/// What signing in needs to know of somebody.
+#[derive(Clone)]
+pub struct Account {
+    /// Who.
+    pub user: UserId,
+    /// The address they sign in with, in lower case.
+    pub email: String,
+    /// What they may do.
+    pub role: UserRole,
+    /// Whether they may sign in at all.
+    pub is_active: bool,
+    /// The hash of the password; none when none was ever set.
+    pub password_hash: Option<String>,
+}
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// On the device itself.
+    SignedOut,
+    /// From the list of devices, by its user or an administrator.
+    Revoked,
+    /// A used-up refresh token came back: two parties held it.
+    Reuse,
+    /// The user was deactivated.
+    Deactivated,
+    /// The user took another password.
+    PasswordChanged,
+    /// An administrator set another password.
+    PasswordReset,
+}
+
+impl EndReason {
+    /// The reason as the row keeps it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "SIGNED_OUT",
+            Self::Revoked => "REVOKED",
+            Self::Reuse => "REUSE",
+            Self::Deactivated => "DEACTIVATED",
+            Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::PasswordReset => "PASSWORD_RESET",
+        }
+    }
+}
+
+/// What people may change about themselves. `None` keeps what is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnSettings {
+    /// The language of messages.
+    pub locale: Option<Locale>,
+    /// Where their days begin and end.
+    pub time_zone: Option<Tz>,
+}
+
+const ACCOUNT: &str = "SELECT u.id, u.email, u.role, u.deactivated_at, c.password_hash \
+     FROM users u LEFT JOIN credentials c ON c.user_id = u.id";
+
+impl Session {
+    /// The account with this e-mail address, in lower case. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn account_by_email(&self, email: &str) -> Result<Option<Account>> {
+        match self.viewer().actor() {
+            Actor::System { .. } => self.account("u.email = $1", email.into()).await,
+            Actor::User { .. } => Err(refused()),
+        }
+    }
+
+    /// The account of a user. For the service itself, administrators, and people about themselves.
+    ///
+    /// # Errors
+    /// `INTERNAL` when somebody else asks; from the database.
+    pub async fn account_of(&self, user: UserId) -> Result<Option<Account>> {
+        self.require_own_account(user)?;
+        self.account("u.id = $1", user.into()).await
+    }
+
+    async fn account(&self, condition: &str, value: Value) -> Result<Option<Account>> {
+        let sql = format!("{ACCOUNT} WHERE {condition}");
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [value]);
+        let Some(row) = self.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        let deactivated_at: Option<DateTime<Utc>> = row.try_get("", "deactivated_at")?;
+        Ok(Some(Account {
+            user: row.try_get("", "id")?,
+            email: row.try_get("", "email")?,
+            role: row.try_get("", "role")?,
+            is_active: deactivated_at.is_none(),
+            password_hash: row.try_get("", "password_hash")?,
+        }))
+    }
+
+    fn require_own_account(&self, user: UserId) -> Result<()> {
+        let viewer = self.viewer();
+        if viewer.is_admin() || viewer.user_id() == Some(user) {
+            return Ok(());
+        }
+        Err(refused())
+    }
+}
+
+impl Tx {
+    /// The account of a user, held until the transaction ends: neither their password nor their right to
+    /// sign in changes meanwhile. For whom [`Session::account_of`] works.
+    ///
+    /// # Errors
+    /// As [`Session::account_of`].
+    pub async fn lock_account(&self, user: UserId) -> Result<Option<Account>> {
+        self.require_own_account(user)?;
+        if self.backend() == DbBackend::Postgres {
+            // By a statement of its own: one that joins would read the password from before the wait.
+            let statement = Statement::from_sql_and_values(
+                self.backend(),
+                "SELECT id FROM users WHERE id = $1 FOR UPDATE",
+                [user.into()],
+            );
+            self.query_one_raw(statement).await?;
+        }
+        self.account_of(user).await
+    }
+
+    /// Keeps the hash of a user's password. For whom [`Session::account_of`] works.
+    ///
+    /// # Errors
+    /// As [`Session::account_of`].
+    pub async fn store_password(&self, user: UserId, hash: &str) -> Result<()> {
+        self.require_own_account(user)?;
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "INSERT INTO credentials (user_id, password_hash, changed_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, \
+             changed_at = excluded.changed_at",
+            [user.into(), hash.into(), self.now().into()],
+        );
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// The tries counted under `key`, held until the transaction ends, so that tries made at once are
+    /// counted one after the other.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn lock_failures(&self, key: &str) -> Result<Option<Failures>> {
+        // A row that is not there cannot be held.
+        let make = Statement::from_sql_and_values(
+            self.backend(),
+            "INSERT INTO sign_in_failures (key, failures, window_started_at) VALUES ($1, 0, $2) \
+             ON CONFLICT (key) DO NOTHING",
+            [key.into(), self.now().into()],
+        );
+        self.execute_raw(make).await?;
+        let sql = format!(
+            "SELECT failures, window_started_at, blocked_until FROM sign_in_failures WHERE key = $1{}",
+            dialect::for_update(self.backend())
+        );
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [key.into()]);
+        let Some(row) = self.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Failures {
+            failures: row.try_get("", "failures")?,
+            window_started_at: row.try_get("", "window_started_at")?,
+            blocked_until: row.try_get("", "blocked_until")?,
+        }))
+    }
+
+    /// Keeps the tries counted under `key`, or forgets them.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn store_failures(&self, key: &str, failures: Option<Failures>) -> Result<()> {
+        let statement = match failures {
+            Some(failures) => Statement::from_sql_and_values(
+                self.backend(),
+                "INSERT INTO sign_in_failures (key, failures, window_started_at, blocked_until) \
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET \
+                 failures = excluded.failures, window_started_at = excluded.window_started_at, \
+                 blocked_until = excluded.blocked_until",
+                [
+                    key.into(),
+                    failures.failures.into(),
+                    failures.window_started_at.into(),
+                    failures.blocked_until.into(),
+                ],
+            ),
+            None => Statement::from_sql_and_values(
+                self.backend(),
+                "DELETE FROM sign_in_failures WHERE key = $1",
+                [key.into()],
+            ),
+        };
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Forgets tries whose count or wait ended at `before` or earlier; says how many.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn forget_failures(&self, before: DateTime<Utc>) -> Result<u64> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "DELETE FROM sign_in_failures WHERE COALESCE(blocked_until, window_started_at) <= $1",
+            [before.into()],
+        );
+        Ok(self.execute_raw(statement).await?.rows_affected())
+    }
+
+    /// Forgets sessions that ended, of themselves or early, at `before` or earlier; says how many.
+    /// For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn forget_sessions(&self, before: DateTime<Utc>) -> Result<u64> {
+        match self.viewer().actor() {
+            Actor::System { .. } => {}
+            Actor::User { .. } => return Err(refused()),
+        }
+        let over = Condition::any()
+            .add(session::Column::RevokedAt.lte(before))
+            .add(session::Column::IdleExpiresAt.lte(before))
+            .add(session::Column::ExpiresAt.lte(before));
+        self.delete_rows::<session::Entity>(over).await
+    }
+
+    /// The session with this id, held until the transaction ends.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn lock_session(&self, id: SessionId) -> Result<Option<Visible<session::Model>>> {
+        let mut condition = Condition::all().add(session::Column::Id.eq(id));
+        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+            condition = condition.add(scope);
+        }
+        let mut statement = session::Entity::find().filter(condition).into_query();
+        if self.backend() == DbBackend::Postgres {
+            statement.lock_exclusive();
+        }
+        let rows = self.query_all(&statement).await?;
+        let row = decode_all::<session::Entity>(&rows)?.into_iter().next();
+        Ok(row.map(Visible::single))
+    }
+
+    /// Ends all sessions of a user that are alive, but `except`; says how many.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn end_sessions(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        reason: EndReason,
+    ) -> Result<u64> {
+        use session::Column;
+        let mut condition = Condition::all()
+            .add(Column::UserId.eq(user))
+            .add(Column::RevokedAt.is_null())
+            .add(Column::IdleExpiresAt.gt(self.now()))
+            .add(Column::ExpiresAt.gt(self.now()))
+            .add_option(except.map(|id| Column::Id.ne(id)));
+        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+            condition = condition.add(scope);
+        }
+        let mut statement = Query::update();
+        statement
+            .table(session::Entity)
+            .value(Column::RevokedAt, self.now())
+            .value(Column::RevokedReason, reason.as_str())
+            .cond_where(condition);
+        let done = self.execute_raw(self.backend().build(&statement)).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Changes settings of the viewer's own row of the directory, which else only administrators write,
+    /// and nothing but these.
+    ///
+    /// # Errors
+    /// `STALE_VERSION`; `NOT_FOUND` when no person asks.
+    pub async fn update_own_settings(
+        &self,
+        version: i64,
+        settings: OwnSettings,
+    ) -> Result<Visible<user::Model>> {
+        let Some(me) = self.viewer().user_id() else {
+            return Err(Error::not_found("user"));
+        };
+        let OwnSettings { locale, time_zone } = settings;
+        let row = self.select::<user::Entity>().id(me).get().await?;
+        let changes = user::ActiveModel {
+            locale: locale.map_or(NotSet, Set),
+            time_zone: time_zone.map_or(NotSet, |zone| Set(zone.name().to_owned())),
+            ..Default::default()
+        };
+        self.update_versioned::<user::Entity>(&row, Some(version), changes)
+            .await
+    }
+}
+
+fn refused() -> Error {
+    Error::bug("somebody reached for the account of somebody else")
+}

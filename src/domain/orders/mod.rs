@@ -1,0 +1,807 @@
+//! Orders: what a client buys, at which price, on what terms, and how far it has come. An order keeps what
+//! was agreed: prices, names and terms are copied when it is written. Knows stock and terms; knows no
+//! payments.
+
+mod import;
+mod lines;
+mod returns;
+mod states;
+mod terms;
+
+pub use import::{ImportedLine, ImportedOrder, import};
+pub use lines::{MAX_LINES, MAX_QUANTITY, NewLine, Totals, totals};
+pub use returns::{NewReturn, Restock, ReturnedLine, credit, take_back, worth_of_lines};
+pub use states::{
+    Seen, approve, cancel, deliver, is_booked, next, next_for, refuse, ship, start_production,
+    submit, track,
+};
+pub use terms::REP_DISCOUNT_BP;
+
+use chrono::NaiveDate;
+use entity::{
+    AddressId, AddressKind, ApprovalReason, ClientId, EntityId, OrderEventKind, OrderId,
+    OrderStatus, UserId, address, order, order_line,
+};
+use sea_orm::ActiveValue::Set;
+use sea_orm::ColumnTrait;
+
+use self::lines::PricedLine;
+use self::states::Event;
+use self::terms::{Asked, Terms};
+use super::money::{self, CurrencyCode};
+use super::{clients, dates, stock, text};
+use crate::db::{LockedClient, Tx, Visible, require_version};
+use crate::error::{Code, Error, Result};
+
+/// Where goods go, as the label says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShipTo {
+    /// Who receives them, at most 200 characters.
+    pub name: Option<String>,
+    /// Street and number, or several such lines; at most 500 characters.
+    pub street: Option<String>,
+    /// The city, at most 100 characters.
+    pub city: Option<String>,
+    /// The province, state or county; at most 100 characters.
+    pub region: Option<String>,
+    /// The postal code, at most 20 characters.
+    pub postal_code: Option<String>,
+    /// The country, at most 100 characters.
+    pub country: Option<String>,
+}
+
+impl ShipTo {
+    fn parse(&self) -> Result<Self> {
+        let Self {
+            name,
+            street,
+            city,
+            region,
+            postal_code,
+            country,
+        } = self;
+        let line = |field: &str, value: &Option<String>, max: usize| {
+            text::optional_text(field, value.as_deref(), max)
+        };
+        Ok(Self {
+            name: line("name", name, 200)?,
+            street: text::optional_long_text("street", street.as_deref(), 500)?,
+            city: line("city", city, 100)?,
+            region: line("region", region, 100)?,
+            postal_code: line("postalCode", postal_code, 20)?,
+            country: line("country", country, 100)?,
+        })
+    }
+
+    /// Where an order goes.
+    pub fn of(order: &order::Model) -> Self {
+        Self {
+            name: order.ship_to_name.clone(),
+            street: order.ship_to_street.clone(),
+            city: order.ship_to_city.clone(),
+            region: order.ship_to_region.clone(),
+            postal_code: order.ship_to_postal_code.clone(),
+            country: order.ship_to_country.clone(),
+        }
+    }
+
+    fn at(address: &address::Model) -> Self {
+        Self {
+            name: address.recipient.clone(),
+            street: address.street.clone(),
+            city: address.city.clone(),
+            region: address.region.clone(),
+            postal_code: address.postal_code.clone(),
+            country: address.country.clone(),
+        }
+    }
+
+    fn write(self, row: &mut order::ActiveModel) {
+        let Self {
+            name,
+            street,
+            city,
+            region,
+            postal_code,
+            country,
+        } = self;
+        row.ship_to_name = Set(name);
+        row.ship_to_street = Set(street);
+        row.ship_to_city = Set(city);
+        row.ship_to_region = Set(region);
+        row.ship_to_postal_code = Set(postal_code);
+        row.ship_to_country = Set(country);
+    }
+}
+
+/// How a caller says where goods go.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// To an address of the client; it is copied.
+    Address(AddressId),
+    /// To this place.
+    Given(ShipTo),
+}
+
+/// An order to be.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// An id the caller chose, as a phone does offline.
+    pub id: Option<OrderId>,
+    /// Its id in another system.
+    pub external_id: Option<String>,
+    /// Who buys.
+    pub client_id: ClientId,
+    /// The day it was placed; today when absent.
+    pub placed_on: Option<NaiveDate>,
+    /// The day the client needs it.
+    pub required_on: Option<NaiveDate>,
+    /// Where it goes; to the client's primary shipping address when absent.
+    pub ship_to: Option<Destination>,
+    /// Anything else.
+    pub note: Option<String>,
+    /// The discount on the order as a whole, in basis points.
+    pub discount_bp: i32,
+    /// What shipping costs the client, in minor units; nothing when absent.
+    pub freight: Option<(i64, CurrencyCode)>,
+    /// What it is of.
+    pub lines: Vec<NewLine>,
+    /// Whether it is submitted at once.
+    pub submit: bool,
+}
+
+/// Changes to a draft. An outer `None` keeps what is there; an inner `None` clears it.
+#[derive(Clone, Debug, Default)]
+pub struct OrderPatch {
+    /// The day the client needs it.
+    pub required_on: Option<Option<NaiveDate>>,
+    /// Where it goes.
+    pub ship_to: Option<Option<Destination>>,
+    /// Anything else.
+    pub note: Option<Option<String>>,
+    /// The discount on the order as a whole, in basis points.
+    pub discount_bp: Option<i32>,
+    /// What shipping costs the client, in minor units.
+    pub freight: Option<(i64, CurrencyCode)>,
+    /// All lines; those it has are dropped.
+    pub lines: Option<Vec<NewLine>>,
+}
+
+/// The number of an order, made of its id alone, so that a phone without a connection can print it: the last
+/// 50 bits of the UUID, which are random in versions 4 and 7, as ten digits of Crockford's base 32
+/// (<https://www.crockford.com/base32.html>), five, a hyphen and five.
+pub fn number(id: OrderId) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = id.uuid().as_u128();
+    let mut number = String::with_capacity(11);
+    for at in (0..10_u32).rev() {
+        let digit = usize::try_from((bits >> (at * 5)) & 31).unwrap_or_default();
+        number.push(DIGITS.get(digit).copied().map_or('0', char::from));
+        if at == 5 {
+            number.push('-');
+        }
+    }
+    number
+}
+
+/// The start of an order number as it is kept, from what a person typed: any case, with or without the
+/// hyphen, `O` for `0`, `I` and `L` for `1`. Nothing when no number starts like that.
+pub fn number_start(typed: &str) -> Option<String> {
+    let mut start = String::with_capacity(11);
+    for letter in typed.chars().filter(|c| !matches!(c, '-' | ' ')) {
+        let digit = match letter.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            'U' => return None,
+            digit if digit.is_ascii_alphanumeric() => digit,
+            _ => return None,
+        };
+        if start.len() == 5 {
+            start.push('-');
+        }
+        start.push(digit);
+    }
+    (1..=11).contains(&start.len()).then_some(start)
+}
+
+/// Why an order waits, or waited, for approval.
+pub fn approval_reasons(order: &order::Model) -> Vec<ApprovalReason> {
+    terms::read(order.approval_reason.as_deref())
+}
+
+/// What is still to be paid, in minor units: the total less payments and returns. Negative when the client
+/// gets money back.
+///
+/// # Errors
+/// `BAD_USER_INPUT` when an amount is too large.
+pub fn balance_minor(order: &order::Model) -> Result<i64> {
+    let open = money::subtract(order.total_minor, order.paid_minor)?;
+    money::subtract(open, order.returned_minor)
+}
+
+/// Writes an order, as a draft or submitted at once. With an id that exists and equal content it answers the
+/// order that is there, as far as it has come.
+///
+/// # Errors
+/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for a price that only managers set; `CONFLICT` for an id or
+/// external id that is taken; `RULE_VIOLATED` `clients.archived`, `orders.inactive_product`; when it is
+/// submitted, `orders.no_lines` and `stock.insufficient`.
+pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
+    let NewOrder {
+        id,
+        external_id,
+        client_id,
+        placed_on,
+        required_on,
+        ship_to,
+        note,
+        discount_bp,
+        freight,
+        lines,
+        submit,
+    } = new;
+    let client = tx
+        .lock_client(client_id)
+        .await
+        .map_err(|error| error.field("clientId"))?;
+    let asked = Content {
+        external_id: text::optional_text("externalId", external_id.as_deref(), 100)?,
+        note: text::optional_long_text("note", note.as_deref(), MAX_NOTE)?,
+        freight_minor: parse_freight(&client, freight)?,
+        placed_on,
+        required_on,
+        discount_bp,
+        ship_to: destination(tx, &client, ship_to).await?,
+        lines,
+        submit,
+    };
+    if let Some(id) = id
+        && let Some(existing) = tx.select::<order::Entity>().id(id).find().await?
+    {
+        return match asked.is_that_of(tx, &client, &existing).await? {
+            true => Ok(existing),
+            false => Err(taken()),
+        };
+    }
+    clients::require_active(&client)?;
+    check_external_id(tx, asked.external_id.as_deref()).await?;
+    lines::require_discount("discountBp", discount_bp)?;
+    let placed_on = parse_placed_on(tx, asked.placed_on)?;
+    require_after("requiredOn", asked.required_on, placed_on)?;
+    let terms = terms::of(tx, &client).await?;
+    let priced = lines::price(tx, &client, &terms, &asked.lines).await?;
+    let ship_to = match asked.ship_to {
+        Some(Target { ship_to, .. }) => Some(ship_to),
+        None => primary_shipping_address(tx, &client).await?,
+    };
+    let draft = Draft {
+        id: id.unwrap_or_else(|| tx.new_id()),
+        external_id: asked.external_id,
+        placed_on,
+        required_on: asked.required_on,
+        ship_to: ship_to.unwrap_or_default(),
+        note: asked.note,
+        discount_bp,
+        freight_minor: asked.freight_minor,
+        reorder_of_id: None,
+        lines: priced,
+    };
+    let outcome = if submit {
+        Outcome::Submit
+    } else {
+        Outcome::Keep
+    };
+    write(tx, &client, &terms, draft, outcome).await
+}
+
+/// The longest note on an order, in characters.
+const MAX_NOTE: usize = 4_000;
+
+/// What is done with a draft when it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Keep,
+    Submit,
+}
+
+/// An order that was checked, to be written.
+struct Draft {
+    id: OrderId,
+    external_id: Option<String>,
+    placed_on: NaiveDate,
+    required_on: Option<NaiveDate>,
+    ship_to: ShipTo,
+    note: Option<String>,
+    discount_bp: i32,
+    freight_minor: i64,
+    reorder_of_id: Option<OrderId>,
+    lines: Vec<PricedLine>,
+}
+
+async fn write(
+    tx: &Tx,
+    client: &LockedClient,
+    terms: &Terms,
+    draft: Draft,
+    outcome: Outcome,
+) -> Result<Visible<order::Model>> {
+    let Draft {
+        id,
+        external_id,
+        placed_on,
+        required_on,
+        ship_to,
+        note,
+        discount_bp,
+        freight_minor,
+        reorder_of_id,
+        lines: priced,
+    } = draft;
+    let nets = priced.iter().map(|line| line.net_minor);
+    let totals = totals(nets, discount_bp, freight_minor)?;
+    let mut status = OrderStatus::Draft;
+    let mut reasons = Vec::new();
+    if outcome == Outcome::Submit {
+        if priced.is_empty() {
+            return Err(states::no_lines().field("lines"));
+        }
+        let mut discounts_bp: Vec<i32> = priced.iter().map(|line| line.discount_bp).collect();
+        discounts_bp.push(discount_bp);
+        let asked = Asked {
+            id: None,
+            total_minor: totals.total_minor,
+            discounts_bp: &discounts_bp,
+        };
+        reasons = terms::reasons(tx, client, terms, &asked).await?;
+        status = match reasons.as_slice() {
+            [] => OrderStatus::Approved,
+            _ => OrderStatus::Submitted,
+        };
+    }
+    let now = tx.now();
+    let mut row = order::ActiveModel {
+        id: Set(id),
+        external_id: Set(external_id),
+        number: Set(number(id)),
+        placed_by_id: Set(author(tx)?),
+        status: Set(status),
+        currency: Set(client.currency.clone()),
+        placed_on: Set(placed_on),
+        required_on: Set(required_on),
+        due_on: Set(Some(dates::add_days(
+            placed_on,
+            i64::from(terms.payment_term_days),
+        )?)),
+        payment_term_days: Set(Some(terms.payment_term_days)),
+        lines_minor: Set(totals.lines_minor),
+        discount_bp: Set(discount_bp),
+        discount_minor: Set(totals.discount_minor),
+        freight_minor: Set(freight_minor),
+        total_minor: Set(totals.total_minor),
+        paid_minor: Set(0),
+        returned_minor: Set(0),
+        note: Set(note),
+        reorder_of_id: Set(reorder_of_id),
+        approval_reason: Set(terms::write(&reasons)),
+        submitted_at: Set((outcome == Outcome::Submit).then_some(now)),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    ship_to.write(&mut row);
+    let created = tx.insert_under::<order::Entity>(client, row).await?;
+    lines::insert(tx, client, id, &priced).await?;
+    let mut events = vec![Event::plain(OrderEventKind::Created, None)];
+    if outcome == Outcome::Submit {
+        let goods: Vec<_> = priced
+            .iter()
+            .map(|line| (line.product.id, line.quantity))
+            .collect();
+        stock::reserve(tx, id, &goods).await?;
+        events.extend(states::submission(status));
+    }
+    states::record(tx, client, id, events).await?;
+    if is_booked(status) {
+        tx.refresh_stats(client).await?;
+    }
+    Ok(created)
+}
+
+/// Changes a draft.
+///
+/// # Errors
+/// `NOT_FOUND`, `STALE_VERSION`, `BAD_USER_INPUT`; `FORBIDDEN` for a price that only managers set;
+/// `RULE_VIOLATED` `orders.not_draft`, `orders.inactive_product`.
+pub async fn update(tx: &Tx, seen: Seen, patch: OrderPatch) -> Result<Visible<order::Model>> {
+    let OrderPatch {
+        required_on,
+        ship_to,
+        note,
+        discount_bp,
+        freight,
+        lines: new_lines,
+    } = patch;
+    let (client, order) = open(tx, seen.id).await?;
+    require_version::<order::Entity>(&order, seen.version)?;
+    if order.status != OrderStatus::Draft {
+        return Err(Error::rule(
+            "orders.not_draft",
+            "only a draft can be changed; this order was submitted",
+        ));
+    }
+    let mut row = order::ActiveModel::default();
+    if let Some(required_on) = required_on {
+        require_after("requiredOn", required_on, order.placed_on)?;
+        row.required_on = Set(required_on);
+    }
+    if let Some(note) = note {
+        row.note = Set(text::optional_long_text("note", note.as_deref(), MAX_NOTE)?);
+    }
+    if let Some(ship_to) = ship_to {
+        let target = destination(tx, &client, ship_to).await?;
+        target
+            .map(|target| target.ship_to)
+            .unwrap_or_default()
+            .write(&mut row);
+    }
+    let discount_bp = discount_bp.unwrap_or(order.discount_bp);
+    lines::require_discount("discountBp", discount_bp)?;
+    let freight_minor = match freight {
+        Some(freight) => parse_freight(&client, Some(freight))?,
+        None => order.freight_minor,
+    };
+    let priced = match new_lines {
+        Some(new_lines) => {
+            let terms = terms::of(tx, &client).await?;
+            Some(lines::price(tx, &client, &terms, &new_lines).await?)
+        }
+        None => None,
+    };
+    let totals = match &priced {
+        Some(priced) => totals(
+            priced.iter().map(|line| line.net_minor),
+            discount_bp,
+            freight_minor,
+        )?,
+        None => totals([order.lines_minor], discount_bp, freight_minor)?,
+    };
+    row.lines_minor = Set(totals.lines_minor);
+    row.discount_bp = Set(discount_bp);
+    row.discount_minor = Set(totals.discount_minor);
+    row.freight_minor = Set(freight_minor);
+    row.total_minor = Set(totals.total_minor);
+    let updated = tx
+        .update::<order::Entity>(&order, Some(seen.version), row)
+        .await?;
+    if let Some(priced) = priced {
+        lines::replace(tx, &client, order.id, &priced).await?;
+    }
+    let event = Event::plain(OrderEventKind::Changed, None);
+    states::record(tx, &client, order.id, vec![event]).await?;
+    Ok(updated)
+}
+
+/// A draft made from an earlier order, and the lines of that order that are missing from it.
+#[derive(Clone, Debug)]
+pub struct Reorder {
+    /// The draft.
+    pub order: Visible<order::Model>,
+    /// Lines of products that are no longer sold, or no longer in the client's currency.
+    pub left_out: Vec<Visible<order_line::Model>>,
+}
+
+/// Makes a draft from an earlier order of the same client: the same products and quantities, to the same
+/// place, at today's prices and on today's terms. With an id that exists already, and was made this way from
+/// the same order, it answers that draft.
+///
+/// # Errors
+/// `NOT_FOUND`; `CONFLICT` for an id that is taken; `RULE_VIOLATED` `clients.archived`.
+pub async fn reorder(tx: &Tx, source: OrderId, id: Option<OrderId>) -> Result<Reorder> {
+    let (client, source) = open(tx, source)
+        .await
+        .map_err(|error| error.field("orderId"))?;
+    let mut old = lines::of(tx, &source).await?;
+    if let Some(id) = id
+        && let Some(existing) = tx.select::<order::Entity>().id(id).find().await?
+    {
+        if existing.reorder_of_id != Some(source.id) {
+            return Err(taken());
+        }
+        let present = lines::of(tx, &existing).await?;
+        old.retain(|line| !present.iter().any(|new| new.product_id == line.product_id));
+        return Ok(Reorder {
+            order: existing,
+            left_out: old,
+        });
+    }
+    clients::require_active(&client)?;
+    let products = lines::products(tx, old.iter().map(|line| line.product_id)).await?;
+    let (again, left_out): (Vec<_>, Vec<_>) = old.into_iter().partition(|line| {
+        products
+            .get(&line.product_id)
+            .is_some_and(|product| lines::is_sold(product) && product.currency == client.currency)
+    });
+    let again: Vec<NewLine> = again
+        .iter()
+        .map(|line| NewLine {
+            product_id: line.product_id,
+            quantity: line.quantity,
+            unit_price: None,
+            discount_bp: None,
+        })
+        .collect();
+    let terms = terms::of(tx, &client).await?;
+    let draft = Draft {
+        id: id.unwrap_or_else(|| tx.new_id()),
+        external_id: None,
+        placed_on: tx.today(),
+        required_on: None,
+        ship_to: ShipTo::of(&source),
+        note: None,
+        discount_bp: 0,
+        freight_minor: 0,
+        reorder_of_id: Some(source.id),
+        lines: lines::price(tx, &client, &terms, &again).await?,
+    };
+    let order = write(tx, &client, &terms, draft, Outcome::Keep).await?;
+    Ok(Reorder { order, left_out })
+}
+
+/// The order with this id and its client, which is held from here on; the order is read again under that
+/// lock.
+pub(super) async fn open(tx: &Tx, id: OrderId) -> Result<(LockedClient, Visible<order::Model>)> {
+    let order = tx.select::<order::Entity>().id(id).get().await?;
+    let client = tx.lock_client(order.client_id).await?;
+    let order = tx.select::<order::Entity>().id(id).get().await?;
+    Ok((client, order))
+}
+
+/// Writes down that a payment was recorded or voided, and what is paid of the order now.
+pub(super) async fn note_payment(
+    tx: &Tx,
+    client: &LockedClient,
+    order: &Visible<order::Model>,
+    paid_minor: i64,
+    note: String,
+) -> Result<Visible<order::Model>> {
+    let changes = order::ActiveModel {
+        paid_minor: Set(paid_minor),
+        ..Default::default()
+    };
+    let updated = tx.update::<order::Entity>(order, None, changes).await?;
+    let event = Event::plain(OrderEventKind::Payment, Some(note));
+    states::record(tx, client, order.id, vec![event]).await?;
+    tx.refresh_stats(client).await?;
+    Ok(updated)
+}
+
+/// The person who does this. The service itself places no orders.
+pub(super) fn author(tx: &Tx) -> Result<UserId> {
+    tx.viewer()
+        .user_id()
+        .ok_or_else(|| Error::forbidden("this is done by a person, in their name"))
+}
+
+fn require_amount(field: &str, expected: &str, minor: i64, currency: CurrencyCode) -> Result<()> {
+    clients::require_currency(&format!("{field}.currency"), expected, currency)?;
+    if minor >= 0 {
+        return Ok(());
+    }
+    Err(Error::bad_input(
+        format!("{field}.amount"),
+        "the amount is 0 or more",
+    ))
+}
+
+fn parse_freight(client: &LockedClient, freight: Option<(i64, CurrencyCode)>) -> Result<i64> {
+    let Some((minor, currency)) = freight else {
+        return Ok(0);
+    };
+    require_amount("freight", &client.currency, minor, currency)?;
+    Ok(minor)
+}
+
+fn parse_placed_on(tx: &Tx, placed_on: Option<NaiveDate>) -> Result<NaiveDate> {
+    let today = tx.today();
+    match placed_on {
+        Some(day) if day > today => Err(Error::bad_input(
+            "placedOn",
+            "an order is not placed in the future",
+        )),
+        Some(day) => dates::day("placedOn", day),
+        None => Ok(today),
+    }
+}
+
+fn require_after(field: &str, day: Option<NaiveDate>, placed_on: NaiveDate) -> Result<()> {
+    match day {
+        Some(day) if day < placed_on => Err(Error::bad_input(
+            field,
+            format!("this is before the order was placed, on {placed_on}"),
+        )),
+        Some(day) => dates::day(field, day).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+fn taken() -> Error {
+    Error::new(Code::Conflict, "this id belongs to another order already").field("id")
+}
+
+async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
+    let Some(external_id) = external_id else {
+        return Ok(());
+    };
+    let is_taken = tx
+        .select::<order::Entity>()
+        .filter(order::Column::ExternalId.eq(external_id))
+        .exists()
+        .await?;
+    if is_taken {
+        return Err(Error::new(
+            Code::Conflict,
+            "another order of yours has this external id",
+        )
+        .field("externalId"));
+    }
+    Ok(())
+}
+
+/// Where goods go, and since when that address is as it is.
+struct Target {
+    ship_to: ShipTo,
+    changed_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+async fn destination(
+    tx: &Tx,
+    client: &LockedClient,
+    destination: Option<Destination>,
+) -> Result<Option<Target>> {
+    match destination {
+        None => Ok(None),
+        Some(Destination::Given(ship_to)) => {
+            let ship_to = ship_to.parse().map_err(|error| error.under("shipTo"))?;
+            Ok(Some(Target {
+                ship_to,
+                changed_at: None,
+            }))
+        }
+        Some(Destination::Address(id)) => {
+            let address = tx
+                .select::<address::Entity>()
+                .id(id)
+                .filter(address::Column::ClientId.eq(client.id))
+                .get()
+                .await
+                .map_err(|error| error.field("addressId"))?;
+            Ok(Some(Target {
+                ship_to: ShipTo::at(&address),
+                changed_at: Some(address.updated_at),
+            }))
+        }
+    }
+}
+
+async fn primary_shipping_address(tx: &Tx, client: &LockedClient) -> Result<Option<ShipTo>> {
+    let address = tx
+        .select::<address::Entity>()
+        .filter(address::Column::ClientId.eq(client.id))
+        .filter(address::Column::Kind.eq(AddressKind::Shipping))
+        .filter(address::Column::IsPrimary.eq(true))
+        .filter(address::Column::ArchivedAt.is_null())
+        .find()
+        .await?;
+    Ok(address.map(|address| ShipTo::at(&address)))
+}
+
+/// What a caller asked an order to be, to tell a repeated create from another one with the same id. What
+/// was left to the service (the day, list prices, the tier's discount) may have changed since, and is not
+/// compared.
+struct Content {
+    external_id: Option<String>,
+    placed_on: Option<NaiveDate>,
+    required_on: Option<NaiveDate>,
+    ship_to: Option<Target>,
+    note: Option<String>,
+    discount_bp: i32,
+    freight_minor: i64,
+    lines: Vec<NewLine>,
+    submit: bool,
+}
+
+impl Content {
+    async fn is_that_of(
+        &self,
+        tx: &Tx,
+        client: &LockedClient,
+        order: &order::Model,
+    ) -> Result<bool> {
+        let Self {
+            external_id,
+            placed_on,
+            required_on,
+            ship_to,
+            note,
+            discount_bp,
+            freight_minor,
+            lines,
+            submit,
+        } = self;
+        let is_same_place = match ship_to {
+            None => true,
+            Some(target) => {
+                target.ship_to == ShipTo::of(order)
+                    || target.changed_at.is_some_and(|at| at > order.created_at)
+            }
+        };
+        let is_same_head = order.client_id == client.id
+            && order.external_id == *external_id
+            && placed_on.is_none_or(|day| day == order.placed_on)
+            && order.required_on == *required_on
+            && is_same_place
+            && order.note == *note
+            && order.discount_bp == *discount_bp
+            && order.freight_minor == *freight_minor
+            && order.reorder_of_id.is_none()
+            && (!submit || order.submitted_at.is_some());
+        if !is_same_head {
+            return Ok(false);
+        }
+        let present = lines::of(tx, order).await?;
+        Ok(present.len() == lines.len()
+            && present.iter().zip(lines).all(|(row, line)| {
+                row.product_id == line.product_id
+                    && row.quantity == line.quantity
+                    && line
+                        .unit_price
+                        .is_none_or(|(minor, _)| minor == row.unit_price_minor)
+                    && line.discount_bp.is_none_or(|bp| bp == row.discount_bp)
+            }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_the_last_fifty_bits_of_the_id() {
+        let id = |text: &str| OrderId(text.parse().unwrap());
+        assert_eq!(
+            number(id("0192f4c0-7c3e-7d54-9b43-000000000000")),
+            "R0000-00000"
+        );
+        assert_eq!(
+            number(id("0192f4c0-7c3e-7d54-9b40-0000000003ff")),
+            "00000-000ZZ"
+        );
+        assert_eq!(
+            number(id("ffffffff-ffff-ffff-ffff-ffffffffffff")),
+            "ZZZZZ-ZZZZZ"
+        );
+    }
+
+    #[test]
+    fn a_typed_number_is_read_as_people_write_it() {
+        assert_eq!(number_start("r0o0l-i").as_deref(), Some("R0001-1"));
+        assert_eq!(number_start("r000000000").as_deref(), Some("R0000-00000"));
+        assert_eq!(number_start("abc").as_deref(), Some("ABC"));
+        for bad in ["", "u", "a%", "_", "012345678901", "é"] {
+            assert_eq!(number_start(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_found_by_each_of_its_starts(bits in any::<u128>(), length in 1..=11_usize) {
+            let number = number(OrderId(uuid::Uuid::from_u128(bits)));
+            prop_assert_eq!(number.len(), 11);
+            let start = number_start(&number.to_lowercase()[..length]).unwrap();
+            prop_assert!(number.starts_with(&start));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The terms a client buys on: its own where they were agreed, else those of its tier in the default
+//! scheme.
+
+use entity::{ApprovalReason, OrderId, client_stats, tier};
+use sea_orm::sea_query::Query;
+use sea_orm::{ActiveEnum, ColumnTrait};
+
+use crate::db::{LockedClient, Tx};
+use crate::domain::money;
+use crate::error::Result;
+
+/// The discount in basis points up to which a rep needs nobody's approval.
+pub const REP_DISCOUNT_BP: i32 = 3_000;
+
+/// On what terms a client buys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    /// The discount on each line, in basis points.
+    pub(super) discount_bp: i32,
+    /// Days from the order to the day it is due.
+    pub(super) payment_term_days: i32,
+    /// How much the client may owe, in minor units of its currency; nothing when nothing limits it.
+    pub(super) credit_limit_minor: Option<i64>,
+}
+
+/// The terms of `client`.
+pub(super) async fn of(tx: &Tx, client: &LockedClient) -> Result<Terms> {
+    let mut of_client = Query::select();
+    of_client
+        .column(client_stats::Column::TierId)
+        .from(client_stats::Entity)
+        .and_where(client_stats::Column::ClientId.eq(client.id));
+    let tier = tx
+        .select::<tier::Entity>()
+        .filter(tier::Column::Id.in_subquery(of_client))
+        .find()
+        .await?;
+    let tier = tier.as_deref();
+    let tier_limit = tier
+        .filter(|tier| tier.credit_limit_currency.as_deref() == Some(client.currency.as_str()))
+        .and_then(|tier| tier.credit_limit_minor);
+    Ok(Terms {
+        discount_bp: tier.and_then(|tier| tier.discount_bp).unwrap_or(0),
+        payment_term_days: client
+            .payment_term_days
+            .or(tier.and_then(|tier| tier.payment_term_days))
+            .unwrap_or(0),
+        credit_limit_minor: client.credit_limit_minor.or(tier_limit),
+    })
+}
+
+/// What of an order decides whether somebody must approve it.
+pub(super) struct Asked<'a> {
+    /// The order, when it is there already.
+    pub(super) id: Option<OrderId>,
+    /// What it comes to, in minor units.
+    pub(super) total_minor: i64,
+    /// All its discounts, in basis points.
+    pub(super) discounts_bp: &'a [i32],
+}
+
+/// Why an order needs approval; nothing when it needs none.
+pub(super) async fn reasons(
+    tx: &Tx,
+    client: &LockedClient,
+    terms: &Terms,
+    asked: &Asked<'_>,
+) -> Result<Vec<ApprovalReason>> {
+    let mut reasons = Vec::new();
+    if let Some(limit) = terms.credit_limit_minor {
+        let owed = tx.receivable_except(client, asked.id).await?;
+        if money::add(owed, asked.total_minor)? > limit {
+            reasons.push(ApprovalReason::CreditLimit);
+        }
+    }
+    // What the tier grants was decided when the tier was made.
+    let free = REP_DISCOUNT_BP.max(terms.discount_bp);
+    let is_over = asked.discounts_bp.iter().any(|discount| *discount > free);
+    if is_over && !tx.viewer().is_manager() {
+        reasons.push(ApprovalReason::Discount);
+    }
+    Ok(reasons)
+}
+
+/// The reasons as a row keeps them: their names with commas between; nothing for none.
+pub(super) fn write(reasons: &[ApprovalReason]) -> Option<String> {
+    if reasons.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = reasons.iter().map(ActiveEnum::to_value).collect();
+    Some(names.join(","))
+}
+
+/// The reasons a row keeps.
+pub(super) fn read(text: Option<&str>) -> Vec<ApprovalReason> {
+    let names = text.into_iter().flat_map(|text| text.split(','));
+    names
+        .filter_map(|name| ApprovalReason::try_from_value(&name.to_owned()).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_read_as_they_were_written() {
+        for reasons in [
+            vec![],
+            vec![ApprovalReason::CreditLimit],
+            vec![ApprovalReason::CreditLimit, ApprovalReason::Discount],
+        ] {
+            let text = write(&reasons);
+            assert!(text.as_deref().is_none_or(|text| text.len() <= 64));
+            assert_eq!(read(text.as_deref()), reasons);
+        }
+    }
+}
