@@ -1,6 +1,6 @@
 //! Ids in arguments: somebody else's id must be as good as one that does not exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,21 @@ use crate::support::Person;
 /// that is missing fails the test.
 const IDS: &[(&str, &str)] = &[
     ("Query.client.id", "client"),
+    ("Query.contact.id", "contact"),
+    ("Query.address.id", "address"),
+    ("Query.note.id", "note"),
+    ("Query.order.id", "order"),
+    ("Query.payment.id", "payment"),
     ("Query.product.id", "product"),
     ("Query.category.id", "category"),
+    ("Query.tier.id", "tier"),
+    ("Query.tierScheme.id", "tier_scheme"),
+    ("Query.user.id", "user"),
+    ("Query.handoverPreview.clientIds", "client"),
+    ("Query.handoverPreview.fromUserId", "user"),
+    ("Query.handoverPreview.toUserId", "user"),
+    ("Client.tierIn.schemeId", "tier_scheme"),
+    ("Client.tierAssignments.schemeId", "tier_scheme"),
     ("Query.node.id", "*"),
     ("Query.nodes.ids", "*"),
     ("ClientIdFilter.eq", "client"),
@@ -27,6 +40,8 @@ const IDS: &[(&str, &str)] = &[
     ("TierIdFilter.in", "tier"),
     ("UserIdFilter.eq", "user"),
     ("UserIdFilter.in", "user"),
+    ("OrderIdFilter.eq", "order"),
+    ("OrderIdFilter.in", "order"),
 ];
 
 /// Places where a row in sight may be found by the id of one out of sight, because the row itself holds
@@ -221,6 +236,26 @@ pub async fn probe(
             }
         }
     }
+}
+
+/// What each place answers to ids in sight: the query, a new line and the variables, with the data.
+pub async fn answers(crawler: &Crawler<'_>) -> BTreeMap<String, Value> {
+    let mut answers = BTreeMap::new();
+    let (world, viewer) = (crawler.world, crawler.viewer);
+    for place in places(crawler.schema) {
+        let kind = kind(&place.path.declared);
+        if kind == "*" {
+            continue;
+        }
+        let query = crawler.query(&place);
+        for id in world.split(viewer.id, kind).0.iter().take(10) {
+            let variables = json!({ "value": place.path.value(id) });
+            let asked = format!("{query}\n{variables}");
+            let answer = world.app.gql(&viewer.token, &query, variables).await;
+            answers.insert(asked, answer.json["data"].clone());
+        }
+    }
+    answers
 }
 
 /// All places, by name.

@@ -1,12 +1,12 @@
 //! One valid input for each mutation, on rows of its own, and who may and may not send it.
 
 use chrono::TimeDelta;
-use entity::{EntityId, UserRole};
+use entity::UserRole;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::{Owner, Scene, World};
-use crate::support::Person;
+use crate::support::{Person, Team};
 
 /// An input that works for one person and for no stranger.
 pub struct Attempt {
@@ -18,18 +18,144 @@ pub struct Attempt {
     pub input: Value,
     /// Where the caller chooses the id of what is made: any new id will do.
     pub chosen: Vec<&'static str>,
+    /// Where a user must be one who reports to the viewer.
+    pub within_team: Vec<&'static str>,
+}
+
+impl Attempt {
+    /// Names the places where a user must be one who reports to the viewer.
+    pub fn within_team(self, places: &[&'static str]) -> Self {
+        Self {
+            within_team: places.to_vec(),
+            ..self
+        }
+    }
+}
+
+/// Who plays in the attempts.
+pub struct Cast {
+    /// The team.
+    pub team: Team,
+    keeper: Person,
+}
+
+impl Cast {
+    /// The cast of this company.
+    pub fn of(world: &World) -> Self {
+        Self {
+            team: world.team.clone(),
+            keeper: world.keeper.clone(),
+        }
+    }
+
+    /// Something `viewer` may send and `strangers` may not.
+    pub fn by(&self, viewer: &Person, strangers: &[&Person], input: Value) -> Attempt {
+        Attempt {
+            viewer: viewer.clone(),
+            strangers: strangers.iter().map(|person| (*person).clone()).collect(),
+            input,
+            chosen: Vec::new(),
+            within_team: Vec::new(),
+        }
+    }
+
+    /// A rep's own rows: neither the rep at the next desk nor another manager may touch them.
+    pub fn own(&self, input: Value) -> Attempt {
+        let Team {
+            ann,
+            ben,
+            cleo,
+            right,
+            ..
+        } = &self.team;
+        self.by(ann, &[ben, cleo, right, &self.keeper], input)
+    }
+
+    /// As [`Self::own`], for a new row whose id the caller chooses.
+    pub fn making(&self, input: Value) -> Attempt {
+        Attempt {
+            chosen: vec!["id"],
+            ..self.own(input)
+        }
+    }
+
+    /// What the manager of a rep may do to the rep's rows, and the rep may not.
+    pub fn manager(&self, input: Value) -> Attempt {
+        let Team {
+            ann, left, right, ..
+        } = &self.team;
+        self.by(left, &[ann, right, &self.keeper], input)
+    }
+
+    /// What any manager may do.
+    pub fn managers(&self, input: Value) -> Attempt {
+        let Team { ann, ben, left, .. } = &self.team;
+        self.by(left, &[ann, ben], input)
+    }
+
+    /// What only administrators may do.
+    pub fn admin(&self, input: Value) -> Attempt {
+        let Team {
+            ann,
+            left,
+            top,
+            admin,
+            ..
+        } = &self.team;
+        self.by(admin, &[ann, left, top], input)
+    }
+
+    /// An id of nothing yet.
+    pub fn new_id(&self, kind: &str) -> String {
+        format!("{kind}_{}", Uuid::now_v7())
+    }
 }
 
 /// A client that was made for one attempt.
-struct Fresh {
-    id: String,
-    client: entity::ClientId,
+pub struct Fresh {
+    /// Its id as the API writes it.
+    pub id: String,
+    /// Its id.
+    pub client: entity::ClientId,
 }
 
 impl World {
-    async fn fresh(&mut self, owner: &Person) -> Fresh {
+    /// A client of `owner` with all rows, for one attempt.
+    pub async fn fresh(&mut self, owner: &Person) -> Fresh {
         self.add(&Scene::of(owner)).await;
         self.last()
+    }
+
+    /// Sends a mutation that must succeed.
+    pub async fn write(&self, viewer: &Person, mutation: &str, input: &Value) -> Value {
+        let ty = mutation[..1].to_uppercase() + &mutation[1..];
+        let query = format!(
+            "mutation($input: {ty}Input!) {{ {mutation}(input: $input) {{ __typename }} }}"
+        );
+        let answer = self
+            .app
+            .gql(&viewer.token, &query, json!({ "input": input }))
+            .await;
+        answer.ok().json
+    }
+
+    /// A client without orders.
+    async fn without_orders(&mut self, owner: &Person) -> String {
+        let id = self.app.client_of(owner, "No orders").await;
+        let client: entity::ClientId = id.parse().unwrap();
+        let holding = super::oracle::Holding {
+            owner: Some(owner.id),
+            ..Default::default()
+        };
+        self.clients.push(client);
+        self.organisation.clients.insert(client, holding);
+        self.register(client, Owner::Client(client));
+        id
+    }
+
+    /// The id of this kind and number of what everybody sees.
+    fn shared(&self, kind: &str, at: usize) -> String {
+        self.kinds[kind][at].0.clone()
     }
 
     async fn fresh_archived(&mut self, owner: &Person) -> Fresh {
@@ -37,7 +163,8 @@ impl World {
         self.last()
     }
 
-    fn last(&self) -> Fresh {
+    /// The client that was made last.
+    pub fn last(&self) -> Fresh {
         let client = *self.clients.last().expect("a client");
         Fresh {
             id: client.to_string(),
@@ -46,7 +173,7 @@ impl World {
     }
 
     /// The row of this kind and number that belongs to a client.
-    fn of(&self, fresh: &Fresh, kind: &str, at: usize) -> String {
+    pub fn of(&self, fresh: &Fresh, kind: &str, at: usize) -> String {
         let rows = self.kinds[kind].iter();
         let mut own = rows.filter(|(_, owner)| *owner == Owner::Client(fresh.client));
         own.nth(at)
@@ -55,12 +182,14 @@ impl World {
             .clone()
     }
 
-    fn day(&self, days: i64) -> String {
+    /// An instant in some days, as the API takes it.
+    pub fn day(&self, days: i64) -> String {
         let day = self.app.server().clock.now() + TimeDelta::days(days);
         day.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
     }
 
-    async fn fresh_person(&mut self, name: &str) -> Person {
+    /// A rep of `left`, for one attempt.
+    pub async fn fresh_person(&mut self, name: &str) -> Person {
         let left = self.team.left.clone();
         let person = self.app.person(name, UserRole::Rep, Some(&left)).await;
         let member = super::oracle::Member {
@@ -77,161 +206,151 @@ impl World {
 
 /// The attempts at a mutation; nothing for one that is not known.
 pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
-    let team = world.team.clone();
-    let (ann, ben, left, right, admin) = (&team.ann, &team.ben, &team.left, &team.right, &team.admin);
-    let keeper = world.keeper.clone();
+    let cast = Cast::of(world);
+    let (ann, left) = (cast.team.ann.clone(), cast.team.left.clone());
+    let (ann, left) = (&ann, &left);
     let public = world.public;
-    // A rep's own rows: neither the rep at the next desk nor another manager may touch them.
-    let by = |viewer: &Person, strangers: &[&Person], input: Value| Attempt {
-        viewer: viewer.clone(),
-        strangers: strangers.iter().map(|person| (*person).clone()).collect(),
-        input,
-        chosen: Vec::new(),
-    };
-    let own = |input: Value| by(ann, &[ben, &team.cleo, right, &keeper], input);
-    let making = |input: Value| Attempt {
-        chosen: vec!["id"],
-        ..own(input)
-    };
-    let manager = |input: Value| by(left, &[ann, right, &keeper], input);
-    let for_managers = |input: Value| by(left, &[ann, ben], input);
-    let for_admins = |input: Value| by(admin, &[ann, left, &team.top], input);
-    let new = |kind: &str| format!("{kind}_{}", Uuid::now_v7());
     let euros = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
     let attempt = match mutation {
         "clientCreate" => {
             let parent = world.fresh(ann).await;
-            making(json!({
-                "id": new("client"), "kind": "ORGANIZATION", "name": "New", "currency": "EUR",
+            cast.making(json!({
+                "id": cast.new_id("client"), "kind": "ORGANIZATION", "name": "New", "currency": "EUR",
                 "ownerId": ann.id(), "profile": { "parentId": parent.id, "tags": ["new"] }
             }))
+            .within_team(&["ownerId"])
         }
         "clientUpdate" => {
             let parent = world.fresh(ann).await;
             let own_ = world.fresh(ann).await;
-            own(json!({
+            cast.own(json!({
                 "id": own_.id, "version": 1, "name": "Changed",
                 "profile": { "parentId": parent.id, "tags": ["changed"], "phone": "12345678" }
             }))
         }
         "clientArchive" => {
             let fresh = world.without_orders(ann).await;
-            own(json!({ "id": fresh, "version": 1 }))
+            cast.own(json!({ "id": fresh, "version": 1 }))
         }
         "clientRestore" => {
             let fresh = world.fresh_archived(ann).await;
-            own(json!({ "id": fresh.id, "version": 1 }))
+            cast.own(json!({ "id": fresh.id, "version": 1 }))
         }
         "productCreate" => Attempt {
             chosen: vec!["id"],
-            ..for_managers(json!({
-                "id": new("product"), "sku": "N-1", "name": "New", "unit": "box",
-                "listPrice": euros("1.00"), "categoryId": world.root_category()
+            ..cast.managers(json!({
+                "id": cast.new_id("product"), "sku": "N-1", "name": "New", "unit": "box",
+                "listPrice": euros("1.00"), "categoryId": world.shared("category", 0)
             }))
         },
-        "productUpdate" => for_managers(json!({
+        "productUpdate" => cast.managers(json!({
             "id": public.product.to_string(), "version": 1, "name": "Still water",
-            "categoryId": world.root_category()
+            "categoryId": world.shared("category", 0)
         })),
-        "productArchive" => for_managers(json!({ "id": world.other_product(), "version": 2 })),
-        "productRestore" => for_managers(json!({ "id": world.other_product(), "version": 1 })),
-        "stockReceive" => for_managers(json!({ "productId": public.product.to_string(), "quantity": 5 })),
-        "stockAdjust" => for_managers(
+        "productArchive" => cast.managers(json!({ "id": world.shared("product", 1), "version": 2 })),
+        "productRestore" => cast.managers(json!({ "id": world.shared("product", 1), "version": 1 })),
+        "stockReceive" => cast.managers(json!({ "productId": public.product.to_string(), "quantity": 5 })),
+        "stockAdjust" => cast.managers(
             json!({ "productId": public.product.to_string(), "counted": 99_000, "reason": "count" }),
         ),
         "categoryCreate" => Attempt {
             chosen: vec!["id"],
-            ..for_managers(json!({ "id": new("category"), "name": "New", "parentId": world.root_category() }))
+            ..cast.managers(json!({ "id": cast.new_id("category"), "name": "New", "parentId": world.shared("category", 0) }))
         },
-        "categoryUpdate" => for_managers(json!({
+        "categoryUpdate" => cast.managers(json!({
             "id": public.category.to_string(), "version": 1, "name": "Beverages",
-            "parentId": world.root_category()
+            "parentId": world.shared("category", 0)
         })),
-        "categoryArchive" => for_managers(json!({ "id": public.category.to_string(), "version": 3 })),
-        "categoryRestore" => for_managers(json!({ "id": public.category.to_string(), "version": 2 })),
+        "categoryArchive" => cast.managers(json!({ "id": public.category.to_string(), "version": 3 })),
+        "categoryRestore" => cast.managers(json!({ "id": public.category.to_string(), "version": 2 })),
         "contactCreate" => {
             let fresh = world.fresh(ann).await;
-            making(json!({ "id": new("contact"), "clientId": fresh.id, "name": "New", "likes": "tea" }))
+            cast.making(json!({ "id": cast.new_id("contact"), "clientId": fresh.id, "name": "New", "likes": "tea" }))
         }
         "contactUpdate" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "contact", 0), "version": 1, "name": "Changed" }))
+            cast.own(json!({ "id": world.of(&fresh, "contact", 0), "version": 1, "name": "Changed" }))
         }
         "contactArchive" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "contact", 0), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "contact", 0), "version": 1 }))
         }
         "contactRestore" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "contact", 1), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "contact", 1), "version": 1 }))
         }
         "addressCreate" => {
             let fresh = world.fresh(ann).await;
-            making(json!({ "id": new("address"), "clientId": fresh.id, "kind": "OFFICE", "city": "Cork" }))
+            cast.making(json!({ "id": cast.new_id("address"), "clientId": fresh.id, "kind": "OFFICE", "city": "Cork" }))
         }
         "addressUpdate" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "address", 0), "version": 1, "city": "Cork" }))
+            cast.own(json!({ "id": world.of(&fresh, "address", 0), "version": 1, "city": "Cork" }))
         }
         "addressArchive" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "address", 0), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "address", 0), "version": 1 }))
         }
         "addressRestore" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "address", 1), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "address", 1), "version": 1 }))
         }
         "noteCreate" => {
             let fresh = world.fresh(ann).await;
-            making(json!({ "id": new("note"), "clientId": fresh.id, "body": "New" }))
+            cast.making(json!({ "id": cast.new_id("note"), "clientId": fresh.id, "body": "New" }))
         }
         "noteUpdate" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "note", 0), "version": 1, "body": "Changed" }))
+            cast.own(json!({ "id": world.of(&fresh, "note", 0), "version": 1, "body": "Changed" }))
         }
         "noteArchive" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "note", 0), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "note", 0), "version": 1 }))
         }
         "noteRestore" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "id": world.of(&fresh, "note", 1), "version": 1 }))
+            cast.own(json!({ "id": world.of(&fresh, "note", 1), "version": 1 }))
         }
         "tierSchemeCreate" => Attempt {
             chosen: vec!["id"],
-            ..for_managers(json!({ "id": new("tier_scheme"), "name": "New scheme" }))
+            ..cast.managers(json!({ "id": cast.new_id("tier_scheme"), "name": "New scheme" }))
         },
-        "tierSchemeUpdate" => for_managers(
+        "tierSchemeUpdate" => cast.managers(
             json!({ "id": public.scheme.to_string(), "version": 1, "description": "Changed" }),
         ),
-        "tierSchemeArchive" => for_managers(json!({ "id": world.old_scheme(), "version": 2 })),
-        "tierSchemeRestore" => for_managers(json!({ "id": world.old_scheme(), "version": 1 })),
+        "tierSchemeArchive" => cast.managers(json!({ "id": world.shared("tier_scheme", 1), "version": 2 })),
+        "tierSchemeRestore" => cast.managers(json!({ "id": world.shared("tier_scheme", 1), "version": 1 })),
         "tierCreate" => Attempt {
             chosen: vec!["id"],
-            ..for_managers(json!({
-                "id": new("tier"), "schemeId": public.scheme.to_string(), "code": "N", "name": "New", "rank": 9
+            ..cast.managers(json!({
+                "id": cast.new_id("tier"), "schemeId": public.scheme.to_string(), "code": "N", "name": "New", "rank": 9
             }))
         },
-        "tierUpdate" => for_managers(
+        "tierUpdate" => cast.managers(
             json!({ "id": public.tier.to_string(), "version": 1, "name": "Best" }),
         ),
-        "tierArchive" => for_managers(json!({ "id": world.hidden_tier(), "version": 2 })),
-        "tierRestore" => for_managers(json!({ "id": world.hidden_tier(), "version": 1 })),
+        "tierArchive" => cast.managers(json!({ "id": world.shared("tier", 2), "version": 2 })),
+        "tierRestore" => cast.managers(json!({ "id": world.shared("tier", 2), "version": 1 })),
         "clientTierAssign" => {
             let fresh = world.fresh(ann).await;
-            own(json!({ "clientId": fresh.id, "tierId": public.lower_tier.to_string(), "reason": "seen" }))
+            cast.manager(json!({ "clientId": fresh.id, "tierId": public.lower_tier.to_string(), "reason": "seen" }))
         }
         "clientTierOverride" => {
             let fresh = world.fresh(ann).await;
-            manager(json!({
+            cast.manager(json!({
                 "clientId": fresh.id, "tierId": public.lower_tier.to_string(),
                 "expiresAt": world.day(20), "reason": "a promise"
             }))
         }
         "clientTierOverrideEnd" => {
-            let fresh = world.overridden(ann).await;
-            manager(json!({
-                "clientId": fresh, "schemeId": public.scheme.to_string(), "reason": "over"
+            let fresh = world.fresh(ann).await;
+            let input = json!({
+                "clientId": fresh.id, "tierId": public.lower_tier.to_string(),
+                "expiresAt": world.day(20), "reason": "a promise"
+            });
+            world.write(left, "clientTierOverride", &input).await;
+            cast.manager(json!({
+                "clientId": fresh.id, "schemeId": public.scheme.to_string(), "reason": "over"
             }))
         }
         _ => return super::more_cases::attempts(world, mutation).await,

@@ -16,14 +16,20 @@ use uuid::Uuid;
 use super::world::{Owner, Scene, World, put};
 
 /// The states that the orders of a client are in, one order each.
-const STATUSES: [OrderStatus; 6] = [
+const STATUSES: [OrderStatus; 7] = [
     OrderStatus::Draft,
     OrderStatus::Submitted,
     OrderStatus::Approved,
     OrderStatus::Delivered,
     OrderStatus::Cancelled,
     OrderStatus::InProduction,
+    OrderStatus::Shipped,
 ];
+
+/// Whether the order of this number was paid in part.
+fn is_paid(at: usize) -> bool {
+    matches!(at, 2 | 3 | 5)
+}
 
 impl World {
     /// Puts in the client `id` with everything below it.
@@ -223,7 +229,7 @@ impl World {
                 discount_minor: 0,
                 freight_minor: 50,
                 total_minor: 1_050,
-                paid_minor: 100,
+                paid_minor: if is_paid(at) { 100 } else { 0 },
                 returned_minor: 10,
                 ship_to_name: Some(self.marker(id, "toname")),
                 ship_to_street: Some(self.marker(id, "tostreet")),
@@ -233,7 +239,7 @@ impl World {
                 ship_to_country: Some(self.marker(id, "tocountry")),
                 note: Some(self.marker(id, "ordernote")),
                 reorder_of_id,
-                approval_reason: Some(self.marker(id, "reason")),
+                approval_reason: Some("CREDIT_LIMIT".to_owned()),
                 decided_by_id: Some(self.team.left.id),
                 decided_at: Some(now),
                 decision_note: Some(self.marker(id, "decision")),
@@ -302,26 +308,31 @@ impl World {
         };
         put::<order_return_line::Entity>(&self.db, vec![back_line]).await;
         let is_void = at == 1;
-        let payment = payment::Model {
-            id: self.register(PaymentId(Uuid::now_v7()), owner),
-            external_id: Some(self.marker(id, &format!("p{at}"))),
-            client_id: id,
-            order_id,
-            amount_minor: 100,
-            currency: "EUR".to_owned(),
-            method: PaymentMethod::Cash,
-            paid_on: now.date_naive(),
-            reference: Some(self.marker(id, "reference")),
-            note: Some(self.marker(id, "paymentnote")),
-            recorded_by_id: self.team.ann.id,
-            voided_at: Some(now).filter(|_| is_void),
-            voided_by_id: Some(self.team.left.id).filter(|_| is_void),
-            void_reason: Some(self.marker(id, "void")).filter(|_| is_void),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
-        put::<payment::Entity>(&self.db, vec![payment]).await;
+        if is_void || is_paid(at) {
+            let payment = payment::Model {
+                id: self.register(PaymentId(Uuid::now_v7()), owner),
+                external_id: Some(self.marker(id, &format!("p{at}"))),
+                client_id: id,
+                order_id,
+                amount_minor: 100,
+                currency: "EUR".to_owned(),
+                method: PaymentMethod::Cash,
+                paid_on: now.date_naive(),
+                reference: Some(self.marker(id, "reference")),
+                note: Some(self.marker(id, "paymentnote")),
+                recorded_by_id: self.team.ann.id,
+                voided_at: Some(now).filter(|_| is_void),
+                voided_by_id: Some(self.team.left.id).filter(|_| is_void),
+                void_reason: Some(self.marker(id, "void")).filter(|_| is_void),
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            put::<payment::Entity>(&self.db, vec![payment]).await;
+        }
+        if self.is_quiet {
+            return;
+        }
         let movement = stock_movement::Model {
             id: self.register(StockMovementId(Uuid::now_v7()), Owner::Managers),
             product_id: self.public.product,
@@ -363,16 +374,21 @@ impl World {
     async fn handed_over(&mut self, id: ClientId, scene: &Scene<'_>, from: entity::UserId) {
         let now = self.app.server().clock.now();
         let to = scene.owner.map_or(self.team.top.id, |owner| owner.id);
-        let handover = handover::Model {
-            id: self.register(HandoverId(Uuid::now_v7()), Owner::Managers),
-            note: Some("mk-managers-handover".to_owned()),
-            made_by_id: self.team.top.id,
-            to_user_id: to,
-            client_count: 1,
-            created_at: now,
-        };
-        let handover_id = handover.id;
-        put::<handover::Entity>(&self.db, vec![handover]).await;
+        let known = self.handovers.keys().next().copied();
+        let handover_id = HandoverId(known.unwrap_or_else(Uuid::now_v7));
+        self.handovers.entry(handover_id.0).or_default().push(id);
+        if known.is_none() {
+            self.register(handover_id, Owner::Handover(handover_id));
+            let handover = handover::Model {
+                id: handover_id,
+                note: Some("Good luck".to_owned()),
+                made_by_id: self.team.top.id,
+                to_user_id: to,
+                client_count: 2,
+                created_at: now,
+            };
+            put::<handover::Entity>(&self.db, vec![handover]).await;
+        }
         let part = handover_client::Model {
             handover_id,
             client_id: id,

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 use entity::{
-    CategoryId, ClientId, EntityId, ProductId, SessionId, TierId, TierSchemeId, UserId, UserRole,
-    product, product_category, session, stock_level, tier, tier_scheme, user,
+    CategoryId, ClientId, EntityId, HandoverId, ProductId, SessionId, TierId, TierSchemeId, UserId,
+    UserRole, product, product_category, session, stock_level, tier, tier_scheme, user,
 };
 use sea_orm::{ActiveModelTrait, DatabaseConnection, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
@@ -28,6 +28,8 @@ pub enum Owner {
     Everyone,
     /// Managers and administrators.
     Managers,
+    /// Whoever sees one of the clients of this hand-over.
+    Handover(HandoverId),
     /// This user, and administrators.
     User(UserId),
 }
@@ -52,8 +54,12 @@ pub struct World {
     pub kinds: BTreeMap<String, Vec<(String, Owner)>>,
     /// The same, by what stands after the kind.
     pub owners: HashMap<Uuid, Owner>,
+    /// The clients of each hand-over.
+    pub handovers: BTreeMap<Uuid, Vec<ClientId>>,
     /// Things that everybody sees.
     pub public: Public,
+    /// Whether new clients come without traces outside their subtree.
+    pub is_quiet: bool,
 }
 
 /// Things that everybody sees.
@@ -86,7 +92,8 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn of(owner: &'a Person) -> Self {
+    /// A client of `owner`.
+    pub fn of(owner: &'a Person) -> Self {
         Self {
             owner: Some(owner),
             shares: Vec::new(),
@@ -106,7 +113,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn shared(mut self, with: &'a Person, days: Option<i64>) -> Self {
+    /// Lets somebody in, for some days or for good.
+    pub fn shared(mut self, with: &'a Person, days: Option<i64>) -> Self {
         self.shares.push((with, days));
         self
     }
@@ -116,7 +124,8 @@ impl<'a> Scene<'a> {
         self
     }
 
-    fn archived(mut self) -> Self {
+    /// Hides it.
+    pub fn archived(mut self) -> Self {
         self.is_archived = true;
         self
     }
@@ -162,6 +171,8 @@ impl World {
             clients: Vec::new(),
             kinds: BTreeMap::new(),
             owners: HashMap::new(),
+            handovers: BTreeMap::new(),
+            is_quiet: false,
             public: Public {
                 product: ProductId(Uuid::nil()),
                 category: CategoryId(Uuid::nil()),
@@ -259,7 +270,7 @@ impl World {
             currency: "EUR".to_owned(),
             is_active: true,
             may_back_order: true,
-            reorder_level: 2_000,
+            reorder_level: 2_000_000,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -277,8 +288,8 @@ impl World {
         put::<product::Entity>(&self.db, vec![product, hidden]).await;
         let levels = ids.map(|product_id| stock_level::Model {
             product_id,
-            on_hand: 1_000,
-            reserved: 30,
+            on_hand: 1_000_000,
+            reserved: 500_000,
             updated_at: now,
         });
         put::<stock_level::Entity>(&self.db, levels.to_vec()).await;
@@ -328,6 +339,7 @@ impl World {
             tier(hidden_tier, "C", 3),
         ];
         put::<tier::Entity>(&self.db, tiers).await;
+        // In this order: cases take them by number.
         for id in [root, public.category] {
             self.register(id, Owner::Everyone);
         }
@@ -372,13 +384,15 @@ impl World {
             /* 15: which the owner of its parent must not see */ Scene::of(&ben).below(1),
             /* 16 */ Scene::of(&gone),
             /* 17 */ Scene::of(&ann).shared(&cleo, Some(30)),
+            /* 18: in the same hand-over as 11, which its owner must not see */
+            Scene::of(&ben).taken_from(&ann),
         ];
         for scene in &scenes {
             self.add(scene).await;
         }
     }
 
-    /// Adds five clients, with all their rows, that neither `ann` nor `ben` nor `left` sees.
+    /// Adds clients, with all their rows, that neither `ann` nor `ben` nor `left` sees.
     pub async fn more_strangers(&mut self) {
         let Team { right, cleo, .. } = self.team.clone();
         let scenes = [
@@ -388,13 +402,15 @@ impl World {
             Scene::of(&right).below(5),
             Scene::pool(),
             Scene::of(&cleo).taken_from(&right).archived(),
+            Scene::of(&right).shared(&cleo, None),
         ];
         for scene in &scenes {
             self.add(scene).await;
         }
     }
 
-    async fn add(&mut self, scene: &Scene<'_>) {
+    /// Adds a client with all its rows.
+    pub async fn add(&mut self, scene: &Scene<'_>) {
         let now = self.app.server().clock.now();
         let id = ClientId(Uuid::now_v7());
         let shares = scene.shares.iter().map(|(person, days)| {
@@ -439,6 +455,9 @@ impl World {
         match owner {
             Owner::Everyone => true,
             Owner::Managers => role != UserRole::Rep,
+            Owner::Handover(handover) => self.handovers[&handover.uuid()]
+                .iter()
+                .any(|client| self.may_see(viewer, Owner::Client(*client))),
             Owner::User(user) => user == viewer || role == UserRole::Admin,
             Owner::Client(client) => {
                 let now = self.app.server().clock.now();
