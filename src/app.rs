@@ -30,9 +30,9 @@ pub struct Options {
     pub endpoint: http::Options,
     /// The explorer at `/`; none when absent.
     pub explorer: Option<Explorer>,
-    /// The header in which a trusted proxy names the client's address, such as `x-forwarded-for`; its last
-    /// address counts. Without one the address of the connection counts.
-    pub proxy_header: Option<HeaderName>,
+    /// Whether `X-Forwarded-For` names the client's address (its last entry counts): only behind a proxy that
+    /// sets it. Otherwise the address of the connection counts.
+    pub trust_proxy: bool,
 }
 
 /// The service over one database.
@@ -76,7 +76,9 @@ impl App {
             .route("/livez", get(|| async { "ok\n" }))
             .merge(http::sign_in::routes(
                 self.sign_in.clone(),
-                self.options.proxy_header.clone(),
+                self.options
+                    .trust_proxy
+                    .then(|| HeaderName::from_static("x-forwarded-for")),
             ));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }

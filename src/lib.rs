@@ -4,7 +4,7 @@
 //!
 //! | layer | what it knows |
 //! |---|---|
-//! | [`error`], [`clock`] | what went wrong in words for a caller; what time it is |
+//! | [`error`], [`clock`], [`config`] | what went wrong in words for a caller; what time it is; the settings |
 //! | [`auth`] | passwords, tokens, refresh: pure, no database, no HTTP |
 //! | [`db`] | the only owner of connections; every read and write is held to the viewer's scope |
 //! | [`domain`] | the rules of the business, one file per concept |
@@ -12,6 +12,8 @@
 //! | [`jobs`] | what runs by time, asked for by nobody |
 //! | [`http`] | sockets, routes, the GraphQL endpoint with its limits |
 //! | [`app`] | puts them together |
+//! | [`import`], [`demo`] | fill a database: from files, or with a team made up |
+//! | [`cli`] | the program: commands and what they print |
 //!
 //! A request goes down through them once: HTTP checks size, token and cost; the token becomes a
 //! [`db::Viewer`]; a resolver makes one domain call; the domain reads through a [`db::Session`] or writes
@@ -19,12 +21,16 @@
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
+pub mod demo;
 pub mod domain;
 pub mod error;
 pub mod graphql;
 pub mod http;
+pub mod import;
 pub mod jobs;
 
 pub use error::{Code, Error, Result};

@@ -114,8 +114,17 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when the database cannot be reached.
     pub async fn pending_migrations(&self) -> Result<Vec<String>> {
-        let pending = Migrator::get_pending_migrations(&self.inner.write).await?;
+        let pending = Migrator::get_pending_migrations_read_only(&self.inner.write).await?;
         Ok(pending.iter().map(|step| step.name().to_owned()).collect())
+    }
+
+    /// Whether any migration step has run: a database that was never used has none.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database cannot be reached.
+    pub async fn is_begun(&self) -> Result<bool> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.inner.write).await?;
+        Ok(pending.len() < Migrator::migrations().len())
     }
 
     /// Answers when the database does.

@@ -28,6 +28,7 @@
 //! ```
 
 mod accounts;
+mod bulk;
 mod classify;
 mod client_stats;
 mod connect;

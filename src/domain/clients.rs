@@ -599,7 +599,8 @@ async fn replace_tags(tx: &Tx, client: &LockedClient, tags: Vec<String>) -> Resu
     Ok(())
 }
 
-fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
+/// What searches of a client look at: its own facts, and the search texts of its contacts.
+pub(crate) fn search_text(row: &client::ActiveModel, contacts: &[&str]) -> String {
     let mut parts: Vec<&str> = Vec::new();
     if let Some(name) = row.name.try_as_ref() {
         parts.push(name);

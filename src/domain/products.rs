@@ -360,8 +360,13 @@ async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
     Err(Error::new(Code::Conflict, "another product has this external id").field("externalId"))
 }
 
-/// An article number is found with and without what sets its parts apart.
-fn search_text(name: Option<&String>, sku: Option<&String>, external_id: Option<&str>) -> String {
+/// What searches of a product look at. An article number is found with and without what sets its parts
+/// apart.
+pub(crate) fn search_text(
+    name: Option<&String>,
+    sku: Option<&String>,
+    external_id: Option<&str>,
+) -> String {
     let compact: Option<String> =
         sku.map(|sku| sku.chars().filter(|c| c.is_alphanumeric()).collect());
     let parts: Vec<&str> = [

@@ -113,7 +113,7 @@ impl SignIn {
             account: throttle::account_key(&email),
             address: address.map(throttle::address_key),
         };
-        let system = self.system();
+        let system = self.unguarded();
         let counted = keys.clone();
         system
             .write(move |tx| {
@@ -171,7 +171,7 @@ impl SignIn {
         let refresh_tokens = self.refresh_tokens.clone();
         let id = SessionId(presented.session());
         let granted = self
-            .system()
+            .unguarded()
             .write(move |tx| {
                 let (refresh_tokens, presented) = (refresh_tokens.clone(), presented.clone());
                 async move { rotate(&tx, &refresh_tokens, &presented).await }
@@ -216,7 +216,7 @@ impl SignIn {
         // Nobody gets this token: the session cannot be refreshed.
         let unused = self.refresh_tokens.first(id.0)?;
         let begun = self
-            .system()
+            .unguarded()
             .write(move |tx| {
                 let unused = unused.clone();
                 async move {
@@ -247,7 +247,7 @@ impl SignIn {
     /// # Errors
     /// From the database.
     pub async fn clean_up(&self) -> Result<u64> {
-        self.system()
+        self.unguarded()
             .write(move |tx| async move {
                 let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
                 let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
@@ -256,7 +256,7 @@ impl SignIn {
             .await
     }
 
-    fn system(&self) -> Session {
+    fn unguarded(&self) -> Session {
         self.database.as_system("sign-in and refresh")
     }
 

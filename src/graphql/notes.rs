@@ -1,7 +1,7 @@
 //! Notes on the wire.
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
-use entity::{ClientId, NoteId, client, note};
+use entity::{ClientId, NoteId, client, note, user};
 use sea_orm::ColumnTrait;
 
 use super::clients::{Archived, Client};
@@ -9,6 +9,7 @@ use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
 use super::input::required;
 use super::scalars::{DateTime, int};
+use super::users::User;
 use crate::db::{Children, KeyKind, PageRequest, Sort, SortKey, Visible};
 use crate::domain::notes::{self, NewNote};
 use crate::error::Result;
@@ -43,6 +44,19 @@ impl Note {
                     .one_of::<client::Entity, _, _>(&self.0, "client", |row| Some(row.client_id))
                     .await?;
                 Ok(client.map(Client))
+            }
+            .await,
+        )
+    }
+
+    /// Who wrote it.
+    async fn author(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let author = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "author", |row| Some(row.author_id))
+                    .await?;
+                Ok(author.map(User))
             }
             .await,
         )

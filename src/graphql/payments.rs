@@ -1,7 +1,7 @@
 //! Payments on the wire.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use entity::{OrderId, PaymentId, PaymentMethod, client, order, payment};
+use entity::{OrderId, PaymentId, PaymentMethod, client, order, payment, user};
 use sea_orm::{Condition, IntoSimpleExpr};
 
 use super::clients::Client;
@@ -10,6 +10,7 @@ use super::context::{nullable, session, write};
 use super::filters::{ClientIdFilter, DateFilter, MoneyFilter, StringFilter, choice_filter, null};
 use super::orders::{Order, OrderIdFilter};
 use super::scalars::{Date, DateTime, Money, MoneyInput, int};
+use super::users::User;
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::payments::{self, NewPayment};
 use crate::error::Result;
@@ -90,6 +91,34 @@ impl Payment {
     /// Anything else.
     async fn note(&self) -> Option<&str> {
         self.0.note.as_deref()
+    }
+
+    /// Who recorded it.
+    async fn recorded_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "recorded_by", |row| {
+                        Some(row.recorded_by_id)
+                    })
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
+    }
+
+    /// Who voided it.
+    async fn voided_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "voided_by", |row| row.voided_by_id)
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
     }
 
     /// When it was voided; null while it counts.
@@ -276,7 +305,9 @@ impl PaymentQuery {
         #[graphql(desc = "Which payments; all when absent, voided ones too.")] filter: Option<
             PaymentFilter,
         >,
-        #[graphql(desc = "How they are sorted.", default)] order_by: PaymentOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            PaymentOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -284,6 +315,7 @@ impl PaymentQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Payment>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("payments", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;

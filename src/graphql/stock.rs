@@ -1,12 +1,16 @@
 //! Stock on the wire: what there is of a product, why that changed, and the mutations that change it.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
-use entity::{MovementKind, ProductId, StockMovementId, product, stock_level, stock_movement};
+use entity::{
+    MovementKind, ProductId, StockMovementId, order, product, stock_level, stock_movement, user,
+};
 
 use super::connection::{Connection, Node};
 use super::context::{nullable, session, write};
+use super::orders::Order;
 use super::products::Product;
 use super::scalars::{DateTime, int};
+use super::users::User;
 use crate::db::{Children, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
 use crate::domain::stock;
 use crate::error::Result;
@@ -96,6 +100,32 @@ impl StockMovement {
                     .one_of::<product::Entity, _, _>(&self.0, "product", |row| Some(row.product_id))
                     .await?;
                 Ok(product.map(Product))
+            }
+            .await,
+        )
+    }
+
+    /// The order that caused it; null for what was done by hand, or when you may not see the order.
+    async fn order(&self, ctx: &Context<'_>) -> Option<Result<Order>> {
+        nullable(
+            async {
+                let order = session(ctx)?
+                    .one_of::<order::Entity, _, _>(&self.0, "order", |row| row.order_id)
+                    .await?;
+                Ok(order.map(Order))
+            }
+            .await,
+        )
+    }
+
+    /// Who caused it; null for what the service did by itself.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "user", |row| row.user_id)
+                    .await?;
+                Ok(user.map(User))
             }
             .await,
         )

@@ -10,14 +10,24 @@
 #[macro_use]
 mod support;
 
+mod addresses;
 mod architecture;
 mod categories;
 mod clients;
+mod command_line;
+mod contacts;
 mod edge;
 mod graphql_contract;
 mod ground;
+mod import;
+mod import_command;
 mod isolation;
+mod notes;
+mod orders;
+mod payments;
 mod products;
 mod schema;
 mod small;
+mod stats;
 mod stock;
+mod tiers;

@@ -75,7 +75,8 @@ on_both!(
                 })
             );
         }
-        let nobody = app.gql("", one, json!({ "id": id })).await;
+        let nobody = "query($id: ID!) { product(id: $id) { id } }";
+        let nobody = app.gql("", nobody, json!({ "id": id })).await;
         assert_eq!(nobody.code(0), "UNAUTHENTICATED");
     }
 );

@@ -307,6 +307,42 @@ on_both!(
     }
 );
 
+on_both!(
+    a_movement_leads_to_its_order_and_its_maker,
+    async |app: App| {
+        let team = app.team().await;
+        let id = app.product_of(&team.left, "A", json!({})).await;
+        receive(&app, &team.left, &id, 9).await.ok();
+        let query = "query($id: ID!) { product(id: $id) { stockMovements { nodes { kind order { id } user { id } } } } }";
+        let mut costs = Vec::new();
+        for _ in 1..=3 {
+            let order = order_of(&app, &team.ann).await;
+            let session = system(&app);
+            step(&session, Step::Reserve, order, &[(&id, 1)])
+                .await
+                .unwrap();
+            step(&session, Step::Ship, order, &[(&id, 1)])
+                .await
+                .unwrap();
+            // Whoever manages the client sees the order; another manager sees that goods went out.
+            for (who, seen) in [
+                (&team.left, json!({ "id": order.to_string() })),
+                (&team.right, Value::Null),
+            ] {
+                let answer = app.gql(&who.token, query, json!({ "id": id })).await.ok();
+                let nodes = answer.list("/product/stockMovements/nodes");
+                let newest = json!({ "kind": "SHIPMENT", "order": seen, "user": null });
+                assert_eq!(nodes[0], newest);
+                let oldest =
+                    json!({ "kind": "RECEIPT", "order": null, "user": { "id": team.left.id() } });
+                assert_eq!(*nodes.last().unwrap(), oldest);
+                costs.push(answer.statements());
+            }
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+    }
+);
+
 on_both!(movements_page_newest_first, async |app: App| {
     let team = app.team().await;
     let id = app.product_of(&team.left, "A", json!({})).await;

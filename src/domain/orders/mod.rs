@@ -4,13 +4,18 @@
 
 mod import;
 mod lines;
+mod number;
+mod repeat;
 mod returns;
+mod ship_to;
 mod states;
 mod terms;
 
 pub use import::{ImportedLine, ImportedOrder, import};
 pub use lines::{MAX_LINES, MAX_QUANTITY, NewLine, Totals, totals};
+pub use number::{number, number_start};
 pub use returns::{NewReturn, Restock, ReturnedLine, credit, take_back, worth_of_lines};
+pub use ship_to::{Destination, ShipTo};
 pub use states::{
     Seen, approve, cancel, deliver, is_booked, next, next_for, refuse, ship, start_production,
     submit, track,
@@ -19,109 +24,20 @@ pub use terms::REP_DISCOUNT_BP;
 
 use chrono::NaiveDate;
 use entity::{
-    AddressId, AddressKind, ApprovalReason, ClientId, EntityId, OrderEventKind, OrderId,
-    OrderStatus, UserId, address, order, order_line,
+    ApprovalReason, ClientId, OrderEventKind, OrderId, OrderStatus, UserId, order, order_line,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::ColumnTrait;
 
 use self::lines::PricedLine;
+use self::repeat::Content;
+use self::ship_to::{Target, destination, primary_shipping_address};
 use self::states::Event;
 use self::terms::{Asked, Terms};
 use super::money::{self, CurrencyCode};
 use super::{clients, dates, stock, text};
 use crate::db::{LockedClient, Tx, Visible, require_version};
 use crate::error::{Code, Error, Result};
-
-/// Where goods go, as the label says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ShipTo {
-    /// Who receives them, at most 200 characters.
-    pub name: Option<String>,
-    /// Street and number, or several such lines; at most 500 characters.
-    pub street: Option<String>,
-    /// The city, at most 100 characters.
-    pub city: Option<String>,
-    /// The province, state or county; at most 100 characters.
-    pub region: Option<String>,
-    /// The postal code, at most 20 characters.
-    pub postal_code: Option<String>,
-    /// The country, at most 100 characters.
-    pub country: Option<String>,
-}
-
-impl ShipTo {
-    fn parse(&self) -> Result<Self> {
-        let Self {
-            name,
-            street,
-            city,
-            region,
-            postal_code,
-            country,
-        } = self;
-        let line = |field: &str, value: &Option<String>, max: usize| {
-            text::optional_text(field, value.as_deref(), max)
-        };
-        Ok(Self {
-            name: line("name", name, 200)?,
-            street: text::optional_long_text("street", street.as_deref(), 500)?,
-            city: line("city", city, 100)?,
-            region: line("region", region, 100)?,
-            postal_code: line("postalCode", postal_code, 20)?,
-            country: line("country", country, 100)?,
-        })
-    }
-
-    /// Where an order goes.
-    pub fn of(order: &order::Model) -> Self {
-        Self {
-            name: order.ship_to_name.clone(),
-            street: order.ship_to_street.clone(),
-            city: order.ship_to_city.clone(),
-            region: order.ship_to_region.clone(),
-            postal_code: order.ship_to_postal_code.clone(),
-            country: order.ship_to_country.clone(),
-        }
-    }
-
-    fn at(address: &address::Model) -> Self {
-        Self {
-            name: address.recipient.clone(),
-            street: address.street.clone(),
-            city: address.city.clone(),
-            region: address.region.clone(),
-            postal_code: address.postal_code.clone(),
-            country: address.country.clone(),
-        }
-    }
-
-    fn write(self, row: &mut order::ActiveModel) {
-        let Self {
-            name,
-            street,
-            city,
-            region,
-            postal_code,
-            country,
-        } = self;
-        row.ship_to_name = Set(name);
-        row.ship_to_street = Set(street);
-        row.ship_to_city = Set(city);
-        row.ship_to_region = Set(region);
-        row.ship_to_postal_code = Set(postal_code);
-        row.ship_to_country = Set(country);
-    }
-}
-
-/// How a caller says where goods go.
-#[derive(Clone, Debug)]
-pub enum Destination {
-    /// To an address of the client; it is copied.
-    Address(AddressId),
-    /// To this place.
-    Given(ShipTo),
-}
 
 /// An order to be.
 #[derive(Clone, Debug)]
@@ -165,43 +81,6 @@ pub struct OrderPatch {
     pub freight: Option<(i64, CurrencyCode)>,
     /// All lines; those it has are dropped.
     pub lines: Option<Vec<NewLine>>,
-}
-
-/// The number of an order, made of its id alone, so that a phone without a connection can print it: the last
-/// 50 bits of the UUID, which are random in versions 4 and 7, as ten digits of Crockford's base 32
-/// (<https://www.crockford.com/base32.html>), five, a hyphen and five.
-pub fn number(id: OrderId) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let bits = id.uuid().as_u128();
-    let mut number = String::with_capacity(11);
-    for at in (0..10_u32).rev() {
-        let digit = usize::try_from((bits >> (at * 5)) & 31).unwrap_or_default();
-        number.push(DIGITS.get(digit).copied().map_or('0', char::from));
-        if at == 5 {
-            number.push('-');
-        }
-    }
-    number
-}
-
-/// The start of an order number as it is kept, from what a person typed: any case, with or without the
-/// hyphen, `O` for `0`, `I` and `L` for `1`. Nothing when no number starts like that.
-pub fn number_start(typed: &str) -> Option<String> {
-    let mut start = String::with_capacity(11);
-    for letter in typed.chars().filter(|c| !matches!(c, '-' | ' ')) {
-        let digit = match letter.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            'U' => return None,
-            digit if digit.is_ascii_alphanumeric() => digit,
-            _ => return None,
-        };
-        if start.len() == 5 {
-            start.push('-');
-        }
-        start.push(digit);
-    }
-    (1..=11).contains(&start.len()).then_some(start)
 }
 
 /// Why an order waits, or waited, for approval.
@@ -258,10 +137,10 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
     if let Some(id) = id
         && let Some(existing) = tx.select::<order::Entity>().id(id).find().await?
     {
-        return match asked.is_that_of(tx, &client, &existing).await? {
-            true => Ok(existing),
-            false => Err(taken()),
-        };
+        if asked.is_that_of(tx, &client, &existing).await? {
+            return Ok(existing);
+        }
+        return Err(taken());
     }
     clients::require_active(&client)?;
     check_external_id(tx, asked.external_id.as_deref()).await?;
@@ -646,162 +525,4 @@ async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
         .field("externalId"));
     }
     Ok(())
-}
-
-/// Where goods go, and since when that address is as it is.
-struct Target {
-    ship_to: ShipTo,
-    changed_at: Option<chrono::DateTime<chrono::Utc>>,
-}
-
-async fn destination(
-    tx: &Tx,
-    client: &LockedClient,
-    destination: Option<Destination>,
-) -> Result<Option<Target>> {
-    match destination {
-        None => Ok(None),
-        Some(Destination::Given(ship_to)) => {
-            let ship_to = ship_to.parse().map_err(|error| error.under("shipTo"))?;
-            Ok(Some(Target {
-                ship_to,
-                changed_at: None,
-            }))
-        }
-        Some(Destination::Address(id)) => {
-            let address = tx
-                .select::<address::Entity>()
-                .id(id)
-                .filter(address::Column::ClientId.eq(client.id))
-                .get()
-                .await
-                .map_err(|error| error.field("addressId"))?;
-            Ok(Some(Target {
-                ship_to: ShipTo::at(&address),
-                changed_at: Some(address.updated_at),
-            }))
-        }
-    }
-}
-
-async fn primary_shipping_address(tx: &Tx, client: &LockedClient) -> Result<Option<ShipTo>> {
-    let address = tx
-        .select::<address::Entity>()
-        .filter(address::Column::ClientId.eq(client.id))
-        .filter(address::Column::Kind.eq(AddressKind::Shipping))
-        .filter(address::Column::IsPrimary.eq(true))
-        .filter(address::Column::ArchivedAt.is_null())
-        .find()
-        .await?;
-    Ok(address.map(|address| ShipTo::at(&address)))
-}
-
-/// What a caller asked an order to be, to tell a repeated create from another one with the same id. What
-/// was left to the service (the day, list prices, the tier's discount) may have changed since, and is not
-/// compared.
-struct Content {
-    external_id: Option<String>,
-    placed_on: Option<NaiveDate>,
-    required_on: Option<NaiveDate>,
-    ship_to: Option<Target>,
-    note: Option<String>,
-    discount_bp: i32,
-    freight_minor: i64,
-    lines: Vec<NewLine>,
-    submit: bool,
-}
-
-impl Content {
-    async fn is_that_of(
-        &self,
-        tx: &Tx,
-        client: &LockedClient,
-        order: &order::Model,
-    ) -> Result<bool> {
-        let Self {
-            external_id,
-            placed_on,
-            required_on,
-            ship_to,
-            note,
-            discount_bp,
-            freight_minor,
-            lines,
-            submit,
-        } = self;
-        let is_same_place = match ship_to {
-            None => true,
-            Some(target) => {
-                target.ship_to == ShipTo::of(order)
-                    || target.changed_at.is_some_and(|at| at > order.created_at)
-            }
-        };
-        let is_same_head = order.client_id == client.id
-            && order.external_id == *external_id
-            && placed_on.is_none_or(|day| day == order.placed_on)
-            && order.required_on == *required_on
-            && is_same_place
-            && order.note == *note
-            && order.discount_bp == *discount_bp
-            && order.freight_minor == *freight_minor
-            && order.reorder_of_id.is_none()
-            && (!submit || order.submitted_at.is_some());
-        if !is_same_head {
-            return Ok(false);
-        }
-        let present = lines::of(tx, order).await?;
-        Ok(present.len() == lines.len()
-            && present.iter().zip(lines).all(|(row, line)| {
-                row.product_id == line.product_id
-                    && row.quantity == line.quantity
-                    && line
-                        .unit_price
-                        .is_none_or(|(minor, _)| minor == row.unit_price_minor)
-                    && line.discount_bp.is_none_or(|bp| bp == row.discount_bp)
-            }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_number_is_the_last_fifty_bits_of_the_id() {
-        let id = |text: &str| OrderId(text.parse().unwrap());
-        assert_eq!(
-            number(id("0192f4c0-7c3e-7d54-9b43-000000000000")),
-            "R0000-00000"
-        );
-        assert_eq!(
-            number(id("0192f4c0-7c3e-7d54-9b40-0000000003ff")),
-            "00000-000ZZ"
-        );
-        assert_eq!(
-            number(id("ffffffff-ffff-ffff-ffff-ffffffffffff")),
-            "ZZZZZ-ZZZZZ"
-        );
-    }
-
-    #[test]
-    fn a_typed_number_is_read_as_people_write_it() {
-        assert_eq!(number_start("r0o0l-i").as_deref(), Some("R0001-1"));
-        assert_eq!(number_start("r000000000").as_deref(), Some("R0000-00000"));
-        assert_eq!(number_start("abc").as_deref(), Some("ABC"));
-        for bad in ["", "u", "a%", "_", "012345678901", "é"] {
-            assert_eq!(number_start(bad), None, "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_number_is_found_by_each_of_its_starts(bits in any::<u128>(), length in 1..=11_usize) {
-            let number = number(OrderId(uuid::Uuid::from_u128(bits)));
-            prop_assert_eq!(number.len(), 11);
-            let start = number_start(&number.to_lowercase()[..length]).unwrap();
-            prop_assert!(number.starts_with(&start));
-        }
-    }
 }

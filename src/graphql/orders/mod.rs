@@ -12,7 +12,7 @@ pub use parts::{OrderEvent, OrderLine, OrderReturn, OrderReturnLine};
 use async_graphql::{Context, Object, SimpleObject};
 use entity::{
     ApprovalReason, OrderId, OrderStatus, client, order, order_event, order_line, order_return,
-    payment,
+    payment, user,
 };
 
 use super::clients::Client;
@@ -20,6 +20,7 @@ use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
 use super::payments::Payment;
 use super::scalars::{Currency, Date, DateTime, Money, int};
+use super::users::User;
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::money::CurrencyCode;
 use crate::domain::orders::{self, ShipTo};
@@ -88,6 +89,21 @@ impl Order {
                     .one_of::<client::Entity, _, _>(&self.0, "client", |row| Some(row.client_id))
                     .await?;
                 Ok(client.map(Client))
+            }
+            .await,
+        )
+    }
+
+    /// Who placed it; they keep the credit for it after a hand-over.
+    async fn placed_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "placed_by", |row| {
+                        Some(row.placed_by_id)
+                    })
+                    .await?;
+                Ok(user.map(User))
             }
             .await,
         )
@@ -231,6 +247,19 @@ impl Order {
     /// Why it waits for approval, or waited when it was last submitted; empty when it needed none.
     async fn approval_reasons(&self) -> Vec<ApprovalReason> {
         orders::approval_reasons(&self.0)
+    }
+
+    /// The manager who last approved or refused it.
+    async fn decided_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "decided_by", |row| row.decided_by_id)
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
     }
 
     /// When a manager last approved or refused it.
@@ -404,7 +433,9 @@ impl OrderQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which orders; all when absent.")] filter: Option<OrderFilter>,
-        #[graphql(desc = "How they are sorted.", default)] order_by: OrderOrder,
+        #[graphql(desc = "How they are sorted; latest first when absent.")] order_by: Option<
+            OrderOrder,
+        >,
         #[graphql(desc = "How many from the start, or after `after`: 0 to 100; 20 when absent.")]
         first: Option<i32>,
         #[graphql(desc = "Start after this cursor.")] after: Option<String>,
@@ -412,6 +443,7 @@ impl OrderQuery {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Order>> {
         let session = session(ctx)?;
+        let order_by = order_by.unwrap_or_default();
         let binding = binding("orders", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object};
 use entity::{
     OrderEventId, OrderEventKind, OrderLineId, OrderReturnId, OrderReturnLineId, OrderStatus,
-    order, order_event, order_line, order_return, order_return_line, product,
+    order, order_event, order_line, order_return, order_return_line, product, user,
 };
 
 use super::Order;
@@ -13,6 +13,7 @@ use crate::graphql::connection::Node;
 use crate::graphql::context::{nullable, session};
 use crate::graphql::products::Product;
 use crate::graphql::scalars::{DateTime, Money, int};
+use crate::graphql::users::User;
 
 /// The currency of a part of an order: known when it was reached through the order, else the order's.
 async fn currency<M>(
@@ -202,6 +203,19 @@ impl OrderEvent {
         self.0.to_status
     }
 
+    /// Who did it; null when the service did.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "user", |row| row.user_id)
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
+    }
+
     /// What was said: a reason, a carrier and its tracking number, an amount.
     async fn note(&self) -> Option<&str> {
         self.0.note.as_deref()
@@ -303,6 +317,21 @@ impl OrderReturn {
                 currency: currency.clone(),
             })
             .collect())
+    }
+
+    /// Who took them back.
+    async fn created_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.row, "created_by", |row| {
+                        Some(row.created_by_id)
+                    })
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
     }
 
     /// When they came back.

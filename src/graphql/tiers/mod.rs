@@ -5,7 +5,7 @@ mod write;
 use async_graphql::{Context, Object, SimpleObject};
 use entity::{
     AssignmentKind, TierAssignmentId, TierId, TierSchemeId, client, tier, tier_assignment,
-    tier_scheme,
+    tier_scheme, user,
 };
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{Condition, Expr, Order};
@@ -16,6 +16,7 @@ use super::clients::{self, Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
 use super::scalars::{DateTime, Money, TotalCount, int};
+use super::users::User;
 use crate::db::{
     Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, tier_holds,
 };
@@ -193,6 +194,10 @@ impl Tier {
     }
 
     /// Those of the clients you see that are in it now.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a list in GraphQL"
+    )]
     async fn clients(
         &self,
         ctx: &Context<'_>,
@@ -320,6 +325,19 @@ impl TierAssignment {
     /// Why, in the words of whoever assigned it.
     async fn reason(&self) -> &str {
         &self.0.reason
+    }
+
+    /// Who assigned it; null when the service did.
+    async fn assigned_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        nullable(
+            async {
+                let user = session(ctx)?
+                    .one_of::<user::Entity, _, _>(&self.0, "assignedBy", |row| row.assigned_by_id)
+                    .await?;
+                Ok(user.map(User))
+            }
+            .await,
+        )
     }
 
     /// From when it held.

@@ -17,9 +17,10 @@ const LAYERS: &[&[&str]] = &[
     &["auth"],
     &["db"],
     &["domain"],
-    &["graphql", "sync", "jobs"],
+    &["graphql", "sync", "jobs", "import", "demo"],
     &["http"],
     &["app"],
+    &["cli"],
 ];
 
 /// Uses of a higher layer that are meant: (file, module it uses).
@@ -67,6 +68,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     // The door itself.
     ("src/db/connect.rs", ""),
     ("src/domain/sign_in.rs", "sign-in and refresh"),
+    ("src/import/mod.rs", "import"),
     (
         "src/domain/users.rs",
         "set a password from the command line",
@@ -75,6 +77,11 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/stats.rs",
         "statistics go stale by the passing of time",
     ),
+    ("src/import/mod.rs", "import"),
+    ("src/demo/mod.rs", "demo"),
+    ("src/cli/demo.rs", "demo"),
+    ("src/cli/user.rs", "the command line keeps users"),
+    ("src/cli/user.rs", "the command line issues a token"),
 ];
 
 /// What must not be left in what ships.
@@ -87,7 +94,8 @@ const MAX_LINES: usize = 700;
 const LONG_FILES: &[(&str, usize)] = &[
     ("src/auth/keys.rs", 740),
     ("src/auth/refresh.rs", 720),
-    ("src/graphql/clients.rs", 1_100),
+    ("src/domain/orders/mod.rs", 810),
+    ("src/graphql/users.rs", 780),
     ("tests/api/edge.rs", 1_110),
 ];
 

@@ -17,7 +17,6 @@ const IDS: &[(&str, &str)] = &[
     ("Query.address.id", "address"),
     ("Query.note.id", "note"),
     ("Query.order.id", "order"),
-    ("Query.payment.id", "payment"),
     ("Query.product.id", "product"),
     ("Query.category.id", "category"),
     ("Query.tier.id", "tier"),
@@ -156,7 +155,9 @@ impl Crawler<'_> {
         let rest = self.args(&place.ty, field, 50, Some("Client"));
         let rest = rest.trim_start_matches('(').trim_end_matches(')');
         for other in rest.split(", ").filter(|other| !other.is_empty()) {
-            if !other.starts_with(&format!("{name}:")) {
+            // One or the other, never both.
+            let is_rival = name == "fromUserId" && other.starts_with("clientIds:");
+            if !other.starts_with(&format!("{name}:")) && !is_rival {
                 args.push(other.to_owned());
             }
         }

@@ -127,11 +127,9 @@ impl World {
     }
 
     /// Sends a mutation that must succeed.
-    pub async fn write(&self, viewer: &Person, mutation: &str, input: &Value) -> Value {
-        let ty = mutation[..1].to_uppercase() + &mutation[1..];
-        let query = format!(
-            "mutation($input: {ty}Input!) {{ {mutation}(input: $input) {{ __typename }} }}"
-        );
+    pub async fn write(&self, viewer: &Person, mutation: &str, ty: &str, input: &Value) -> Value {
+        let query =
+            format!("mutation($input: {ty}!) {{ {mutation}(input: $input) {{ __typename }} }}");
         let answer = self
             .app
             .gql(&viewer.token, &query, json!({ "input": input }))
@@ -348,7 +346,7 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
                 "clientId": fresh.id, "tierId": public.lower_tier.to_string(),
                 "expiresAt": world.day(20), "reason": "a promise"
             });
-            world.write(left, "clientTierOverride", &input).await;
+            world.write(left, "clientTierOverride", "ClientTierOverrideInput", &input).await;
             cast.manager(json!({
                 "clientId": fresh.id, "schemeId": public.scheme.to_string(), "reason": "over"
             }))

@@ -12,6 +12,9 @@ use crate::support::{Answer, Person};
 /// What required arguments that are no ids are given.
 const REQUIRED: &[(&str, &str)] = &[];
 
+/// Arguments that are given though they may be left out.
+pub const GIVEN: &[&str] = &["Query.handoverPreview.clientIds"];
+
 /// Object types whose name is not that of the kind of their ids.
 const KINDS: &[(&str, &str)] = &[("ProductCategory", "category"), ("Handover", "handover")];
 
@@ -52,6 +55,9 @@ impl Part {
         for leaf in &self.leaves {
             out.push_str(leaf);
             out.push(' ');
+        }
+        if self.leaves.is_empty() && self.below.is_empty() {
+            out.push_str("__typename");
         }
         for part in &self.below {
             part.text(out);
@@ -196,12 +202,12 @@ impl Crawler<'_> {
                 if filter.inputs.iter().any(|input| input.name == "archived") {
                     args.push("filter: { archived: INCLUDE }".to_owned());
                 }
-            } else if !arg.is_optional {
+            } else if !arg.is_optional || GIVEN.contains(&key.as_str()) {
                 let value = if arg.ty.name == "ID" {
-                    let kind = on.map_or_else(
-                        || super::arguments::kind(&key).to_owned(),
-                        |on| self.kind(on),
-                    );
+                    let kind = match (super::arguments::kind(&key), on) {
+                        ("*", Some(on)) => self.kind(on),
+                        (kind, _) => kind.to_owned(),
+                    };
                     let id = self.id(&kind);
                     if arg.ty.is_list {
                         format!("[\"{id}\"]")

@@ -8,6 +8,7 @@ mod dump;
 mod more_cases;
 mod mutations;
 mod oracle;
+mod random;
 mod schema;
 mod seed;
 mod world;

@@ -120,7 +120,9 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         "userReactivate" => {
             let person = world.fresh_person("Back").await;
             let input = json!({ "id": person.id(), "version": 1 });
-            world.write(&team.admin, "userDeactivate", &input).await;
+            world
+                .write(&team.admin, "userDeactivate", "UserVersionInput", &input)
+                .await;
             cast.admin(json!({ "id": person.id(), "version": 2 }))
         }
         "userSetPassword" => {
@@ -138,7 +140,14 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         "passwordChange" => {
             let person = world.fresh_person("Careful").await;
             let input = json!({ "id": person.id(), "password": "a long and winding road" });
-            world.write(&team.admin, "userSetPassword", &input).await;
+            world
+                .write(
+                    &team.admin,
+                    "userSetPassword",
+                    "UserSetPasswordInput",
+                    &input,
+                )
+                .await;
             let person = world.app.sign_in(person.id, "Careful").await;
             cast.by(
                 &person,

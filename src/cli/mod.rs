@@ -1,0 +1,174 @@
+//! The command line: reads flags and settings, runs one command, and says how it went. What a command does
+//! is the work of the layers below; here it is only put into words.
+
+mod demo;
+mod import;
+mod migrate;
+mod opening;
+mod schema;
+mod serve;
+mod user;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Flags};
+use crate::error::{Code, Error, Result};
+
+/// The client book of a field sales team, served as GraphQL: each rep sees exactly their own clients.
+#[derive(Debug, Parser)]
+#[command(name = "clientele", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API until SIGTERM or SIGINT
+    Serve(serve::Serve),
+    /// Make a database with a believable sales team, and serve it on this machine
+    Demo(demo::Demo),
+    /// Import reps, products, clients, contacts and orders from CSV files
+    ///
+    /// Reads reps.csv, products.csv, clients.csv, contacts.csv, orders.csv and order_lines.csv, those of them
+    /// that are in DIR. Rows are found again by their external_id, so the same files can be imported again.
+    /// Ends with 0 when every row went in, with 2 when some were refused, with 1 when nothing could be done.
+    Import(import::Import),
+    /// Print the GraphQL schema (SDL)
+    Schema,
+    /// Bring the tables of the database up to date
+    Migrate(migrate::Migrate),
+    /// Keep users: add, list, set passwords, move, deactivate, issue tokens
+    #[command(subcommand)]
+    User(user::User),
+}
+
+/// How a command ended that did run.
+enum Outcome {
+    /// All of it was done.
+    Done,
+    /// Some of what was asked for was refused, as has been said.
+    Partly,
+}
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { flags, command } = Cli::parse();
+    match run(&flags, command) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Partly) => ExitCode::from(2),
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: &Flags, command: Command) -> Result<Outcome> {
+    let config = Config::load(flags)?;
+    log_to_stderr(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run(&config).await?,
+            Command::Demo(demo) => demo.run(config).await?,
+            Command::Import(import) => return import.run(&config).await,
+            Command::Schema => schema::run()?,
+            Command::Migrate(migrate) => migrate.run(&config).await?,
+            Command::User(user) => user.run(&config).await?,
+        }
+        Ok(Outcome::Done)
+    })
+}
+
+/// Says on standard error what went wrong, with the causes: whoever runs the program may see them.
+fn complain(error: &Error) {
+    let mut text = format!("error: {}", error.message());
+    let mut cause: Option<&dyn std::error::Error> = match error.source() {
+        Some(source) => Some(source),
+        None => None,
+    };
+    while let Some(source) = cause {
+        text.push_str("\n  because: ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    // Nobody is left to hear that standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints a line on standard output. That nobody reads it any more (`| head`) is no error.
+fn say(text: impl std::fmt::Display) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(
+            Code::Unavailable,
+            format!("standard output cannot be written: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn log_to_stderr(config: &Config) -> Result<()> {
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt;
+
+    let directives = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|directives| !directives.trim().is_empty());
+    let filter = match directives {
+        Some(directives) => EnvFilter::try_new(&directives).map_err(|error| {
+            Error::new(
+                Code::BadUserInput,
+                format!("RUST_LOG is not understood: {error}"),
+            )
+        })?,
+        None => EnvFilter::new(config.log_level.as_str()),
+    };
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    // Fails only when a subscriber is set already, which then goes on.
+    let _ = match config.log_format {
+        crate::config::LogFormat::Text => lines.try_init(),
+        crate::config::LogFormat::Json => lines.json().try_init(),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_setting_with_its_variable_and_default() {
+        let help = Cli::command().render_long_help().to_string();
+        for text in [
+            "Address and port to listen on",
+            "CLIENTELE_LISTEN",
+            "127.0.0.1:8080",
+            "CLIENTELE_DATABASE_URL",
+            "sqlite://clientele.sqlite",
+            "CLIENTELE_SECRET",
+            "CLIENTELE_CONFIG",
+        ] {
+            assert!(help.contains(text), "{text} is missing in:\n{help}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Opening what commands work on: the keys and the database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::auth::keys::Keyring;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Database, DatabaseConfig};
+use crate::error::{Code, Error, Result};
+
+/// What the key of page cursors is derived for.
+const CURSORS: &str = "page-cursors";
+
+/// The keys of the service: from the secret in the environment, else from the file in the data directory,
+/// which is made when absent.
+pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>> {
+    let keyring = match &config.secret {
+        Some(secret) => Keyring::from_secret_text(secret.reveal()),
+        None => {
+            make_private(&config.data_dir)?;
+            Keyring::open_or_create(&config.data_dir)
+        }
+    };
+    keyring
+        .map(Arc::new)
+        .map_err(|error| Error::new(Code::BadUserInput, format!("no secret: {error}")))
+}
+
+/// Makes a directory that nobody else can look into, unless it is there.
+fn make_private(directory: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| {
+        Error::new(
+            Code::BadUserInput,
+            format!("{} cannot be made: {error}", directory.display()),
+        )
+    })
+}
+
+/// The database, as it is.
+pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Database> {
+    let settings = DatabaseConfig {
+        max_connections: config.max_connections.get(),
+        ..DatabaseConfig::new(&config.database_url, keyring.derive(CURSORS))
+    };
+    Database::connect(&settings, Clock::default()).await
+}
+
+/// The database for a command that ends: it signs nothing, so that no secret is needed. Its tables must be up
+/// to date.
+pub(super) async fn migrated_database(config: &Config) -> Result<Database> {
+    let database = unsigned_database(config).await?;
+    require_migrated(&database).await?;
+    Ok(database)
+}
+
+/// The database for a command that hands out no page cursors.
+pub(super) async fn unsigned_database(config: &Config) -> Result<Database> {
+    let key = crate::auth::random_bytes()?;
+    let settings = DatabaseConfig {
+        max_connections: config.max_connections.get(),
+        ..DatabaseConfig::new(&config.database_url, key)
+    };
+    Database::connect(&settings, Clock::default()).await
+}
+
+/// The database as [`unsigned_database`], or nothing when it was never made: looking must not make it.
+pub(super) async fn existing_database(config: &Config) -> Result<Option<Database>> {
+    let file = config.database_url.strip_prefix("sqlite:");
+    if let Some(file) = file {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let file = file.split('?').next().unwrap_or_default();
+        if !Path::new(file).exists() {
+            return Ok(None);
+        }
+    }
+    let database = unsigned_database(config).await?;
+    let is_empty = !database.is_begun().await?;
+    Ok((!is_empty).then_some(database))
+}
+
+/// Refuses a database whose tables are not those of this program.
+pub(super) async fn require_migrated(database: &Database) -> Result<()> {
+    let pending = database.pending_migrations().await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::BadUserInput,
+        format!(
+            "the tables are not up to date ({} steps are missing); run `clientele migrate`",
+            pending.len()
+        ),
+    ))
+}

@@ -1,0 +1,129 @@
+//! `clientele serve`: the service until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::opening;
+use crate::app::{App, Options};
+use crate::auth::keys::Keyring;
+use crate::config::Config;
+use crate::db::Database;
+use crate::error::{Code, Error, Result};
+use crate::http::{self, Drained, Explorer, Server};
+use crate::jobs;
+
+/// How often to look for facts that went stale by the passing of time.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Do not bring the tables up to date first; refuse to start when they are not
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self, config: &Config) -> Result<()> {
+        let server = bind(config).await?;
+        let keyring = opening::keyring(config)?;
+        let database = opening::database(config, &keyring).await?;
+        if self.no_migrate {
+            opening::require_migrated(&database).await?;
+        } else {
+            database.migrate().await?;
+        }
+        let explorer = config.public_explorer.then(Explorer::default);
+        tracing::info!(
+            address = %server.address(),
+            database = database.kind(),
+            version = env!("CARGO_PKG_VERSION"),
+            "serving"
+        );
+        serve(config, database, &keyring, explorer, server).await
+    }
+}
+
+/// Takes the address, so that what is wrong with it shows before anything else happens.
+pub(super) async fn bind(config: &Config) -> Result<Server> {
+    let address = config.listen;
+    Server::bind(address, http::server::Options::default())
+        .await
+        .map_err(|error| {
+            let message = match error.kind() {
+                std::io::ErrorKind::AddrInUse => format!(
+                    "{address} is taken by another program; stop it, or choose another address \
+                     with --listen"
+                ),
+                _ => format!("cannot listen on {address}: {error}"),
+            };
+            Error::new(Code::Unavailable, message)
+        })
+}
+
+/// Puts the service together and serves until SIGTERM or SIGINT; requests in flight may finish.
+pub(super) async fn serve(
+    config: &Config,
+    database: Database,
+    keyring: &Arc<Keyring>,
+    explorer: Option<Explorer>,
+    server: Server,
+) -> Result<()> {
+    let options = Options {
+        endpoint: http::Options {
+            debug_headers: config.debug_headers,
+            ..http::Options::default()
+        },
+        explorer,
+        trust_proxy: config.trusted_proxy,
+    };
+    let router = App::new(database.clone(), keyring, options)?.router();
+    let (stop, stopped) = watch::channel(false);
+    let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
+    let told = stop_signal()?;
+    let drained = server.serve(router, told).await;
+    // The receiver lives as long as the job; a job that is gone needs no telling.
+    let _ = stop.send(true);
+    if sweeping.await.is_err() {
+        tracing::warn!("the statistics job ended in a panic");
+    }
+    match drained {
+        Drained::Completely => tracing::info!("stopped; every request was answered"),
+        Drained::Cut(connections) => {
+            tracing::warn!(
+                connections,
+                "stopped; connections that took too long were cut"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight may finish");
+    })
+}
+
+/// Completes when the program is told to stop.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    Ok(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("stopping: requests in flight may finish");
+    })
+}

@@ -1,0 +1,452 @@
+//! The settings of the program: flags, then environment, then a TOML file, then defaults. One list of knobs
+//! says them all. Knows nothing of what they switch.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::error::{Code, Error, Result};
+
+/// The file that is read when no other is named and it is there.
+const DEFAULT_FILE: &str = "clientele.toml";
+
+/// Names the file of settings.
+const FILE_VARIABLE: &str = "CLIENTELE_CONFIG";
+
+/// Holds the secret. A flag would show it to everybody on the machine, a file would be copied about.
+const SECRET_VARIABLE: &str = "CLIENTELE_SECRET";
+
+/// The name that many hosts give to the address of the database.
+const DATABASE_URL_VARIABLE: &str = "DATABASE_URL";
+
+/// Declares the knobs: a flag, a variable and a key in the file for each, all of one name.
+macro_rules! knobs {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $type:ty, $variable:literal, $placeholder:literal,
+        default $default_text:literal $default:expr;
+    )+) => {
+        /// The flags that set knobs, good for every command.
+        #[derive(Clone, Debug, Default, clap::Args)]
+        #[command(next_help_heading = "Settings (flag, else environment, else file)")]
+        pub struct Flags {
+            /// The file of settings, in TOML; its keys are the names of the flags below with `_` for `-`
+            /// [env: CLIENTELE_CONFIG] [default: clientele.toml, if there is one]
+            #[arg(long, global = true, value_name = "FILE")]
+            pub config: Option<PathBuf>,
+            $(
+                $(#[doc = $doc])+
+                #[arg(
+                    long,
+                    help = concat!($($doc,)+ " [env: ", $variable, "] [default: ", $default_text, "]"),
+                    global = true,
+                    value_name = $placeholder,
+                    value_parser = parse::<$type>,
+                    num_args = if <$type as Knob>::IS_SWITCH { 0..=1 } else { 1..=1 },
+                    require_equals = <$type as Knob>::IS_SWITCH,
+                    default_missing_value = "true"
+                )]
+                pub $name: Option<$type>,
+            )+
+        }
+
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            $($name: Option<$type>,)+
+        }
+
+        /// The settings, complete.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $name: $type,)+
+            /// The secret that keys are made from. Absent: the one in `secret.key` of the data directory.
+            pub secret: Option<Secret>,
+        }
+
+        impl Config {
+            fn assemble(flags: &Flags, environment: &Environment<'_>, file: File) -> Result<Self> {
+                Ok(Self {
+                    $($name: match &flags.$name {
+                        Some(value) => value.clone(),
+                        None => match variable(environment, $variable)? {
+                            Some(value) => value,
+                            None => file.$name.unwrap_or_else(|| $default),
+                        },
+                    },)+
+                    secret: text_of(environment, SECRET_VARIABLE)?.map(Secret),
+                })
+            }
+        }
+    };
+}
+
+knobs! {
+    /// Address of the database: sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME; the variable
+    /// DATABASE_URL is read too
+    database_url: String, "CLIENTELE_DATABASE_URL", "URL",
+    default "sqlite://clientele.sqlite" String::from("sqlite://clientele.sqlite");
+
+    /// Directory of what the service keeps beside the database, such as the file secret.key that is made
+    /// when CLIENTELE_SECRET is not set
+    data_dir: PathBuf, "CLIENTELE_DATA_DIR", "DIR",
+    default "./data" PathBuf::from("./data");
+
+    /// Address and port to listen on
+    listen: SocketAddr, "CLIENTELE_LISTEN", "ADDRESS",
+    default "127.0.0.1:8080" SocketAddr::from(([127, 0, 0, 1], 8080));
+
+    /// Whether / shows the GraphQL explorer to everybody who can reach the service
+    public_explorer: bool, "CLIENTELE_PUBLIC_EXPLORER", "BOOL",
+    default "false" false;
+
+    /// Connections to the database at the same time, 1 or more
+    max_connections: MaxConnections, "CLIENTELE_MAX_CONNECTIONS", "COUNT",
+    default "4 per core" MaxConnections::default();
+
+    /// How log lines look: text or json
+    log_format: LogFormat, "CLIENTELE_LOG_FORMAT", "FORMAT",
+    default "text" LogFormat::Text;
+
+    /// What is logged: error, warn, info, debug or trace, also per module as in
+    /// info,clientele::http=debug; the variable RUST_LOG goes before it
+    log_level: LogLevel, "CLIENTELE_LOG_LEVEL", "LEVEL",
+    default "info,sea_orm_migration=warn" LogLevel::default();
+
+    /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it
+    trusted_proxy: bool, "CLIENTELE_TRUSTED_PROXY", "BOOL",
+    default "false" false;
+
+    /// Whether answers carry headers for developers, such as the number of SQL statements
+    debug_headers: bool, "CLIENTELE_DEBUG_HEADERS", "BOOL",
+    default "false" false;
+}
+
+/// Reads a variable of the environment.
+type Environment<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
+
+impl Config {
+    /// The settings of this process.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` naming the variable or the key that is wrong, or the file that cannot be read.
+    pub fn load(flags: &Flags) -> Result<Self> {
+        Self::load_from(flags, &|name| std::env::var_os(name))
+    }
+
+    fn load_from(flags: &Flags, environment: &Environment<'_>) -> Result<Self> {
+        let named = match &flags.config {
+            Some(file) => Some(file.clone()),
+            None => environment(FILE_VARIABLE)
+                .filter(|name| !name.is_empty())
+                .map(PathBuf::from),
+        };
+        let file = match named {
+            Some(path) => read_file(&path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        let environment = |name: &str| {
+            let value = environment(name).filter(|value| !value.is_empty());
+            match value {
+                None if name == "CLIENTELE_DATABASE_URL" => {
+                    environment(DATABASE_URL_VARIABLE).filter(|value| !value.is_empty())
+                }
+                value => value,
+            }
+        };
+        Self::assemble(flags, &environment, file)
+    }
+}
+
+fn read_file(path: &Path) -> Result<File> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::new(
+            Code::BadUserInput,
+            format!("the settings in {name} cannot be read: {error}"),
+        )
+    })?;
+    parse_file(&text).map_err(|error| {
+        Error::new(
+            Code::BadUserInput,
+            format!("the settings in {name} are wrong: {}", error.message()),
+        )
+    })
+}
+
+fn parse_file(text: &str) -> Result<File> {
+    toml::from_str(text)
+        .map_err(|error| Error::new(Code::BadUserInput, error.to_string().trim_end().to_owned()))
+}
+
+fn text_of(environment: &Environment<'_>, name: &str) -> Result<Option<String>> {
+    environment(name)
+        .map(|value| {
+            value
+                .into_string()
+                .map_err(|_| Error::new(Code::BadUserInput, format!("{name} is not readable text")))
+        })
+        .transpose()
+}
+
+fn variable<T: Knob>(environment: &Environment<'_>, name: &str) -> Result<Option<T>> {
+    text_of(environment, name)?
+        .map(|text| {
+            parse(&text).map_err(|error| Error::new(Code::BadUserInput, format!("{name}: {error}")))
+        })
+        .transpose()
+}
+
+fn parse<T: Knob>(text: &str) -> Result<T, String> {
+    T::read(text.trim())
+}
+
+/// What a knob may be set to.
+trait Knob: Sized {
+    /// Whether its flag may stand alone, for `true`.
+    const IS_SWITCH: bool = false;
+
+    /// Reads it from text.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl Knob for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Knob for PathBuf {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(Self::from(text))
+    }
+}
+
+impl Knob for SocketAddr {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| "expected an address with a port, as in 127.0.0.1:8080".to_owned())
+    }
+}
+
+impl Knob for bool {
+    const IS_SWITCH: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Ok(true),
+            "false" | "off" | "no" | "0" => Ok(false),
+            _ => Err("expected true or false".to_owned()),
+        }
+    }
+}
+
+/// How many connections to the database there may be at the same time: 1 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct MaxConnections(u32);
+
+impl MaxConnections {
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for MaxConnections {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self(u32::try_from(cores.saturating_mul(4)).unwrap_or(8))
+    }
+}
+
+impl TryFrom<u32> for MaxConnections {
+    type Error = String;
+
+    fn try_from(count: u32) -> Result<Self, String> {
+        if count == 0 {
+            return Err("expected a number of 1 or more".to_owned());
+        }
+        Ok(Self(count))
+    }
+}
+
+impl Knob for MaxConnections {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse::<u32>()
+            .map_err(|_| "expected a number of 1 or more".to_owned())
+            .and_then(Self::try_from)
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, for machines.
+    Json,
+}
+
+impl Knob for LogFormat {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected text or json".to_owned()),
+        }
+    }
+}
+
+/// Which events are logged, in the directives of `tracing`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LogLevel(String);
+
+impl LogLevel {
+    /// The directives.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LogLevel {
+    fn default() -> Self {
+        Self("info,sea_orm_migration=warn".to_owned())
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match tracing_subscriber::EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(error) => Err(format!(
+                "expected error, warn, info, debug or trace, or directives per module ({error})"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for LogLevel {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl Knob for LogLevel {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A secret; it does not show itself.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret, to make keys of.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(...)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use super::*;
+
+    fn load(flags: &Flags, environment: &[(&str, &str)], file: &str) -> Result<Config> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("settings.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags = Flags {
+            config: Some(path),
+            ..flags.clone()
+        };
+        Config::load_from(&flags, &|name| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+        let file = "listen = \"127.0.0.1:3\"\nmax_connections = 7";
+        let environment = [("CLIENTELE_LISTEN", "127.0.0.1:2")];
+        let flags = Flags {
+            listen: Some("127.0.0.1:1".parse().unwrap()),
+            ..Flags::default()
+        };
+        let config = load(&flags, &environment, file).unwrap();
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.max_connections.get(), 7);
+        let flags = Flags::default();
+        assert_eq!(load(&flags, &environment, file).unwrap().listen.port(), 2);
+        assert_eq!(load(&flags, &[], file).unwrap().listen.port(), 3);
+        assert_eq!(load(&flags, &[], "").unwrap().listen.port(), 8080);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = load(&Flags::default(), &[], "lisen = \"127.0.0.1:1\"").unwrap_err();
+        assert!(error.message().contains("lisen"), "{}", error.message());
+        assert!(error.message().contains("settings.toml"));
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        for (name, value) in [
+            ("CLIENTELE_LISTEN", "here"),
+            ("CLIENTELE_MAX_CONNECTIONS", "0"),
+            ("CLIENTELE_PUBLIC_EXPLORER", "perhaps"),
+            ("CLIENTELE_LOG_FORMAT", "xml"),
+            ("CLIENTELE_LOG_LEVEL", "a=b=c"),
+        ] {
+            let error = load(&Flags::default(), &[(name, value)], "").unwrap_err();
+            assert!(error.message().contains(name), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn the_database_has_two_variables_and_ours_goes_first() {
+        let usual = ("DATABASE_URL", "postgres://usual/a");
+        let ours = ("CLIENTELE_DATABASE_URL", "postgres://ours/a");
+        let flags = Flags::default();
+        let config = load(&flags, &[usual], "").unwrap();
+        assert_eq!(config.database_url, "postgres://usual/a");
+        let config = load(&flags, &[usual, ours], "").unwrap();
+        assert_eq!(config.database_url, "postgres://ours/a");
+    }
+
+    #[test]
+    fn the_secret_comes_from_the_environment_only_and_does_not_show() {
+        let flags = Flags::default();
+        let config = load(&flags, &[("CLIENTELE_SECRET", "hush")], "").unwrap();
+        assert_eq!(config.secret.as_ref().unwrap().reveal(), "hush");
+        assert!(!format!("{config:?}").contains("hush"));
+        assert!(load(&flags, &[], "secret = \"hush\"").is_err());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_absent() {
+        let config = load(&Flags::default(), &[("CLIENTELE_LISTEN", "")], "").unwrap();
+        assert_eq!(config.listen.port(), 8080);
+    }
+}
