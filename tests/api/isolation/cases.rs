@@ -214,7 +214,7 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
             let parent = world.fresh(ann).await;
             cast.making(json!({
                 "id": cast.new_id("client"), "kind": "ORGANIZATION", "name": "New", "currency": "EUR",
-                "ownerId": ann.id(), "profile": { "parentId": parent.id, "tags": ["new"] }
+                "ownerId": ann.id.to_string(), "profile": { "parentId": parent.id, "tags": ["new"] }
             }))
             .within_team(&["ownerId"])
         }

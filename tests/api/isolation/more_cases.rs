@@ -63,7 +63,7 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         "clientMemberAdd" => {
             let fresh = world.fresh(&team.ann).await;
             cast.making(json!({
-                "id": cast.new_id("client_member"), "clientId": fresh.id, "userId": team.cleo.id(),
+                "id": cast.new_id("client_member"), "clientId": fresh.id, "userId": team.cleo.id.to_string(),
                 "role": "SPECIALIST", "note": "helps"
             }))
         }
@@ -82,17 +82,17 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         "clientShare" => {
             let fresh = world.fresh(&team.ann).await;
             cast.own(json!({
-                "clientId": fresh.id, "userIds": [team.ben.id(), team.cleo.id()], "expiresAt": world.day(20)
+                "clientId": fresh.id, "userIds": [team.ben.id.to_string(), team.cleo.id.to_string()], "expiresAt": world.day(20)
             }))
         }
         "clientHandOver" => {
             let fresh = world.fresh(&team.ann).await;
             let some = cast.manager(json!({
-                "clientIds": [fresh.id], "toUserId": team.ben.id(), "keepFormerOwnerUntil": world.day(20)
+                "clientIds": [fresh.id], "toUserId": team.ben.id.to_string(), "keepFormerOwnerUntil": world.day(20)
             }));
             let leaver = world.fresh_person("Leaver").await;
             world.fresh(&leaver).await;
-            let all = cast.manager(json!({ "fromUserId": leaver.id(), "toUserId": team.ben.id() }));
+            let all = cast.manager(json!({ "fromUserId": leaver.id.to_string(), "toUserId": team.ben.id.to_string() }));
             return Some(vec![
                 some.within_team(&["toUserId"]),
                 all.within_team(&["fromUserId", "toUserId"]),
@@ -102,32 +102,32 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
             chosen: vec!["id"],
             ..cast.admin(json!({
                 "id": cast.new_id("user"), "email": "new@example.com", "name": "New", "role": "REP",
-                "managerId": team.left.id()
+                "managerId": team.left.id.to_string()
             }))
         },
         "userUpdate" => {
             let person = world.fresh_person("Updated").await;
-            cast.admin(json!({ "id": person.id(), "version": 1, "title": "Rep" }))
+            cast.admin(json!({ "id": person.id.to_string(), "version": 1, "title": "Rep" }))
         }
         "userMove" => {
             let person = world.fresh_person("Moved").await;
-            cast.admin(json!({ "id": person.id(), "version": 1, "managerId": team.right.id() }))
+            cast.admin(json!({ "id": person.id.to_string(), "version": 1, "managerId": team.right.id.to_string() }))
         }
         "userDeactivate" => {
             let person = world.fresh_person("Left-us").await;
-            cast.admin(json!({ "id": person.id(), "version": 1 }))
+            cast.admin(json!({ "id": person.id.to_string(), "version": 1 }))
         }
         "userReactivate" => {
             let person = world.fresh_person("Back").await;
-            let input = json!({ "id": person.id(), "version": 1 });
+            let input = json!({ "id": person.id.to_string(), "version": 1 });
             world
                 .write(&team.admin, "userDeactivate", "UserVersionInput", &input)
                 .await;
-            cast.admin(json!({ "id": person.id(), "version": 2 }))
+            cast.admin(json!({ "id": person.id.to_string(), "version": 2 }))
         }
         "userSetPassword" => {
             let person = world.fresh_person("Forgetful").await;
-            cast.admin(json!({ "id": person.id(), "password": "a long and winding road" }))
+            cast.admin(json!({ "id": person.id.to_string(), "password": "a long and winding road" }))
         }
         "viewerUpdate" => {
             let person = world.fresh_person("Traveller").await;
@@ -139,7 +139,7 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         }
         "passwordChange" => {
             let person = world.fresh_person("Careful").await;
-            let input = json!({ "id": person.id(), "password": "a long and winding road" });
+            let input = json!({ "id": person.id.to_string(), "password": "a long and winding road" });
             world
                 .write(
                     &team.admin,
@@ -167,7 +167,7 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         }
         "sessionRevokeAll" => {
             let person = world.fresh_person("Everywhere").await;
-            cast.admin(json!({ "userId": person.id() }))
+            cast.admin(json!({ "userId": person.id.to_string() }))
         }
         _ => return None,
     };

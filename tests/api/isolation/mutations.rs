@@ -170,7 +170,7 @@ async fn try_one(
             .collect();
         others.dedup();
         if attempt.within_team.contains(&path.as_str()) {
-            others.push(world.team.cleo.id());
+            others.push(world.team.cleo.id.to_string());
         }
         let mut expected = None;
         if !chosen {

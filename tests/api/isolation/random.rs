@@ -345,7 +345,7 @@ impl Company {
         };
         if self.dice.one_in(3) {
             let owner = self.someone();
-            input["ownerId"] = json!(owner.id());
+            input["ownerId"] = json!(owner.id.to_string());
         } else if self.dice.one_in(8) {
             input["ownerId"] = Value::Null;
         }
@@ -423,7 +423,7 @@ impl Company {
         let days = 1 + i64::try_from(self.dice.below(40)).unwrap();
         let end =
             (self.now() + TimeDelta::days(days)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let input = json!({ "clientId": id.to_string(), "userIds": [with.id()], "expiresAt": end });
+        let input = json!({ "clientId": id.to_string(), "userIds": [with.id.to_string()], "expiresAt": end });
         let answer = self
             .write(&who, "clientShare", "ClientShareInput", input, "__typename")
             .await;
@@ -435,7 +435,7 @@ impl Company {
     async fn join(&mut self) -> bool {
         let (who, with) = (self.actor(), self.someone());
         let id = self.some_client(&who);
-        let input = json!({ "clientId": id.to_string(), "userId": with.id(), "role": "RESIDENT" });
+        let input = json!({ "clientId": id.to_string(), "userId": with.id.to_string(), "role": "RESIDENT" });
         let answer = self
             .write(
                 &who,
@@ -474,11 +474,11 @@ impl Company {
 
     async fn hand_over(&mut self) -> bool {
         let (who, to) = (self.actor(), self.someone());
-        let mut input = json!({ "toUserId": to.id() });
+        let mut input = json!({ "toUserId": to.id.to_string() });
         let mut touched: BTreeSet<ClientId> = BTreeSet::new();
         if self.dice.one_in(4) {
             let from = self.someone();
-            input["fromUserId"] = json!(from.id());
+            input["fromUserId"] = json!(from.id.to_string());
             let all = self.organisation.clients.iter();
             touched.extend(
                 all.filter(|(_, holding)| holding.owner == Some(from.id))
@@ -530,7 +530,7 @@ impl Company {
     async fn place(&mut self) -> bool {
         let (who, whom, below) = (self.people[0].clone(), self.someone(), self.someone());
         let version = self.version("user", whom.id.0).await;
-        let input = json!({ "id": whom.id(), "version": version, "managerId": below.id() });
+        let input = json!({ "id": whom.id.to_string(), "version": version, "managerId": below.id.to_string() });
         let who = if self.dice.one_in(6) {
             self.actor()
         } else {
@@ -549,7 +549,7 @@ impl Company {
             return false;
         }
         let version = self.version("user", whom.id.0).await;
-        let mut input = json!({ "id": whom.id(), "version": version });
+        let mut input = json!({ "id": whom.id.to_string(), "version": version });
         if self.dice.one_in(2) {
             input["role"] = json!(self.dice.pick(&["REP", "MANAGER", "MANAGER", "ADMIN"]));
         } else {
@@ -573,7 +573,7 @@ impl Company {
             "userDeactivate"
         };
         let version = self.version("user", whom.id.0).await;
-        let input = json!({ "id": whom.id(), "version": version });
+        let input = json!({ "id": whom.id.to_string(), "version": version });
         let answer = self
             .write(&who, name, "UserVersionInput", input, "__typename")
             .await;
@@ -682,13 +682,13 @@ impl Company {
         let some = self.some_client(&who);
         let kind = self.dice.below(6);
         match kind {
-            0 => filter["ownerId"] = json!({ "eq": other.id() }),
+            0 => filter["ownerId"] = json!({ "eq": other.id.to_string() }),
             1 => filter["ownerId"] = json!({ "isNull": true }),
             2 => filter["name"] = json!({ "contains": part }),
             3 => {
-                filter["or"] = json!([{ "id": { "eq": some.to_string() } }, { "ownerId": { "in": [other.id()] } }])
+                filter["or"] = json!([{ "id": { "eq": some.to_string() } }, { "ownerId": { "in": [other.id.to_string()] } }])
             }
-            4 => filter["not"] = json!({ "ownerId": { "eq": other.id() } }),
+            4 => filter["not"] = json!({ "ownerId": { "eq": other.id.to_string() } }),
             _ => {}
         }
         let found = self.pages(&who, filter.clone()).await;
@@ -759,7 +759,7 @@ impl Company {
         let query = "query($id: ID!) { user(id: $id) { clientCount clients(first: 100) { totalCount nodes { id } } } \
             users(first: 50) { nodes { id clientCount clients(first: 100) { totalCount } } } }";
         let answer = self
-            .send(&who, query, json!({ "id": whose.id() }))
+            .send(&who, query, json!({ "id": whose.id.to_string() }))
             .await
             .ok();
         self.note(format!("{} counts the clients of {}", who.name, whose.name));
