@@ -1,6 +1,6 @@
 //! What a database error means to a caller. Nothing of its text leaves: it is kept as the source.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
 use crate::error::{Code, Error};
 
@@ -38,8 +38,10 @@ pub(crate) fn classify(error: DbErr) -> Error {
         )
         .with_source(error),
         Some("57014") => Error::new(Code::Timeout, "the database took too long").with_source(error),
-        // PostgreSQL: shutting down, starting up, too many connections.
-        Some("57P01" | "57P02" | "57P03" | "53300") => Error::new(
+        // PostgreSQL: shutting down, starting up, too many connections, a connection lost or cut off.
+        Some(
+            "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "08000" | "08003" | "08006",
+        ) => Error::new(
             Code::Unavailable,
             "the database is not available; try again in a moment",
         )
@@ -49,8 +51,46 @@ pub(crate) fn classify(error: DbErr) -> Error {
                 .with_rule("STORAGE_FULL")
                 .with_source(error)
         }
+        // PostgreSQL keeps no NUL in a text.
+        Some("22021") => Error::new(
+            Code::BadUserInput,
+            "the text holds a character that cannot be stored",
+        )
+        .with_source(error),
+        None if is_lost(&error) => Error::new(
+            Code::Unavailable,
+            "the database is not available; try again in a moment",
+        )
+        .with_source(error),
         _ => Error::internal(error),
     }
+}
+
+/// Whether the connection broke under the statement.
+fn is_lost(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    matches!(
+        **error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed
+    )
+}
+
+/// Whether it is a clash with a row that exists.
+pub(super) fn is_clash(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    matches!(
+        source.and_then(DbErr::sql_err),
+        Some(SqlErr::UniqueConstraintViolation(_))
+    )
 }
 
 /// Whether running the whole transaction again may succeed.

@@ -63,6 +63,12 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL; `UNAVAILABLE` when it cannot be reached.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
         let (write, read) = if config.url.starts_with("sqlite:") {
+            if !is_file(&config.url) {
+                return Err(Error::bad_input(
+                    "DATABASE_URL",
+                    "a SQLite database is a file: readers and writer would each have a memory of their own",
+                ));
+            }
             let write = sea_orm::Database::connect(sqlite(config, Access::Write)).await?;
             let read = sea_orm::Database::connect(sqlite(config, Access::Read)).await?;
             (write, read)
@@ -85,27 +91,27 @@ impl Database {
         })
     }
 
-    /// Brings the tables up to date. On PostgreSQL under an advisory lock, so that processes that start
-    /// together do not race.
+    /// Brings the tables up to date. Processes that start together take turns: all steps run in one
+    /// transaction, on PostgreSQL under an advisory lock, on SQLite as the one writer.
     ///
     /// # Errors
     /// `INTERNAL` when a step fails; the step leaves nothing behind.
     pub async fn migrate(&self) -> Result<()> {
-        if self.backend() != DbBackend::Postgres {
-            return Ok(Migrator::up(&self.inner.write, None).await?);
+        let transaction = tx::begin(&self.inner.write).await?;
+        if self.backend() == DbBackend::Postgres {
+            // Neither the turn nor a step is held to the times of a request. The lock lives and dies with
+            // this transaction, whatever happens to the process.
+            for statement in [
+                "SET LOCAL statement_timeout = 0",
+                "SET LOCAL lock_timeout = 0",
+                "SELECT pg_advisory_xact_lock(7300517)",
+            ] {
+                transaction.execute_unprepared(statement).await?;
+            }
         }
-        // The lock lives and dies with this transaction, whatever happens to the process.
-        let lock = tx::begin(&self.inner.write).await?;
-        lock.execute_unprepared("SELECT pg_advisory_xact_lock(7300517)")
-            .await?;
-        lock.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
-            .await?;
-        let outcome = if self.pool_is_single() {
-            Migrator::up(&lock, None).await
-        } else {
-            Migrator::up(&self.inner.write, None).await
-        };
-        lock.commit().await?;
+        let outcome = Migrator::up(&transaction, None).await;
+        // The steps before the one that failed are kept.
+        transaction.commit().await?;
         Ok(outcome?)
     }
 
@@ -163,15 +169,13 @@ impl Database {
     pub(super) fn backend(&self) -> DbBackend {
         self.inner.write.get_database_backend()
     }
+}
 
-    fn pool_is_single(&self) -> bool {
-        self.inner
-            .write
-            .get_postgres_connection_pool()
-            .options()
-            .get_max_connections()
-            < 2
-    }
+/// Whether a SQLite URL names a file.
+fn is_file(url: &str) -> bool {
+    let (path, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let path = path.trim_start_matches("sqlite:").trim_start_matches('/');
+    !path.is_empty() && path != ":memory:" && !parameters.contains("mode=memory")
 }
 
 #[derive(Clone, Copy)]
@@ -229,13 +233,6 @@ fn postgres(config: &DatabaseConfig) -> ConnectOptions {
                 ("idle_in_transaction_session_timeout", "15000"),
                 ("timezone", "UTC"),
             ])
-        })
-        // A transaction whose `begin` was abandoned half-way may leave its connection inside a
-        // transaction. Such a connection is closed when it comes back, never lent again.
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_release(|connection, _| {
-                Box::pin(async move { Ok(!sqlx::Connection::is_in_transaction(connection)) })
-            })
         });
     options
 }

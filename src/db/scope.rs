@@ -315,6 +315,19 @@ fn clients(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
     Some(Condition::all().add(client::Column::Id.in_subquery(ids)))
 }
 
+/// Whether the scope of `E` depends on nothing but the row itself.
+pub(super) fn is_of_the_row_alone<E: Scoped>(viewer: &Viewer) -> bool {
+    match E::RULE {
+        Everyone | Managers | OwnUser(_) => true,
+        Clients => match viewer.role() {
+            UserRole::Admin => true,
+            UserRole::Rep => !viewer.has_shares(),
+            UserRole::Manager => false,
+        },
+        ThroughClient(_) | ThroughHandover(_) => viewer.is_admin(),
+    }
+}
+
 fn visible_client_ids(viewer: &Viewer, now: DateTime<Utc>) -> Option<SelectStatement> {
     let owned = owned(viewer)?;
     let mut ids = Query::select();

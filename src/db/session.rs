@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, ExecResult, QueryResult, Statement,
-    StatementBuilder,
-};
+use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
 
 use super::connect::Database;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
-use super::tx::{self, Tx};
+use super::tx::{self, Tx, Unit};
 use super::viewer::Viewer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Scoped reads for one viewer. Cheap to clone.
 #[derive(Clone)]
@@ -23,7 +20,7 @@ pub struct Session {
     database: Database,
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
-    pub(super) within: Option<Arc<DatabaseTransaction>>,
+    pub(super) within: Option<Arc<Unit>>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -38,9 +35,9 @@ impl Session {
         }
     }
 
-    pub(super) fn inside(&self, transaction: Arc<DatabaseTransaction>, now: DateTime<Utc>) -> Self {
+    pub(super) fn inside(&self, unit: Arc<Unit>, now: DateTime<Utc>) -> Self {
         Self {
-            within: Some(transaction),
+            within: Some(unit),
             now: Some(now),
             ..self.clone()
         }
@@ -79,6 +76,10 @@ impl Session {
         Fut: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
+        if self.within.is_some() {
+            // It would wait for the connection that its own caller holds.
+            return Err(Error::bug("a unit of work was begun within another"));
+        }
         tx::run(self.clone(), work).await
     }
 
@@ -115,7 +116,7 @@ impl Session {
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
         Ok(match &self.within {
-            Some(transaction) => transaction.query_all_raw(statement).await?,
+            Some(unit) => unit.transaction().await?.query_all_raw(statement).await?,
             None => self.database.inner.read.query_all_raw(statement).await?,
         })
     }
@@ -123,17 +124,17 @@ impl Session {
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
         Ok(match &self.within {
-            Some(transaction) => transaction.query_one_raw(statement).await?,
+            Some(unit) => unit.transaction().await?.query_one_raw(statement).await?,
             None => self.database.inner.read.query_one_raw(statement).await?,
         })
     }
 
-    /// Only inside a transaction: the reading connections refuse to write.
+    /// Only inside a transaction.
     pub(super) async fn execute_raw(&self, statement: Statement) -> Result<ExecResult> {
+        let Some(unit) = &self.within else {
+            return Err(Error::bug("a write outside a unit of work"));
+        };
         self.count();
-        Ok(match &self.within {
-            Some(transaction) => transaction.execute_raw(statement).await?,
-            None => self.database.inner.read.execute_raw(statement).await?,
-        })
+        Ok(unit.transaction().await?.execute_raw(statement).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! Scoped writes. Every write of the service goes through [`Tx::insert_row`], [`Tx::update_row`] or
 //! [`Tx::delete_rows`] in this file, which is where a change log can see all of them.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, Insert, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
+    EntityTrait, Insert, IntoSimpleExpr, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
+use tokio::sync::{RwLock, RwLockReadGuard};
 
-use super::classify::is_transient;
+use super::classify::{is_clash, is_transient};
 use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
@@ -59,13 +61,46 @@ impl LockedClient {
 const ATTEMPTS: u32 = 4;
 pub(super) const CHUNK_PARAMETERS: usize = 30_000;
 
+/// Begins a transaction.
+///
+/// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
+/// and would lend the connection on with the transaction open.
 pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let connection = connection.clone();
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         isolation_level: None,
         access_mode: None,
     };
-    Ok(connection.begin_with_options(options).await?)
+    let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
+        .await
+        .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
+    Ok(begun?)
+}
+
+/// The transaction of one unit of work, for as long as that runs: whoever keeps a [`Tx`] beyond it holds
+/// no connection.
+pub(super) struct Unit(RwLock<Option<DatabaseTransaction>>);
+
+impl Unit {
+    fn new(transaction: DatabaseTransaction) -> Self {
+        Self(RwLock::new(Some(transaction)))
+    }
+
+    /// The transaction, to run one statement on.
+    pub(super) async fn transaction(&self) -> Result<RwLockReadGuard<'_, DatabaseTransaction>> {
+        RwLockReadGuard::try_map(self.0.read().await, Option::as_ref)
+            .map_err(|_| Error::bug("a statement of a unit of work that has ended"))
+    }
+
+    /// Takes the transaction once no statement is on its way.
+    async fn end(&self) -> Result<DatabaseTransaction> {
+        self.0
+            .write()
+            .await
+            .take()
+            .ok_or_else(|| Error::bug("a unit of work ended twice"))
+    }
 }
 
 /// Runs a unit of work in a task of its own: a caller that goes away cannot cut it in half, which would
@@ -78,9 +113,12 @@ where
 {
     let task = tokio::spawn(async move {
         let mut attempt = 0;
+        let mut clashed = false;
         loop {
             attempt += 1;
             match once(&session, &work).await {
+                // Perhaps with a twin of this very request, which the second run finds.
+                Err(error) if !clashed && is_clash(&error) => clashed = true,
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                     let millis = u64::from(session.now().timestamp_subsec_micros() % 20);
                     tokio::time::sleep(Duration::from_millis(millis * u64::from(attempt))).await;
@@ -98,14 +136,20 @@ where
     F: Fn(Tx) -> Fut,
     Fut: Future<Output = Result<T>>,
 {
-    let transaction = Arc::new(begin(&session.database().inner.write).await?);
+    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
     let now = session.now();
     let tx = Tx {
-        session: session.inside(Arc::clone(&transaction), now),
+        session: session.inside(Arc::clone(&unit), now),
     };
     let outcome = work(tx).await;
-    let transaction = Arc::try_unwrap(transaction)
-        .map_err(|_| Error::bug("a unit of work kept its transaction"))?;
+    // Somebody who keeps it may be in the middle of a write: half of that must not be kept.
+    let outcome = match outcome {
+        Ok(_) if Arc::strong_count(&unit) > 1 => {
+            Err(Error::bug("a unit of work kept its transaction"))
+        }
+        outcome => outcome,
+    };
+    let transaction = unit.end().await?;
     match outcome {
         Ok(value) => {
             transaction.commit().await?;
@@ -136,16 +180,8 @@ impl Tx {
     /// # Errors
     /// `NOT_FOUND` when it is not in scope.
     pub async fn lock<E: Keyed>(&self, id: E::Id) -> Result<Visible<E::Model>> {
-        let mut condition = Condition::all().add(E::ID.eq(id));
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
-            condition = condition.add(scope);
-        }
-        let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
-        if self.backend() == DbBackend::Postgres {
-            statement.lock_exclusive();
-        }
-        let rows = self.query_all(&statement).await?;
-        decode_all::<E>(&rows)?
+        self.lock_where::<E>(Condition::all().add(E::ID.eq(id)))
+            .await?
             .into_iter()
             .next()
             .map(Visible::single)
@@ -160,6 +196,7 @@ impl Tx {
     pub async fn lock_clients(&self, ids: &[ClientId]) -> Result<Vec<LockedClient>> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
+        ids.dedup();
         let mut locked = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK_PARAMETERS) {
             let condition = Condition::all().add(client::Column::Id.is_in(chunk.iter().copied()));
@@ -178,19 +215,44 @@ impl Tx {
     }
 
     async fn lock_clients_where(&self, condition: Condition) -> Result<Vec<LockedClient>> {
+        let rows = self.lock_where::<client::Entity>(condition).await?;
+        Ok(Visible::family(rows)
+            .into_iter()
+            .map(LockedClient)
+            .collect())
+    }
+
+    /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
+    async fn lock_where<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
             condition = condition.add(scope);
         }
-        let mut statement =
-            sea_orm::QueryFilter::filter(client::Entity::find(), condition).into_query();
-        statement.order_by(client::Column::Id, sea_orm::Order::Asc);
-        if self.backend() == DbBackend::Postgres {
-            statement.lock_exclusive();
+        let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
+        statement.order_by_expr(E::ID.into_simple_expr(), sea_orm::Order::Asc);
+        if self.backend() != DbBackend::Postgres {
+            // One writer: what it reads, it holds.
+            return decode_all::<E>(&self.query_all(&statement).await?);
         }
-        let rows = self.query_all(&statement).await?;
-        let rows = Visible::family(decode_all::<client::Entity>(&rows)?);
-        Ok(rows.into_iter().map(LockedClient).collect())
+        let mut locking = statement.clone();
+        locking.lock_exclusive();
+        for _ in 0..ATTEMPTS {
+            let held = decode_all::<E>(&self.query_all(&locking).await?)?;
+            if scope::is_of_the_row_alone::<E>(self.viewer()) {
+                return Ok(held);
+            }
+            // A statement that waited for a row looks at that row anew, but at all others, by which the
+            // scope may reach it, as they were before. So the scope is asked once more.
+            let seen = decode_all::<E>(&self.query_all(&statement).await?)?;
+            let held: HashSet<E::Id> = held.iter().map(E::id).collect();
+            if seen.iter().all(|row| held.contains(&E::id(row))) {
+                return Ok(seen);
+            }
+        }
+        Err(Error::new(
+            Code::Unavailable,
+            "this is changing hands; try again in a moment",
+        ))
     }
 
     /// Adds a row that belongs to no client: a product, a user, a client itself.
@@ -201,24 +263,9 @@ impl Tx {
     where
         E: Scoped,
     {
-        self.require_writer::<E>()?;
-        let mut rows = self.insert_rows::<E>(vec![row]).await?;
-        let row = rows
-            .pop()
-            .ok_or_else(|| Error::bug("an insert gave no row"))?;
-        if let (Rule::Clients, Some(scope)) =
-            (E::RULE, scope::condition::<E>(self.viewer(), self.now()))
-        {
-            // A client that its maker cannot see would be lost: the whole transaction fails.
-            let mut statement = sea_orm::QueryFilter::filter(E::find(), scope).into_query();
-            statement.cond_where(primary_key::<E>(&row));
-            if self.query_one(&statement).await?.is_none() {
-                return Err(Error::forbidden(
-                    "you cannot make a client that you would not see",
-                ));
-            }
-        }
-        Ok(row)
+        let mut rows = self.insert_all::<E>(vec![row]).await?;
+        rows.pop()
+            .ok_or_else(|| Error::bug("an insert gave no row"))
     }
 
     /// Adds rows that belong to no client.
@@ -230,7 +277,34 @@ impl Tx {
         E: Scoped,
     {
         self.require_writer::<E>()?;
-        self.insert_rows::<E>(rows).await
+        let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) else {
+            return self.insert_rows::<E>(rows).await;
+        };
+        let rows = self.insert_rows::<E>(rows).await?;
+        let is_checked = match E::RULE {
+            Rule::Clients | Rule::OwnUser(_) => true,
+            Rule::ThroughClient(_) => E::WRITERS == Writers::Viewers,
+            // What is seen by its parts is seen once these are there.
+            Rule::Everyone | Rule::Managers | Rule::ThroughHandover(_) => false,
+        };
+        if !is_checked {
+            return Ok(rows);
+        }
+        // What its maker cannot see would be lost: the whole transaction fails.
+        for chunk in rows.chunks(500) {
+            let made = chunk
+                .iter()
+                .fold(Condition::any(), |any, row| any.add(primary_key::<E>(row)));
+            let condition = Condition::all().add(made).add(scope.clone());
+            let statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
+            if self.query_all(&statement).await?.len() != chunk.len() {
+                return Err(Error::forbidden(format!(
+                    "you cannot make a {} that you would not see",
+                    E::NAME
+                )));
+            }
+        }
+        Ok(rows)
     }
 
     /// A fresh id, in the order of time.

@@ -447,6 +447,14 @@ impl<'d> Meter<'d> {
 
     /// The rows that one page of `field` holds; `None` if it is no list that one can tell.
     fn page(&self, field: &Field, is_connection: bool) -> Option<usize> {
+        if let Some(ids) = field.get_argument("ids") {
+            // As many rows as ids are given.
+            let ids = ids.node.clone();
+            return match ids.into_const_with(|name| self.variable(&name)) {
+                Ok(Value::List(ids)) => Some(ids.len()),
+                Ok(_) | Err(()) => Some(1),
+            };
+        }
         let asked = ["first", "last"].into_iter().filter_map(|name| {
             let argument = field.get_argument(name)?.node.clone();
             argument
@@ -488,4 +496,30 @@ fn too_many_levels() -> Refusal {
         usize::MAX,
         MAX_LEVELS,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::json;
+
+    use super::*;
+
+    fn rows(document: &str, variables: serde_json::Value) -> usize {
+        let document = parse_query(document).unwrap();
+        let operation = operation(&document, None).unwrap();
+        let variables = Variables::from_json(variables);
+        weigh(&document, operation, &variables).unwrap().nodes
+    }
+
+    #[test]
+    fn rows_asked_for_by_id_multiply_what_is_below_them() {
+        let below = "... on Client { orders(first: 50) { nodes { id } } }";
+        let by_variable = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {below} }} }}");
+        let ids: Vec<String> = (0..100).map(|n| format!("client_{n}")).collect();
+        assert_eq!(rows(&by_variable, json!({ "ids": ids })), 100 * 51);
+        assert_eq!(rows(&by_variable, json!({ "ids": "client_1" })), 51);
+        let written = format!("{{ nodes(ids: [\"a\", \"b\", \"c\"]) {{ {below} }} }}");
+        assert_eq!(rows(&written, json!({})), 3 * 51);
+    }
 }

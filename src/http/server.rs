@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,8 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Sleep;
 use tower_service::Service;
 
 /// How long to wait after a failed accept; such failures (no file handles left) do not pass at once.
@@ -26,6 +30,8 @@ pub struct Options {
     pub max_connections: usize,
     /// How long the head of a request may take to arrive, also between two requests of a connection.
     pub header_deadline: Duration,
+    /// How long a client may take nothing of an answer that is on its way.
+    pub write_patience: Duration,
     /// How long requests in flight may go on after the shutdown began.
     pub drain_deadline: Duration,
 }
@@ -35,6 +41,7 @@ impl Default for Options {
         Self {
             max_connections: 1_024,
             header_deadline: Duration::from_secs(10),
+            write_patience: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(15),
         }
     }
@@ -105,7 +112,10 @@ impl Server {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(options.header_deadline)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(
+                    TokioIo::new(Patient::new(stream, options.write_patience)),
+                    service,
+                )
                 .with_upgrades();
             let mut at_stage = at_stage.clone();
             tokio::spawn(async move {
@@ -139,6 +149,87 @@ impl Server {
     }
 }
 
+/// A stream to a client that must take what it is sent: one that asks and never reads would hold its
+/// connection, and so a slot, for ever.
+struct Patient {
+    stream: TcpStream,
+    patience: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self {
+            stream,
+            patience,
+            stalled: None,
+        }
+    }
+
+    /// Passes on how a write went; an error once nothing went for too long.
+    fn waited<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.waited(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.waited(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.waited(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
 /// What connections are to do.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
@@ -168,5 +259,50 @@ async fn accept(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+
+    /// With one slot: the first client asks for much and reads nothing, the second waits for the slot.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_client_that_never_reads_loses_its_slot() {
+        let options = Options {
+            max_connections: 1,
+            write_patience: Duration::from_millis(300),
+            ..Options::default()
+        };
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
+        let address = server.address();
+        let router = Router::new().route("/", get(|| async { vec![b'x'; 64 << 20] }));
+        tokio::spawn(server.serve(router, std::future::pending()));
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(ASK).await.unwrap();
+        let mut patient = TcpStream::connect(address).await.unwrap();
+        patient.write_all(ASK).await.unwrap();
+        let reading = async {
+            let mut length = 0;
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                match patient.read(&mut buffer).await.unwrap() {
+                    0 => return length,
+                    count => length += count,
+                }
+            }
+        };
+        let length = tokio::time::timeout(Duration::from_secs(10), reading)
+            .await
+            .expect("the slot is held by a client that reads nothing");
+        assert!(length > 64 << 20);
+        drop(idle);
     }
 }

@@ -68,8 +68,16 @@ pub struct App {
 impl App {
     /// Starts a service on a fresh database.
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, 4).await
+    }
+
+    /// Starts a service on a fresh database that it reaches by so many connections.
+    pub async fn start_with(backend: Backend, connections: u32) -> Self {
         let database = TestDatabase::create(backend).await;
-        let server = server::spawn(database.url()).await;
+        let server = server::spawn(database.url(), |config| {
+            config.max_connections = connections;
+        })
+        .await;
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(std::time::Duration::from_mins(1))

@@ -29,12 +29,13 @@ impl Drop for Server {
 }
 
 /// Starts a service over the database at `url`, which is migrated and empty, and returns once it listens.
-pub async fn spawn(url: &str) -> Server {
+/// `change` says how it reaches the database.
+pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Server {
     let clock = Clock::default();
     let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
     let keyring = Arc::new(keyring);
     let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
-    config.max_connections = 4;
+    change(&mut config);
     let database = Database::connect(&config, clock.clone())
         .await
         .expect("the database of the test should be there");

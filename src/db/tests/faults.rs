@@ -1,0 +1,127 @@
+//! What goes wrong in the database becomes a code that a caller can act on, and harms nobody else.
+
+use std::time::Duration;
+
+use entity::client;
+use sea_orm::ColumnTrait;
+
+use super::*;
+use crate::error::Code;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_takes_too_long_is_stopped() {
+    run(DbBackend::Postgres, 1, async |ground: Ground| {
+        let hasty = ground
+            .again(|config| config.statement_timeout = Duration::from_millis(200))
+            .await;
+        let outcome = hasty
+            .as_system("a test")
+            .write(|tx| async move {
+                tx.insert::<client::Entity>(client_row(&tx, ClientId(Uuid::now_v7()), None))
+                    .await?;
+                raw(&tx, "SELECT pg_sleep(3)").await
+            })
+            .await;
+        assert_eq!(outcome.unwrap_err().code(), Code::Timeout);
+        assert_eq!(
+            ground.ask("SELECT count(*) AS answer FROM clients").await,
+            0
+        );
+        client(&hasty.as_system("a test"), None).await;
+        ground.assert_at_rest().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_takes_too_long_is_given_up() {
+    run(DbBackend::Postgres, 2, async |ground: Ground| {
+        let id = client(&ground.system(), None).await;
+        let outside = ground.outside().await;
+        outside.execute_unprepared("BEGIN").await.unwrap();
+        outside
+            .execute_unprepared("SELECT 1 FROM clients FOR UPDATE")
+            .await
+            .unwrap();
+        let started = std::time::Instant::now();
+        let outcome = ground
+            .system()
+            .write(move |tx| async move { tx.lock_client(id).await })
+            .await;
+        assert_eq!(outcome.unwrap_err().code(), Code::Unavailable);
+        let waited = started.elapsed();
+        assert!(
+            (Duration::from_millis(1_900)..Duration::from_secs(4)).contains(&waited),
+            "waited {waited:?}"
+        );
+        outside.execute_unprepared("ROLLBACK").await.unwrap();
+        ground.assert_at_rest().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_is_told_as_such_and_replaced() {
+    run(DbBackend::Postgres, 1, async |ground: Ground| {
+        let outside = ground.outside().await;
+        let cut = "SELECT count(pg_terminate_backend(pid)) AS answer FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = 'clientele'";
+        for _ in 0..10 {
+            // At rest: the next statement finds out.
+            ask(&outside, cut).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Err(error) = ground.database.ping().await {
+                assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+            }
+            tokio::time::timeout(Duration::from_secs(3), async {
+                while ground.database.ping().await.is_err() {}
+            })
+            .await
+            .unwrap();
+            // In the middle of a unit.
+            let killer = ground.outside().await;
+            let outcome = ground
+                .system()
+                .write(move |tx| {
+                    let killer = killer.clone();
+                    async move {
+                        tx.insert::<client::Entity>(client_row(
+                            &tx,
+                            ClientId(Uuid::now_v7()),
+                            None,
+                        ))
+                        .await?;
+                        ask(&killer, cut).await;
+                        tx.select::<client::Entity>().all().await?;
+                        Ok(())
+                    }
+                })
+                .await;
+            let error = outcome.unwrap_err();
+            assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+        }
+        ground.assert_at_rest().await;
+        assert_eq!(
+            ground.ask("SELECT count(*) AS answer FROM clients").await,
+            0
+        );
+    })
+    .await;
+}
+
+on_both!(
+    text_that_a_database_cannot_hold_is_wrong_input,
+    2,
+    async |ground: Ground| {
+        let found = ground
+            .system()
+            .select::<client::Entity>()
+            .filter(client::Column::Name.eq("a\0b"))
+            .all()
+            .await;
+        match found {
+            Ok(found) => assert!(found.is_empty() && !ground.is_postgres()),
+            Err(error) => assert_eq!(error.code(), Code::BadUserInput),
+        }
+    }
+);
