@@ -245,11 +245,23 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
             "id": public.product.to_string(), "version": 1, "name": "Still water",
             "categoryId": world.shared("category", 0)
         })),
-        "productArchive" => cast.managers(json!({ "id": world.shared("product", 1), "version": 2 })),
-        "productRestore" => cast.managers(json!({ "id": world.shared("product", 1), "version": 1 })),
+        "productArchive" => {
+            let id = cast.new_id("product");
+            let input = json!({ "id": id, "sku": id, "name": "Short-lived", "unit": "box", "listPrice": euros("1.00") });
+            world.write(left, "productCreate", "ProductCreateInput", &input).await;
+            cast.managers(json!({ "id": id, "version": 1 }))
+        }
+        "productRestore" => {
+            let id = cast.new_id("product");
+            let input = json!({ "id": id, "sku": id, "name": "Short-lived", "unit": "box", "listPrice": euros("1.00") });
+            world.write(left, "productCreate", "ProductCreateInput", &input).await;
+            let seen = json!({ "id": id, "version": 1 });
+            world.write(left, "productArchive", "ProductVersionInput", &seen).await;
+            cast.managers(json!({ "id": id, "version": 2 }))
+        }
         "stockReceive" => cast.managers(json!({ "productId": public.product.to_string(), "quantity": 5 })),
         "stockAdjust" => cast.managers(
-            json!({ "productId": public.product.to_string(), "counted": 99_000, "reason": "count" }),
+            json!({ "productId": public.product.to_string(), "counted": 2_000_000, "reason": "count" }),
         ),
         "categoryCreate" => Attempt {
             chosen: vec!["id"],
@@ -259,8 +271,20 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
             "id": public.category.to_string(), "version": 1, "name": "Beverages",
             "parentId": world.shared("category", 0)
         })),
-        "categoryArchive" => cast.managers(json!({ "id": public.category.to_string(), "version": 3 })),
-        "categoryRestore" => cast.managers(json!({ "id": public.category.to_string(), "version": 2 })),
+        "categoryArchive" => {
+            let id = cast.new_id("category");
+            let input = json!({ "id": id, "name": id });
+            world.write(left, "categoryCreate", "CategoryCreateInput", &input).await;
+            cast.managers(json!({ "id": id, "version": 1 }))
+        }
+        "categoryRestore" => {
+            let id = cast.new_id("category");
+            let input = json!({ "id": id, "name": id });
+            world.write(left, "categoryCreate", "CategoryCreateInput", &input).await;
+            let seen = json!({ "id": id, "version": 1 });
+            world.write(left, "categoryArchive", "CategoryVersionInput", &seen).await;
+            cast.managers(json!({ "id": id, "version": 2 }))
+        }
         "contactCreate" => {
             let fresh = world.fresh(ann).await;
             cast.making(json!({ "id": cast.new_id("contact"), "clientId": fresh.id, "name": "New", "likes": "tea" }))
@@ -316,8 +340,20 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
         "tierSchemeUpdate" => cast.managers(
             json!({ "id": public.scheme.to_string(), "version": 1, "description": "Changed" }),
         ),
-        "tierSchemeArchive" => cast.managers(json!({ "id": world.shared("tier_scheme", 1), "version": 2 })),
-        "tierSchemeRestore" => cast.managers(json!({ "id": world.shared("tier_scheme", 1), "version": 1 })),
+        "tierSchemeArchive" => {
+            let id = cast.new_id("tier_scheme");
+            let input = json!({ "id": id, "name": id });
+            world.write(left, "tierSchemeCreate", "TierSchemeCreateInput", &input).await;
+            cast.managers(json!({ "id": id, "version": 1 }))
+        }
+        "tierSchemeRestore" => {
+            let id = cast.new_id("tier_scheme");
+            let input = json!({ "id": id, "name": id });
+            world.write(left, "tierSchemeCreate", "TierSchemeCreateInput", &input).await;
+            let seen = json!({ "id": id, "version": 1 });
+            world.write(left, "tierSchemeArchive", "TierSchemeVersionInput", &seen).await;
+            cast.managers(json!({ "id": id, "version": 2 }))
+        }
         "tierCreate" => Attempt {
             chosen: vec!["id"],
             ..cast.managers(json!({
@@ -327,8 +363,20 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
         "tierUpdate" => cast.managers(
             json!({ "id": public.tier.to_string(), "version": 1, "name": "Best" }),
         ),
-        "tierArchive" => cast.managers(json!({ "id": world.shared("tier", 2), "version": 2 })),
-        "tierRestore" => cast.managers(json!({ "id": world.shared("tier", 2), "version": 1 })),
+        "tierArchive" => {
+            let id = cast.new_id("tier");
+            let input = json!({ "id": id, "schemeId": public.scheme.to_string(), "code": &id[id.len() - 6..], "name": id, "rank": 20 });
+            world.write(left, "tierCreate", "TierCreateInput", &input).await;
+            cast.managers(json!({ "id": id, "version": 1 }))
+        }
+        "tierRestore" => {
+            let id = cast.new_id("tier");
+            let input = json!({ "id": id, "schemeId": public.scheme.to_string(), "code": &id[id.len() - 6..], "name": id, "rank": 21 });
+            world.write(left, "tierCreate", "TierCreateInput", &input).await;
+            let seen = json!({ "id": id, "version": 1 });
+            world.write(left, "tierArchive", "TierVersionInput", &seen).await;
+            cast.managers(json!({ "id": id, "version": 2 }))
+        }
         "clientTierAssign" => {
             let fresh = world.fresh(ann).await;
             cast.manager(json!({ "clientId": fresh.id, "tierId": public.lower_tier.to_string(), "reason": "seen" }))

@@ -195,12 +195,15 @@ impl Crawler<'_> {
             let key = format!("{ty}.{}.{name}", field.name);
             if name == "first" {
                 args.push(format!("first: {size}"));
-            } else if name == "archived" {
-                args.push("archived: INCLUDE".to_owned());
+            } else if arg.ty.name == "Archived" {
+                args.push(format!("{name}: INCLUDE"));
+            } else if name == "includeEnded" {
+                args.push("includeEnded: true".to_owned());
             } else if name == "filter" {
-                let filter = self.schema.get(&arg.ty.name);
-                if filter.inputs.iter().any(|input| input.name == "archived") {
-                    args.push("filter: { archived: INCLUDE }".to_owned());
+                let filter = self.schema.get(&arg.ty.name).inputs.iter();
+                let mut hiding = filter.filter(|input| input.ty.name == "Archived");
+                if let Some(input) = hiding.next() {
+                    args.push(format!("filter: {{ {}: INCLUDE }}", input.name));
                 }
             } else if !arg.is_optional || GIVEN.contains(&key.as_str()) {
                 let value = if arg.ty.name == "ID" {

@@ -92,7 +92,9 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
             }));
             let leaver = world.fresh_person("Leaver").await;
             world.fresh(&leaver).await;
-            let all = cast.manager(json!({ "fromUserId": leaver.id.to_string(), "toUserId": team.ben.id.to_string() }));
+            let all = cast.manager(
+                json!({ "fromUserId": leaver.id.to_string(), "toUserId": team.ben.id.to_string() }),
+            );
             return Some(vec![
                 some.within_team(&["toUserId"]),
                 all.within_team(&["fromUserId", "toUserId"]),
@@ -127,7 +129,9 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         }
         "userSetPassword" => {
             let person = world.fresh_person("Forgetful").await;
-            cast.admin(json!({ "id": person.id.to_string(), "password": "a long and winding road" }))
+            cast.admin(
+                json!({ "id": person.id.to_string(), "password": "a long and winding road" }),
+            )
         }
         "viewerUpdate" => {
             let person = world.fresh_person("Traveller").await;
@@ -139,7 +143,8 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
         }
         "passwordChange" => {
             let person = world.fresh_person("Careful").await;
-            let input = json!({ "id": person.id.to_string(), "password": "a long and winding road" });
+            let input =
+                json!({ "id": person.id.to_string(), "password": "a long and winding road" });
             world
                 .write(
                     &team.admin,

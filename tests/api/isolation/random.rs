@@ -671,11 +671,12 @@ impl Company {
 
     async fn list(&mut self) -> bool {
         let who = self.actor();
-        let (archived, kept): (&str, fn(bool) -> bool) = *self.dice.pick(&[
-            ("INCLUDE", (|_| true) as fn(bool) -> bool),
-            ("EXCLUDE", |archived| !archived),
-            ("ONLY", |archived| archived),
-        ]);
+        let archived = *self.dice.pick(&["INCLUDE", "EXCLUDE", "ONLY"]);
+        let kept = |is_archived: bool| match archived {
+            "INCLUDE" => true,
+            "EXCLUDE" => !is_archived,
+            _ => is_archived,
+        };
         let mut filter = json!({ "archived": archived });
         let other = self.someone();
         let part = format!("{}", self.dice.below(100));

@@ -198,6 +198,16 @@ impl World {
             ..Default::default()
         };
         keeper.update(&self.db).await.unwrap();
+        let retired = self
+            .app
+            .person("Retired", UserRole::Rep, Some(&self.team.right))
+            .await;
+        let retired = user::ActiveModel {
+            id: sea_orm::Unchanged(retired.id),
+            deactivated_at: sea_orm::Set(Some(now)),
+            ..Default::default()
+        };
+        retired.update(&self.db).await.unwrap();
         let ended = session::ActiveModel {
             id: sea_orm::Unchanged(self.gone.session),
             revoked_at: sea_orm::Set(Some(now)),
