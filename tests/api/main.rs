@@ -23,6 +23,7 @@ mod ground;
 mod handovers;
 mod import;
 mod import_command;
+mod isolation;
 mod members;
 mod notes;
 mod orders;

@@ -29,6 +29,7 @@ impl Person {
 
 /// Three levels: `top` manages `left` and `right`; `left` manages `ann` and `ben`, `right` manages `cleo`.
 /// `admin` stands beside them.
+#[derive(Clone, Debug)]
 pub struct Team {
     /// An administrator.
     pub admin: Person,
