@@ -351,12 +351,7 @@ impl<E: Keyed> ScopedSelect<E> {
             .collect()
     }
 
-    fn paged_by(
-        &self,
-        parent: &Expr,
-        parents: &[uuid::Uuid],
-        plan: &Plan<'_>,
-    ) -> SelectStatement {
+    fn paged_by(&self, parent: &Expr, parents: &[uuid::Uuid], plan: &Plan<'_>) -> SelectStatement {
         let mut inner = self
             .clone()
             .filter(parent.clone().is_in(padded(parents)))

@@ -129,7 +129,11 @@ async fn clients_that_go_away(backend: Backend) {
     let mut calm = 0;
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(25)).await;
-        calm = if left_in_a_transaction(&app).await == 0 { calm + 1 } else { 0 };
+        calm = if left_in_a_transaction(&app).await == 0 {
+            calm + 1
+        } else {
+            0
+        };
         if calm == 4 {
             break;
         }
@@ -168,29 +172,38 @@ async fn nothing_is_torn_or_stuck_when_clients_go_away_on_postgres() {
     clients_that_go_away(Backend::Postgres).await;
 }
 
-on_both!(one_create_sent_many_times_at_once_is_one_client, async |app: App| {
-    let person = app.person("Ann", UserRole::Rep, None).await;
-    for n in 0..10 {
-        let id = ClientId(Uuid::now_v7());
-        let input = json!({
-            "id": id.to_string(), "kind": "ORGANIZATION", "name": format!("Firm {n}"), "currency": "EUR",
-        });
-        let variables = json!({ "input": input });
-        let answers = futures_util::future::join_all(
-            (0..5).map(|_| app.gql(&person.token, CREATE, variables.clone())),
-        );
-        for answer in answers.await {
-            assert_eq!(answer.ok().text("/clientCreate/client/id"), id.to_string());
+on_both!(
+    one_create_sent_many_times_at_once_is_one_client,
+    async |app: App| {
+        let person = app.person("Ann", UserRole::Rep, None).await;
+        for n in 0..10 {
+            let id = ClientId(Uuid::now_v7());
+            let input = json!({
+                "id": id.to_string(), "kind": "ORGANIZATION", "name": format!("Firm {n}"), "currency": "EUR",
+            });
+            let variables = json!({ "input": input });
+            let answers = futures_util::future::join_all(
+                (0..5).map(|_| app.gql(&person.token, CREATE, variables.clone())),
+            );
+            for answer in answers.await {
+                assert_eq!(answer.ok().text("/clientCreate/client/id"), id.to_string());
+            }
+            assert_eq!(parts(&app, id).await, (1, 0, 1));
         }
-        assert_eq!(parts(&app, id).await, (1, 0, 1));
     }
-});
+);
 
-on_both!(a_character_that_no_database_keeps_is_wrong_input, async |app: App| {
-    let person = app.person("Ann", UserRole::Rep, None).await;
-    let query = "query($name: String!) { clients(filter: { name: { eq: $name } }) { nodes { id } } }";
-    let answer = app.gql(&person.token, query, json!({ "name": "a\0b" })).await;
-    if !answer.errors().is_empty() {
-        assert_eq!(answer.code(0), "BAD_USER_INPUT");
+on_both!(
+    a_character_that_no_database_keeps_is_wrong_input,
+    async |app: App| {
+        let person = app.person("Ann", UserRole::Rep, None).await;
+        let query =
+            "query($name: String!) { clients(filter: { name: { eq: $name } }) { nodes { id } } }";
+        let answer = app
+            .gql(&person.token, query, json!({ "name": "a\0b" }))
+            .await;
+        if !answer.errors().is_empty() {
+            assert_eq!(answer.code(0), "BAD_USER_INPUT");
+        }
     }
-});
+);
