@@ -300,10 +300,6 @@ pub struct ContactQuery;
 #[Object]
 impl ContactQuery {
     /// The contacts of all your clients.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn contacts(
         &self,
         ctx: &Context<'_>,

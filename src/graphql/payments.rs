@@ -295,10 +295,6 @@ pub struct PaymentQuery;
 #[Object]
 impl PaymentQuery {
     /// The payments of your clients.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn payments(
         &self,
         ctx: &Context<'_>,

@@ -50,7 +50,7 @@ on_both!(
         let client = app.client_of(&team.ann, "A").await;
         let input = json!({ "clientId": client, "kind": "WAREHOUSE", "label": "North gate", "street": "23 Tsawassen Blvd.\nDock 4",
         "city": "Tsawassen", "region": "BC", "postalCode": "T2F 8M4", "country": "ca",
-        "coordinates": { "latitude": 49.0166667, "longitude": -123.0833333 } });
+        "coordinates": { "latitude": 49.016_666_7, "longitude": -123.083_333_3 } });
         let answer = create(&app, &team.ann, input).await.ok();
         let id = answer.text("/addressCreate/address/id").to_owned();
         let address = read(&app, &team.left, &id).await;

@@ -188,7 +188,7 @@ async fn walk_forward(app: &App, person: &Person, order: &str, random: &mut Rand
         )
         .await;
         let ids = ids(&page);
-        assert!(ids.len() as u64 <= first);
+        assert!(u64::try_from(ids.len()).unwrap() <= first);
         assert_eq!(
             page.data("/clients/pageInfo/hasPreviousPage"),
             !found.is_empty()

@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unused_self,
+    clippy::needless_pass_by_value,
     reason = "a test that panics has failed, which is what it is for"
 )]
 

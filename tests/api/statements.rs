@@ -282,14 +282,10 @@ on_both!(
         // The way from a root list to each type: breadth first, so the shortest.
         let mut ways: BTreeMap<String, Vec<Field>> = BTreeMap::new();
         let mut queue = VecDeque::new();
-        for root in ["clients"] {
-            let field = types["Query"]
-                .iter()
-                .find(|field| field.name == root)
-                .unwrap();
-            ways.insert(target(field), vec![field.clone()]);
-            queue.push_back(target(field));
-        }
+        let root = types["Query"].iter().find(|field| field.name == "clients");
+        let root = root.unwrap();
+        ways.insert(target(root), vec![root.clone()]);
+        queue.push_back(target(root));
         let mut edges = Vec::new();
         while let Some(name) = queue.pop_front() {
             let way = ways[&name].clone();

@@ -21,7 +21,7 @@ impl Dice {
     }
 
     fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[usize::try_from(self.below(list.len() as u64)).unwrap()]
+        &list[usize::try_from(self.below(u64::try_from(list.len()).unwrap())).unwrap()]
     }
 }
 

@@ -559,7 +559,7 @@ on_both!(the_job_sweeps_until_it_is_told_to_stop, async |app: App| {
     .ok();
     app.server().clock.advance(TimeDelta::days(2));
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let every = std::time::Duration::from_secs(3600);
+    let every = std::time::Duration::from_hours(1);
     let job = jobs::stats::spawn(app.server().database.clone(), every, stopped);
     for _ in 0..1000 {
         if shown(&app, &team.ann, &client).await == Value::Null {

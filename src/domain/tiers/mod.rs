@@ -53,7 +53,7 @@ pub struct TierPatch {
 }
 
 /// What a tier brings its clients. An outer `None` keeps what is there; an inner `None` clears it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Benefits {
     /// Discount in basis points, 0 to 10,000.
     pub discount_bp: Option<Option<i32>>,
@@ -327,7 +327,7 @@ fn within(field: &str, what: &str, number: i32, least: i32, most: i32) -> Result
     ))
 }
 
-fn apply(row: tier::ActiveModel, benefits: &Benefits) -> Result<tier::ActiveModel> {
+fn apply(row: tier::ActiveModel, benefits: Benefits) -> Result<tier::ActiveModel> {
     let Benefits {
         discount_bp,
         points_multiplier_bp,

@@ -213,10 +213,6 @@ impl Client {
     }
 
     /// Its orders.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn orders(
         &self,
         ctx: &Context<'_>,
@@ -235,10 +231,6 @@ impl Client {
     }
 
     /// What it paid, voided payments too.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn payments(
         &self,
         ctx: &Context<'_>,

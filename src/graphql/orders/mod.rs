@@ -425,10 +425,6 @@ pub struct OrderQuery;
 #[Object]
 impl OrderQuery {
     /// The orders of your clients.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn orders(
         &self,
         ctx: &Context<'_>,

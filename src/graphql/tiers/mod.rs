@@ -194,10 +194,6 @@ impl Tier {
     }
 
     /// Those of the clients you see that are in it now.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a list in GraphQL"
-    )]
     async fn clients(
         &self,
         ctx: &Context<'_>,

@@ -97,7 +97,7 @@ impl Company {
             1 => filter["ownerId"] = json!({ "isNull": true }),
             2 => filter["name"] = json!({ "contains": part }),
             3 => {
-                filter["or"] = json!([{ "id": { "eq": some.to_string() } }, { "ownerId": { "in": [other.id.to_string()] } }])
+                filter["or"] = json!([{ "id": { "eq": some.to_string() } }, { "ownerId": { "in": [other.id.to_string()] } }]);
             }
             4 => filter["not"] = json!({ "ownerId": { "eq": other.id.to_string() } }),
             _ => {}
