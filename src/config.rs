@@ -368,8 +368,6 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
     use super::*;
 
     fn load(flags: &Flags, environment: &[(&str, &str)], file: &str) -> Result<Config> {

@@ -69,9 +69,10 @@ impl Demo {
             debug_headers: true,
             ..config
         };
-        let server = match self.no_serve {
-            true => None,
-            false => Some(serve::bind(&config).await?),
+        let server = if self.no_serve {
+            None
+        } else {
+            Some(serve::bind(&config).await?)
         };
         if let Some(directory) = file.parent().filter(|parent| *parent != Path::new("")) {
             std::fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;

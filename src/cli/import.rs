@@ -40,12 +40,11 @@ impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<Outcome> {
         let scratch;
         let database = if self.dry_run {
-            match opening::existing_database(config).await? {
-                Some(database) => database,
-                None => {
-                    scratch = Scratch::make()?;
-                    scratch.database(config).await?
-                }
+            if let Some(database) = opening::existing_database(config).await? {
+                database
+            } else {
+                scratch = Scratch::make()?;
+                scratch.database(config).await?
             }
         } else {
             let database = opening::unsigned_database(config).await?;

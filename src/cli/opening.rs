@@ -15,12 +15,11 @@ const CURSORS: &str = "page-cursors";
 /// The keys of the service: from the secret in the environment, else from the file in the data directory,
 /// which is made when absent.
 pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>> {
-    let keyring = match &config.secret {
-        Some(secret) => Keyring::from_secret_text(secret.reveal()),
-        None => {
-            make_private(&config.data_dir)?;
-            Keyring::open_or_create(&config.data_dir)
-        }
+    let keyring = if let Some(secret) = &config.secret {
+        Keyring::from_secret_text(secret.reveal())
+    } else {
+        make_private(&config.data_dir)?;
+        Keyring::open_or_create(&config.data_dir)
     };
     keyring
         .map(Arc::new)

@@ -177,8 +177,7 @@ fn plan(
             }
             Err(mut problem) => {
                 if problem.column.is_empty() {
-                    problem.column = "external_id".to_owned();
-                    problem.value = key.to_owned();
+                    problem = Problem::new("external_id", key, problem.reason);
                 }
                 run.refuse(KIND, row.line, key, problem);
             }

@@ -387,12 +387,6 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a test that panics has failed"
-    )]
-
     use super::*;
     use crate::domain::money::CurrencyCode;
 

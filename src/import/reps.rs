@@ -207,16 +207,12 @@ fn settle<'a>(
             .collect();
         let mut bad: Vec<(usize, String)> = Vec::new();
         for (at, draft) in drafts.iter_mut().enumerate() {
-            let manager = match draft.row.text(MANAGER) {
-                None => None,
-                Some(key) => match ids.get(key) {
-                    Some(id) => Some(*id),
-                    None => {
-                        bad.push((at, run.known.dangling(KIND, key)));
-                        continue;
-                    }
-                },
-            };
+            let key = draft.row.text(MANAGER);
+            let manager = key.and_then(|key| ids.get(key).copied());
+            if let (Some(key), None) = (key, manager) {
+                bad.push((at, run.known.dangling(KIND, key)));
+                continue;
+            }
             if draft.row.has(MANAGER) {
                 draft.wanted.manager_id = Set(manager);
                 above.insert(draft.id, manager);
