@@ -57,7 +57,7 @@ pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
 pub use guards::Guard;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
-pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like};
+pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use tiers::tier_holds;

@@ -216,7 +216,10 @@ impl Tx {
 
     async fn lock_clients_where(&self, condition: Condition) -> Result<Vec<LockedClient>> {
         let rows = self.lock_where::<client::Entity>(condition).await?;
-        Ok(Visible::family(rows).into_iter().map(LockedClient).collect())
+        Ok(Visible::family(rows)
+            .into_iter()
+            .map(LockedClient)
+            .collect())
     }
 
     /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
@@ -289,9 +292,9 @@ impl Tx {
         }
         // What its maker cannot see would be lost: the whole transaction fails.
         for chunk in rows.chunks(500) {
-            let made = chunk.iter().fold(Condition::any(), |any, row| {
-                any.add(primary_key::<E>(row))
-            });
+            let made = chunk
+                .iter()
+                .fold(Condition::any(), |any, row| any.add(primary_key::<E>(row)));
             let condition = Condition::all().add(made).add(scope.clone());
             let statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
             if self.query_all(&statement).await?.len() != chunk.len() {

@@ -487,7 +487,10 @@ pub fn matching(search: &str) -> Result<Condition> {
         let pattern = text::like_pattern(&needle);
         condition = condition.add(
             Condition::any()
-                .add(crate::db::like(user::Column::NameSort, pattern.clone()))
+                .add(crate::db::like_without_spaces(
+                    user::Column::NameSort,
+                    pattern.clone(),
+                ))
                 .add(crate::db::like(user::Column::Name, pattern.clone()))
                 .add(crate::db::like(user::Column::Email, pattern)),
         );

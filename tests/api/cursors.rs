@@ -113,7 +113,8 @@ async fn put(app: &App, rows: Vec<Row>, owner: UserId, shared: bool) {
                             updated_at: Set(tx.now()),
                             ..Default::default()
                         };
-                        tx.insert_under::<client_member::Entity>(&client, member).await?;
+                        tx.insert_under::<client_member::Entity>(&client, member)
+                            .await?;
                     }
                     if let Some(facts) = row.facts {
                         let stats = client_stats::ActiveModel {
@@ -125,7 +126,8 @@ async fn put(app: &App, rows: Vec<Row>, owner: UserId, shared: bool) {
                             updated_at: Set(tx.now()),
                             ..Default::default()
                         };
-                        tx.insert_under::<client_stats::Entity>(&client, stats).await?;
+                        tx.insert_under::<client_stats::Entity>(&client, stats)
+                            .await?;
                     }
                 }
                 Ok(())
@@ -187,7 +189,10 @@ async fn walk_forward(app: &App, person: &Person, order: &str, random: &mut Rand
         .await;
         let ids = ids(&page);
         assert!(ids.len() as u64 <= first);
-        assert_eq!(page.data("/clients/pageInfo/hasPreviousPage"), !found.is_empty());
+        assert_eq!(
+            page.data("/clients/pageInfo/hasPreviousPage"),
+            !found.is_empty()
+        );
         found.extend(ids);
         if page.data("/clients/pageInfo/hasNextPage") == false {
             return found;
@@ -196,7 +201,12 @@ async fn walk_forward(app: &App, person: &Person, order: &str, random: &mut Rand
     }
 }
 
-async fn walk_backward(app: &App, person: &Person, order: &str, random: &mut Random) -> Vec<String> {
+async fn walk_backward(
+    app: &App,
+    person: &Person,
+    order: &str,
+    random: &mut Random,
+) -> Vec<String> {
     let (mut found, mut before) = (Vec::new(), Value::Null);
     loop {
         let last = 1 + random.below(9);
@@ -207,7 +217,10 @@ async fn walk_backward(app: &App, person: &Person, order: &str, random: &mut Ran
         )
         .await;
         let mut ids = ids(&page);
-        assert_eq!(page.data("/clients/pageInfo/hasNextPage"), !found.is_empty());
+        assert_eq!(
+            page.data("/clients/pageInfo/hasNextPage"),
+            !found.is_empty()
+        );
         ids.reverse();
         found.extend(ids);
         if page.data("/clients/pageInfo/hasPreviousPage") == false {
@@ -227,8 +240,16 @@ on_both!(pages_show_every_row_once_in_order, async |app: App| {
     let rows = own.clone();
     for order in ORDERS {
         let wanted = expected(&rows, order);
-        assert_eq!(walk_forward(&app, &team.ann, order, &mut random).await, wanted, "{order}");
-        assert_eq!(walk_backward(&app, &team.ann, order, &mut random).await, wanted, "{order}");
+        assert_eq!(
+            walk_forward(&app, &team.ann, order, &mut random).await,
+            wanted,
+            "{order}"
+        );
+        assert_eq!(
+            walk_backward(&app, &team.ann, order, &mut random).await,
+            wanted,
+            "{order}"
+        );
     }
     // With shares the rows come another way, in the same order.
     put(&app, shared.clone(), team.ann.id, true).await;
@@ -236,92 +257,124 @@ on_both!(pages_show_every_row_once_in_order, async |app: App| {
     for order in ORDERS {
         let wanted = expected(&rows, order);
         for who in [&team.ann, &team.left, &team.admin] {
-            assert_eq!(walk_forward(&app, who, order, &mut random).await, wanted, "{order}");
-            assert_eq!(walk_backward(&app, who, order, &mut random).await, wanted, "{order}");
+            assert_eq!(
+                walk_forward(&app, who, order, &mut random).await,
+                wanted,
+                "{order}"
+            );
+            assert_eq!(
+                walk_backward(&app, who, order, &mut random).await,
+                wanted,
+                "{order}"
+            );
         }
-        assert!(walk_forward(&app, &team.ben, order, &mut random).await.is_empty());
+        assert!(
+            walk_forward(&app, &team.ben, order, &mut random)
+                .await
+                .is_empty()
+        );
     }
 });
 
-on_both!(rows_that_come_in_between_repeat_and_skip_nothing, async |app: App| {
-    let team = app.team().await;
-    let mut random = Random(0x0dd0_5eed);
-    let mut all: Vec<Row> = (0..30).map(|_| random_row(&mut random)).collect();
-    put(&app, all.clone(), team.ann.id, false).await;
-    for order in ORDERS {
-        let old = expected(&all, order);
-        let (mut found, mut after) = (Vec::new(), Value::Null);
-        loop {
-            let variables = json!({ "order": order, "first": 1 + random.below(7), "after": after });
-            let page = page(&app, &team.ann, variables).await;
-            found.extend(ids(&page));
-            if page.data("/clients/pageInfo/hasNextPage") == false {
-                break;
+on_both!(
+    rows_that_come_in_between_repeat_and_skip_nothing,
+    async |app: App| {
+        let team = app.team().await;
+        let mut random = Random(0x0dd0_5eed);
+        let mut all: Vec<Row> = (0..30).map(|_| random_row(&mut random)).collect();
+        put(&app, all.clone(), team.ann.id, false).await;
+        for order in ORDERS {
+            let old = expected(&all, order);
+            let (mut found, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let variables =
+                    json!({ "order": order, "first": 1 + random.below(7), "after": after });
+                let page = page(&app, &team.ann, variables).await;
+                found.extend(ids(&page));
+                if page.data("/clients/pageInfo/hasNextPage") == false {
+                    break;
+                }
+                after = cursors(&page).pop().into();
+                let new: Vec<Row> = (0..2).map(|_| random_row(&mut random)).collect();
+                put(&app, new.clone(), team.ann.id, false).await;
+                all.extend(new);
             }
-            after = cursors(&page).pop().into();
-            let new: Vec<Row> = (0..2).map(|_| random_row(&mut random)).collect();
-            put(&app, new.clone(), team.ann.id, false).await;
-            all.extend(new);
+            let seen: Vec<String> = found
+                .iter()
+                .filter(|id| old.contains(id))
+                .cloned()
+                .collect();
+            assert_eq!(seen, old, "{order}");
+            let mut once = found.clone();
+            once.sort();
+            once.dedup();
+            assert_eq!(once.len(), found.len(), "{order}: a row came twice");
         }
-        let seen: Vec<String> = found.iter().filter(|id| old.contains(id)).cloned().collect();
-        assert_eq!(seen, old, "{order}");
-        let mut once = found.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), found.len(), "{order}: a row came twice");
     }
-});
+);
 
-on_both!(a_cursor_opens_only_the_list_it_came_from, async |app: App| {
-    let team = app.team().await;
-    let mut random = Random(0xc0ff_ee00);
-    put(
-        &app,
-        (0..5).map(|_| random_row(&mut random)).collect(),
-        team.ann.id,
-        false,
-    )
-    .await;
-    let first = page(&app, &team.ann, json!({ "first": 2 })).await;
-    let cursor = cursors(&first).pop().unwrap();
-    let refused = async |who: &Person, mut variables: Value, cursor: &str| {
-        for field in ["after", "before"] {
-            variables[field] = cursor.into();
-            let answer = app.gql(&who.token, LIST, variables.clone()).await;
-            assert_eq!(answer.code(0), "BAD_USER_INPUT", "{cursor}: {answer}");
-            assert_eq!(answer.rule(), "BAD_CURSOR");
-            assert_eq!(answer.fields(), [field]);
-            variables[field] = Value::Null;
+on_both!(
+    a_cursor_opens_only_the_list_it_came_from,
+    async |app: App| {
+        let team = app.team().await;
+        let mut random = Random(0xc0ff_ee00);
+        put(
+            &app,
+            (0..5).map(|_| random_row(&mut random)).collect(),
+            team.ann.id,
+            false,
+        )
+        .await;
+        let first = page(&app, &team.ann, json!({ "first": 2 })).await;
+        let cursor = cursors(&first).pop().unwrap();
+        let refused = async |who: &Person, mut variables: Value, cursor: &str| {
+            for field in ["after", "before"] {
+                variables[field] = cursor.into();
+                let answer = app.gql(&who.token, LIST, variables.clone()).await;
+                assert_eq!(answer.code(0), "BAD_USER_INPUT", "{cursor}: {answer}");
+                assert_eq!(answer.rule(), "BAD_CURSOR");
+                assert_eq!(answer.fields(), [field]);
+                variables[field] = Value::Null;
+            }
+        };
+        page(&app, &team.ann, json!({ "after": cursor })).await;
+        // Another viewer, even one who sees the same rows.
+        for who in [&team.ben, &team.left, &team.admin] {
+            refused(who, json!({}), &cursor).await;
         }
-    };
-    page(&app, &team.ann, json!({ "after": cursor })).await;
-    // Another viewer, even one who sees the same rows.
-    for who in [&team.ben, &team.left, &team.admin] {
-        refused(who, json!({}), &cursor).await;
+        for other in [
+            json!({ "order": "NAME_DESC" }),
+            json!({ "order": "LAST_ORDER_ASC" }),
+            json!({ "filter": { "archived": "INCLUDE" } }),
+            json!({ "filter": { "name": { "contains": "a" } } }),
+        ] {
+            refused(&team.ann, other, &cursor).await;
+        }
+        // Every character changed in turn, cut short, lengthened, and made up.
+        for at in 0..cursor.len() {
+            let mut changed: Vec<char> = cursor.chars().collect();
+            changed[at] = if changed[at] == 'A' { 'B' } else { 'A' };
+            let changed: String = changed.into_iter().collect();
+            let variables = json!({ "after": changed });
+            let answer = app.gql(&team.ann.token, LIST, variables).await;
+            assert_eq!(answer.rule(), "BAD_CURSOR", "{at}");
+        }
+        let long = "A".repeat(10_000);
+        for made_up in [
+            "",
+            "A",
+            "!",
+            "null",
+            "W10",
+            &cursor[1..],
+            &cursor[..20],
+            &long,
+        ] {
+            refused(&team.ann, json!({}), made_up).await;
+        }
+        refused(&team.ann, json!({}), &format!("{cursor}A")).await;
+        // The same list again is the same list, whatever the page.
+        let again = page(&app, &team.ann, json!({ "after": cursor, "first": 100 })).await;
+        assert_eq!(ids(&again).len(), 3);
     }
-    for other in [
-        json!({ "order": "NAME_DESC" }),
-        json!({ "order": "LAST_ORDER_ASC" }),
-        json!({ "filter": { "archived": "INCLUDE" } }),
-        json!({ "filter": { "name": { "contains": "a" } } }),
-    ] {
-        refused(&team.ann, other, &cursor).await;
-    }
-    // Every character changed in turn, cut short, lengthened, and made up.
-    for at in 0..cursor.len() {
-        let mut changed: Vec<char> = cursor.chars().collect();
-        changed[at] = if changed[at] == 'A' { 'B' } else { 'A' };
-        let changed: String = changed.into_iter().collect();
-        let variables = json!({ "after": changed });
-        let answer = app.gql(&team.ann.token, LIST, variables).await;
-        assert_eq!(answer.rule(), "BAD_CURSOR", "{at}");
-    }
-    let long = "A".repeat(10_000);
-    for made_up in ["", "A", "!", "null", "W10", &cursor[1..], &cursor[..20], &long] {
-        refused(&team.ann, json!({}), made_up).await;
-    }
-    refused(&team.ann, json!({}), &format!("{cursor}A")).await;
-    // The same list again is the same list, whatever the page.
-    let again = page(&app, &team.ann, json!({ "after": cursor, "first": 100 })).await;
-    assert_eq!(ids(&again).len(), 3);
-});
+);

@@ -152,14 +152,19 @@ on_both!(
                 )
                 .await
                 .ok();
-            products.push(answer.text("/productCreate/product/id").to_owned());
+            let id = answer.text("/productCreate/product/id").to_owned();
+            // Enough that whatever is ordered can be shipped.
+            let receive = "mutation($input: StockReceiveInput!) { stockReceive(input: $input) { product { id } } }";
+            let input = json!({ "input": { "productId": id, "quantity": 1_000_000 } });
+            let _ = app.gql(&team.left.token, receive, input).await.ok();
+            products.push(id);
         }
         let clients = [
             app.client_of(&team.ann, "One").await,
             app.client_of(&team.ann, "Two").await,
         ];
         let mut done = std::collections::BTreeMap::new();
-        for step in 0..90 {
+        for step in 0..150 {
             // An administrator of this moment: the clock may have moved past the last token.
             let token = app.token(&team.admin);
             let client = dice.pick(&clients).clone();
@@ -287,7 +292,10 @@ on_both!(
                 .await;
             }
         }
-        for needed in ["create", "Ship", "pay", "assign", "override", "time"] {
+        for needed in [
+            "create", "Submit", "Cancel", "Ship", "Deliver", "Return", "pay", "assign", "override",
+            "time",
+        ] {
             assert!(
                 done.contains_key(needed),
                 "nothing to see of {needed}: {done:?}"

@@ -23,7 +23,10 @@ async fn a_statement_that_takes_too_long_is_stopped() {
             })
             .await;
         assert_eq!(outcome.unwrap_err().code(), Code::Timeout);
-        assert_eq!(ground.ask("SELECT count(*) AS answer FROM clients").await, 0);
+        assert_eq!(
+            ground.ask("SELECT count(*) AS answer FROM clients").await,
+            0
+        );
         client(&hasty.as_system("a test"), None).await;
         ground.assert_at_rest().await;
     })
@@ -82,8 +85,12 @@ async fn a_connection_that_is_cut_is_told_as_such_and_replaced() {
                 .write(move |tx| {
                     let killer = killer.clone();
                     async move {
-                        tx.insert::<client::Entity>(client_row(&tx, ClientId(Uuid::now_v7()), None))
-                            .await?;
+                        tx.insert::<client::Entity>(client_row(
+                            &tx,
+                            ClientId(Uuid::now_v7()),
+                            None,
+                        ))
+                        .await?;
                         ask(&killer, cut).await;
                         tx.select::<client::Entity>().all().await?;
                         Ok(())
@@ -94,20 +101,27 @@ async fn a_connection_that_is_cut_is_told_as_such_and_replaced() {
             assert_eq!(error.code(), Code::Unavailable, "{error:?}");
         }
         ground.assert_at_rest().await;
-        assert_eq!(ground.ask("SELECT count(*) AS answer FROM clients").await, 0);
+        assert_eq!(
+            ground.ask("SELECT count(*) AS answer FROM clients").await,
+            0
+        );
     })
     .await;
 }
 
-on_both!(text_that_a_database_cannot_hold_is_wrong_input, 2, async |ground: Ground| {
-    let found = ground
-        .system()
-        .select::<client::Entity>()
-        .filter(client::Column::Name.eq("a\0b"))
-        .all()
-        .await;
-    match found {
-        Ok(found) => assert!(found.is_empty() && !ground.is_postgres()),
-        Err(error) => assert_eq!(error.code(), Code::BadUserInput),
+on_both!(
+    text_that_a_database_cannot_hold_is_wrong_input,
+    2,
+    async |ground: Ground| {
+        let found = ground
+            .system()
+            .select::<client::Entity>()
+            .filter(client::Column::Name.eq("a\0b"))
+            .all()
+            .await;
+        match found {
+            Ok(found) => assert!(found.is_empty() && !ground.is_postgres()),
+            Err(error) => assert_eq!(error.code(), Code::BadUserInput),
+        }
     }
-});
+);

@@ -50,28 +50,32 @@ async fn crossing(ground: &Ground, take_all: bool, first: ClientId, second: Clie
     runs.load(Ordering::SeqCst)
 }
 
-on_both!(clients_taken_one_by_one_in_opposite_order_are_taken_again, 4, async |ground: Ground| {
-    let system = ground.system();
-    let (a, b) = (client(&system, None).await, client(&system, None).await);
-    let runs = crossing(&ground, false, a, b).await;
-    assert_eq!(runs, if ground.is_postgres() { 3 } else { 2 });
-    ground.assert_at_rest().await;
-});
-
-on_both!(clients_taken_together_never_cross, 4, async |ground: Ground| {
-    let system = ground.system();
-    let (a, b) = (client(&system, None).await, client(&system, None).await);
-    for _ in 0..30 {
-        assert_eq!(crossing(&ground, true, a, b).await, 2);
+on_both!(
+    clients_taken_one_by_one_in_opposite_order_are_taken_again,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let (a, b) = (client(&system, None).await, client(&system, None).await);
+        let runs = crossing(&ground, false, a, b).await;
+        assert_eq!(runs, if ground.is_postgres() { 3 } else { 2 });
+        ground.assert_at_rest().await;
     }
-});
+);
+
+on_both!(
+    clients_taken_together_never_cross,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let (a, b) = (client(&system, None).await, client(&system, None).await);
+        for _ in 0..30 {
+            assert_eq!(crossing(&ground, true, a, b).await, 2);
+        }
+    }
+);
 
 /// Starts a unit that gives `client` to `to`, and waits a little before it commits.
-fn hand_over(
-    system: Session,
-    id: ClientId,
-    to: UserId,
-) -> tokio::task::JoinHandle<Result<()>> {
+fn hand_over(system: Session, id: ClientId, to: UserId) -> tokio::task::JoinHandle<Result<()>> {
     tokio::spawn(async move {
         system
             .write(move |tx| async move {
@@ -116,45 +120,49 @@ async fn taken_during_a_hand_over(
     taken
 }
 
-on_both!(a_client_that_changes_hands_is_taken_as_it_is_then, 6, async |ground: Ground| {
-    let system = ground.system();
-    let manager = user(&system, UserRole::Manager, None).await;
-    let keeper = user(&system, UserRole::Manager, None).await;
-    let ann = user(&system, UserRole::Rep, Some(manager)).await;
-    let ben = user(&system, UserRole::Rep, Some(manager)).await;
-    let cleo = user(&system, UserRole::Rep, Some(keeper)).await;
-    // Ann has a share somewhere, and so another way to the rows.
-    let shared = client(&system, Some(cleo)).await;
-    let plain = session(&ground, ann).await;
-    system
-        .write(move |tx| async move {
-            let client = tx.lock_client(shared).await?;
-            let row = client_member::ActiveModel {
-                id: Set(ClientMemberId(Uuid::now_v7())),
-                user_id: Set(ann),
-                granted_by_id: Set(cleo),
-                version: Set(1),
-                created_at: Set(tx.now()),
-                updated_at: Set(tx.now()),
-                ..Default::default()
-            };
-            tx.insert_under::<client_member::Entity>(&client, row).await
-        })
-        .await
-        .unwrap();
-    let sharing = session(&ground, ann).await;
-    let above = session(&ground, manager).await;
-    for many in [false, true] {
-        for (name, who) in [("ann", &plain), ("ann with a share", &sharing)] {
+on_both!(
+    a_client_that_changes_hands_is_taken_as_it_is_then,
+    6,
+    async |ground: Ground| {
+        let system = ground.system();
+        let manager = user(&system, UserRole::Manager, None).await;
+        let keeper = user(&system, UserRole::Manager, None).await;
+        let ann = user(&system, UserRole::Rep, Some(manager)).await;
+        let ben = user(&system, UserRole::Rep, Some(manager)).await;
+        let cleo = user(&system, UserRole::Rep, Some(keeper)).await;
+        // Ann has a share somewhere, and so another way to the rows.
+        let shared = client(&system, Some(cleo)).await;
+        let plain = session(&ground, ann).await;
+        system
+            .write(move |tx| async move {
+                let client = tx.lock_client(shared).await?;
+                let row = client_member::ActiveModel {
+                    id: Set(ClientMemberId(Uuid::now_v7())),
+                    user_id: Set(ann),
+                    granted_by_id: Set(cleo),
+                    version: Set(1),
+                    created_at: Set(tx.now()),
+                    updated_at: Set(tx.now()),
+                    ..Default::default()
+                };
+                tx.insert_under::<client_member::Entity>(&client, row).await
+            })
+            .await
+            .unwrap();
+        let sharing = session(&ground, ann).await;
+        let above = session(&ground, manager).await;
+        for many in [false, true] {
+            for (name, who) in [("ann", &plain), ("ann with a share", &sharing)] {
+                let id = client(&system, Some(ann)).await;
+                let taken = taken_during_a_hand_over(&ground, who, id, ben, many).await;
+                assert_eq!(taken, None, "{name}, {many}");
+            }
             let id = client(&system, Some(ann)).await;
-            let taken = taken_during_a_hand_over(&ground, who, id, ben, many).await;
-            assert_eq!(taken, None, "{name}, {many}");
+            // From one report to another: the manager sees it all along.
+            let taken = taken_during_a_hand_over(&ground, &above, id, ben, many).await;
+            assert_eq!(taken, Some(Some(ben)), "the manager, {many}");
+            let taken = taken_during_a_hand_over(&ground, &above, id, cleo, many).await;
+            assert_eq!(taken, None, "the manager, to another team, {many}");
         }
-        let id = client(&system, Some(ann)).await;
-        // From one report to another: the manager sees it all along.
-        let taken = taken_during_a_hand_over(&ground, &above, id, ben, many).await;
-        assert_eq!(taken, Some(Some(ben)), "the manager, {many}");
-        let taken = taken_during_a_hand_over(&ground, &above, id, cleo, many).await;
-        assert_eq!(taken, None, "the manager, to another team, {many}");
     }
-});
+);

@@ -16,14 +16,34 @@ async fn tables(ground: &Ground) -> i64 {
 
 async fn up_down_up(backend: DbBackend) {
     on_empty(backend, 1, async |ground: Ground| {
-        assert!(!ground.database.pending_migrations().await.unwrap().is_empty());
+        assert!(
+            !ground
+                .database
+                .pending_migrations()
+                .await
+                .unwrap()
+                .is_empty()
+        );
         ground.database.migrate().await.unwrap();
-        assert!(ground.database.pending_migrations().await.unwrap().is_empty());
+        assert!(
+            ground
+                .database
+                .pending_migrations()
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let up = tables(&ground).await;
         ground.assert_at_rest().await;
         let outside = ground.outside().await;
-        outside.execute_unprepared("DELETE FROM user_reach").await.unwrap();
-        outside.execute_unprepared("DELETE FROM users").await.unwrap();
+        outside
+            .execute_unprepared("DELETE FROM user_reach")
+            .await
+            .unwrap();
+        outside
+            .execute_unprepared("DELETE FROM users")
+            .await
+            .unwrap();
         Migrator::down(&outside, None).await.unwrap();
         // What is left is the list of the steps itself.
         assert_eq!(tables(&ground).await, 1);
@@ -49,13 +69,22 @@ async fn all_at_once(backend: DbBackend) {
     on_empty(backend, 2, async |ground: Ground| {
         let mut starts = tokio::task::JoinSet::new();
         for connections in [1, 2, 4, 1, 2, 4] {
-            let database = ground.again(|config| config.max_connections = connections).await;
+            let database = ground
+                .again(|config| config.max_connections = connections)
+                .await;
             starts.spawn(async move { database.migrate().await });
         }
         while let Some(outcome) = starts.join_next().await {
             outcome.unwrap().unwrap();
         }
-        assert!(ground.database.pending_migrations().await.unwrap().is_empty());
+        assert!(
+            ground
+                .database
+                .pending_migrations()
+                .await
+                .unwrap()
+                .is_empty()
+        );
         ground.assert_at_rest().await;
     })
     .await;
@@ -94,14 +123,18 @@ async fn a_process_waits_for_the_steps_of_another_however_long() {
     .await;
 }
 
-on_both!(a_migration_that_is_given_up_leaves_nothing_open, 1, async |ground: Ground| {
-    for _ in 0..20 {
-        let mut patience = Random::new(4);
-        tokio::select! {
-            biased;
-            done = ground.database.migrate() => done.unwrap(),
-            () = tokio::time::sleep(Duration::from_millis(patience.below(3))) => {}
+on_both!(
+    a_migration_that_is_given_up_leaves_nothing_open,
+    1,
+    async |ground: Ground| {
+        for _ in 0..20 {
+            let mut patience = Random::new(4);
+            tokio::select! {
+                biased;
+                done = ground.database.migrate() => done.unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(patience.below(3))) => {}
+            }
         }
+        ground.assert_at_rest().await;
     }
-    ground.assert_at_rest().await;
-});
+);

@@ -140,11 +140,7 @@ where
 }
 
 /// Runs one body on a database without tables, and removes it.
-pub(super) async fn on_empty(
-    backend: DbBackend,
-    connections: u32,
-    body: impl AsyncFnOnce(Ground),
-) {
+pub(super) async fn on_empty(backend: DbBackend, connections: u32, body: impl AsyncFnOnce(Ground)) {
     let key = [7; 32];
     if backend == DbBackend::Sqlite {
         let directory = tempfile::tempdir().unwrap();

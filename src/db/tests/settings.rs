@@ -35,11 +35,12 @@ async fn sqlite_keeps_its_promises_on_every_connection() {
                     .fetch_one(&mut **reader)
                     .await
                     .unwrap();
-                let found = sea_orm::sqlx::Row::try_get::<String, _>(&row, 0).unwrap_or_else(|_| {
-                    sea_orm::sqlx::Row::try_get::<i64, _>(&row, 0)
-                        .unwrap()
-                        .to_string()
-                });
+                let found =
+                    sea_orm::sqlx::Row::try_get::<String, _>(&row, 0).unwrap_or_else(|_| {
+                        sea_orm::sqlx::Row::try_get::<i64, _>(&row, 0)
+                            .unwrap()
+                            .to_string()
+                    });
                 assert_eq!(found, expected, "{pragma} of a reader");
             }
         }
@@ -54,11 +55,24 @@ async fn sqlite_keeps_its_promises_on_every_connection() {
             let found = text(write, &format!("PRAGMA {pragma}")).await;
             assert_eq!(found, expected, "{pragma} of the writer");
         }
-        for sql in ["DELETE FROM clients", "CREATE TABLE t (a)", "INSERT INTO settings VALUES ('a', 'b')"] {
-            assert!(read.execute_unprepared(sql).await.is_err(), "a reader did {sql}");
+        for sql in [
+            "DELETE FROM clients",
+            "CREATE TABLE t (a)",
+            "INSERT INTO settings VALUES ('a', 'b')",
+        ] {
+            assert!(
+                read.execute_unprepared(sql).await.is_err(),
+                "a reader did {sql}"
+            );
         }
         assert_eq!(
-            ground.database.inner.write.get_sqlite_connection_pool().options().get_max_connections(),
+            ground
+                .database
+                .inner
+                .write
+                .get_sqlite_connection_pool()
+                .options()
+                .get_max_connections(),
             1
         );
     })
@@ -96,7 +110,12 @@ async fn postgres_keeps_its_promises_on_every_connection() {
 
 #[tokio::test]
 async fn a_database_that_each_connection_would_have_alone_is_refused() {
-    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:", "mysql://x/y"] {
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite:",
+        "mysql://x/y",
+    ] {
         let config = DatabaseConfig::new(url, [7; 32]);
         let outcome = Database::connect(&config, Clock::default()).await;
         let error = outcome.err().unwrap_or_else(|| panic!("{url} was opened"));

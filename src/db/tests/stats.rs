@@ -65,7 +65,9 @@ fn expected(orders: &[Order], assignments: &[Assignment], now: DateTime<Utc>) ->
     let in_year = |order: &&&Order| order.placed_on + Days::new(365) > today;
     let first = counted.iter().map(|order| order.placed_on).min();
     let last = counted.iter().map(|order| order.placed_on).max();
-    let span = first.zip(last).map(|(first, last)| (last - first).num_days());
+    let span = first
+        .zip(last)
+        .map(|(first, last)| (last - first).num_days());
     let count = counted.len() as i64;
     let mut holding: Vec<&Assignment> = assignments
         .iter()
@@ -200,145 +202,162 @@ fn random_orders(random: &mut Random, today: NaiveDate) -> Vec<Order> {
         .collect()
 }
 
-on_both!(stored_facts_are_those_of_the_rows, 2, async |ground: Ground| {
-    let system = ground.system();
-    let clock = ground.database.clock().clone();
-    let rep = user(&system, UserRole::Rep, None).await;
-    let schemes = tiers(&system).await;
-    let mut random = Random::new(5);
-    let mut with_tier = 0;
-    let mut all = Vec::new();
-    for _ in 0..60 {
-        let id = client(&system, Some(rep)).await;
-        let now = clock.now();
-        let orders = random_orders(&mut random, now.date_naive());
-        let mut assignments = Vec::new();
-        for _ in 0..random.below(4) {
-            let (_, tiers, is_default) = random.pick(&schemes);
-            assignments.push(Assignment {
-                is_default,
-                kind: random.pick(&[
-                    AssignmentKind::Computed,
-                    AssignmentKind::Manual,
-                    AssignmentKind::Override,
-                    AssignmentKind::Imported,
-                ]),
-                tier: random.pick(&tiers),
-                // Sometimes at the same instant.
-                assigned_at: now - TimeDelta::days(random.below(3) as i64),
-                expires_at: random
-                    .chance(50)
-                    .then(|| now + TimeDelta::days(random.below(9) as i64 - 4)),
-                ended_at: random.chance(20).then_some(now),
-                id: TierAssignmentId(Uuid::now_v7()),
-            });
-        }
-        let (given_orders, given) = (orders.clone(), assignments.clone());
-        let schemes = schemes.clone();
-        system
-            .write(move |tx| {
-                let (orders, given, schemes) = (given_orders.clone(), given.clone(), schemes.clone());
-                async move {
-                    let client = tx.lock_client(id).await?;
-                    let rows = orders.iter().map(|o| {
-                        let mut row = order_row(&tx, id, rep, o.status, o.placed_on, o.lines);
-                        row.discount_minor = Set(o.discount);
-                        row.freight_minor = Set(o.freight);
-                        row.total_minor = Set(o.lines - o.discount + o.freight);
-                        row.paid_minor = Set(o.paid);
-                        row.returned_minor = Set(o.returned);
-                        row
-                    });
-                    tx.insert_all_under::<order::Entity>(&client, rows.collect()).await?;
-                    for held in given {
-                        let scheme = schemes
-                            .iter()
-                            .find(|(_, tiers, _)| tiers.contains(&held.tier))
-                            .unwrap();
-                        let row = tier_assignment::ActiveModel {
-                            id: Set(held.id),
-                            scheme_id: Set(scheme.0),
-                            tier_id: Set(held.tier),
-                            kind: Set(held.kind),
-                            reason: Set("a test".to_owned()),
-                            assigned_at: Set(held.assigned_at),
-                            expires_at: Set(held.expires_at),
-                            ended_at: Set(held.ended_at),
-                            ..Default::default()
-                        };
-                        tx.insert_under::<tier_assignment::Entity>(&client, row).await?;
+on_both!(
+    stored_facts_are_those_of_the_rows,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let clock = ground.database.clock().clone();
+        let rep = user(&system, UserRole::Rep, None).await;
+        let schemes = tiers(&system).await;
+        let mut random = Random::new(5);
+        let mut with_tier = 0;
+        let mut all = Vec::new();
+        for _ in 0..60 {
+            let id = client(&system, Some(rep)).await;
+            let now = clock.now();
+            let orders = random_orders(&mut random, now.date_naive());
+            let mut assignments = Vec::new();
+            for _ in 0..random.below(4) {
+                let (_, tiers, is_default) = random.pick(&schemes);
+                assignments.push(Assignment {
+                    is_default,
+                    kind: random.pick(&[
+                        AssignmentKind::Computed,
+                        AssignmentKind::Manual,
+                        AssignmentKind::Override,
+                        AssignmentKind::Imported,
+                    ]),
+                    tier: random.pick(&tiers),
+                    // Sometimes at the same instant.
+                    assigned_at: now - TimeDelta::days(random.below(3) as i64),
+                    expires_at: random
+                        .chance(50)
+                        .then(|| now + TimeDelta::days(random.below(9) as i64 - 4)),
+                    ended_at: random.chance(20).then_some(now),
+                    id: TierAssignmentId(Uuid::now_v7()),
+                });
+            }
+            let (given_orders, given) = (orders.clone(), assignments.clone());
+            let schemes = schemes.clone();
+            system
+                .write(move |tx| {
+                    let (orders, given, schemes) =
+                        (given_orders.clone(), given.clone(), schemes.clone());
+                    async move {
+                        let client = tx.lock_client(id).await?;
+                        let rows = orders.iter().map(|o| {
+                            let mut row = order_row(&tx, id, rep, o.status, o.placed_on, o.lines);
+                            row.discount_minor = Set(o.discount);
+                            row.freight_minor = Set(o.freight);
+                            row.total_minor = Set(o.lines - o.discount + o.freight);
+                            row.paid_minor = Set(o.paid);
+                            row.returned_minor = Set(o.returned);
+                            row
+                        });
+                        tx.insert_all_under::<order::Entity>(&client, rows.collect())
+                            .await?;
+                        for held in given {
+                            let scheme = schemes
+                                .iter()
+                                .find(|(_, tiers, _)| tiers.contains(&held.tier))
+                                .unwrap();
+                            let row = tier_assignment::ActiveModel {
+                                id: Set(held.id),
+                                scheme_id: Set(scheme.0),
+                                tier_id: Set(held.tier),
+                                kind: Set(held.kind),
+                                reason: Set("a test".to_owned()),
+                                assigned_at: Set(held.assigned_at),
+                                expires_at: Set(held.expires_at),
+                                ended_at: Set(held.ended_at),
+                                ..Default::default()
+                            };
+                            tx.insert_under::<tier_assignment::Entity>(&client, row)
+                                .await?;
+                        }
+                        // Twice: the second writes over the first.
+                        tx.refresh_stats(&client).await?;
+                        tx.refresh_stats(&client).await
                     }
-                    // Twice: the second writes over the first.
-                    tx.refresh_stats(&client).await?;
-                    tx.refresh_stats(&client).await
-                }
-            })
-            .await
-            .unwrap();
-        let facts = found(&system, id).await;
-        assert_eq!(facts, expected(&orders, &assignments, clock.now()));
-        with_tier += u32::from(facts.tier.is_some());
-        all.push((id, orders, assignments));
-    }
-    assert!(with_tier > 10, "only {with_tier} had a tier");
+                })
+                .await
+                .unwrap();
+            let facts = found(&system, id).await;
+            assert_eq!(facts, expected(&orders, &assignments, clock.now()));
+            with_tier += u32::from(facts.tier.is_some());
+            all.push((id, orders, assignments));
+        }
+        assert!(with_tier > 10, "only {with_tier} had a tier");
 
-    // Time passes: what is out of date is named, and made right for many at once.
-    for days in [1, 2, 3, 40, 365] {
-        clock.advance(TimeDelta::days(days));
-        let now = clock.now();
-        let stale = system.clients_with_stale_stats(1_000).await.unwrap();
-        for (id, orders, assignments) in &all {
-            let wanted = expected(orders, assignments, now);
-            if found(&system, *id).await != wanted {
-                assert!(stale.contains(id), "nobody knows that {id} is out of date: {wanted:?}");
+        // Time passes: what is out of date is named, and made right for many at once.
+        for days in [1, 2, 3, 40, 365] {
+            clock.advance(TimeDelta::days(days));
+            let now = clock.now();
+            let stale = system.clients_with_stale_stats(1_000).await.unwrap();
+            for (id, orders, assignments) in &all {
+                let wanted = expected(orders, assignments, now);
+                if found(&system, *id).await != wanted {
+                    assert!(
+                        stale.contains(id),
+                        "nobody knows that {id} is out of date: {wanted:?}"
+                    );
+                }
+            }
+            let ids: Vec<ClientId> = all.iter().map(|(id, ..)| *id).collect();
+            system
+                .write(move |tx| {
+                    let ids = ids.clone();
+                    async move {
+                        let held = tx.lock_clients(&ids).await?;
+                        tx.refresh_stats_of(&held).await
+                    }
+                })
+                .await
+                .unwrap();
+            for (id, orders, assignments) in &all {
+                assert_eq!(
+                    found(&system, *id).await,
+                    expected(orders, assignments, now)
+                );
             }
         }
-        let ids: Vec<ClientId> = all.iter().map(|(id, ..)| *id).collect();
-        system
-            .write(move |tx| {
-                let ids = ids.clone();
-                async move {
-                    let held = tx.lock_clients(&ids).await?;
-                    tx.refresh_stats_of(&held).await
-                }
+    }
+);
+
+on_both!(
+    what_is_owed_leaves_out_one_order_when_asked,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let rep = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(rep)).await;
+        let owed = system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                let row = |status, lines| order_row(&tx, id, rep, status, day("2026-01-01"), lines);
+                let rows = vec![
+                    row(OrderStatus::Approved, 100),
+                    row(OrderStatus::Delivered, 20),
+                    row(OrderStatus::Submitted, 3_000),
+                    row(OrderStatus::Cancelled, 40_000),
+                ];
+                let orders = tx.insert_all_under::<order::Entity>(&client, rows).await?;
+                let second = orders.iter().find(|order| order.lines_minor == 20).unwrap();
+                Ok((
+                    tx.receivable_except(&client, None).await?,
+                    tx.receivable_except(&client, Some(second.id)).await?,
+                ))
             })
             .await
             .unwrap();
-        for (id, orders, assignments) in &all {
-            assert_eq!(found(&system, *id).await, expected(orders, assignments, now));
-        }
+        assert_eq!(owed, (120, 100));
+        let none = system
+            .select::<client_stats::Entity>()
+            .filter(Condition::all())
+            .count(1)
+            .await
+            .unwrap();
+        assert_eq!(none, 0);
     }
-});
-
-on_both!(what_is_owed_leaves_out_one_order_when_asked, 2, async |ground: Ground| {
-    let system = ground.system();
-    let rep = user(&system, UserRole::Rep, None).await;
-    let id = client(&system, Some(rep)).await;
-    let owed = system
-        .write(move |tx| async move {
-            let client = tx.lock_client(id).await?;
-            let row = |status, lines| order_row(&tx, id, rep, status, day("2026-01-01"), lines);
-            let rows = vec![
-                row(OrderStatus::Approved, 100),
-                row(OrderStatus::Delivered, 20),
-                row(OrderStatus::Submitted, 3_000),
-                row(OrderStatus::Cancelled, 40_000),
-            ];
-            let orders = tx.insert_all_under::<order::Entity>(&client, rows).await?;
-            let second = orders.iter().find(|order| order.lines_minor == 20).unwrap();
-            Ok((
-                tx.receivable_except(&client, None).await?,
-                tx.receivable_except(&client, Some(second.id)).await?,
-            ))
-        })
-        .await
-        .unwrap();
-    assert_eq!(owed, (120, 100));
-    let none = system
-        .select::<client_stats::Entity>()
-        .filter(Condition::all())
-        .count(1)
-        .await
-        .unwrap();
-    assert_eq!(none, 0);
-});
+);

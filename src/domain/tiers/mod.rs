@@ -327,7 +327,7 @@ fn within(field: &str, what: &str, number: i32, least: i32, most: i32) -> Result
     ))
 }
 
-fn apply(row: tier::ActiveModel, benefits: Benefits) -> Result<tier::ActiveModel> {
+fn apply(row: tier::ActiveModel, benefits: &Benefits) -> Result<tier::ActiveModel> {
     let Benefits {
         discount_bp,
         points_multiplier_bp,

@@ -542,6 +542,48 @@ on_both!(an_order_is_repeated_at_todays_prices, async |app: App| {
     assert_eq!(other.code(0), "NOT_FOUND");
 });
 
+/// Records a primary shipping address in `city`.
+async fn address(app: &App, who: &Person, client: &str, city: &str) -> String {
+    let query =
+        "mutation($input: AddressCreateInput!) { addressCreate(input: $input) { address { id } } }";
+    let input = json!({ "clientId": client, "kind": "SHIPPING", "recipient": "Maria", "city": city, "isPrimary": true });
+    let answer = app
+        .gql(&who.token, query, json!({ "input": input }))
+        .await
+        .ok();
+    answer.text("/addressCreate/address/id").to_owned()
+}
+
+on_both!(goods_go_where_the_client_receives_them, async |app: App| {
+    let shop = shop(&app).await;
+    let (ann, ben) = (&shop.team.ann, &shop.team.ben);
+    let order = placed(&app, &shop, json!({})).await;
+    assert_eq!(order["shipTo"], Value::Null);
+    let old = address(&app, ann, &shop.client, "Berlin").await;
+    address(&app, ann, &shop.client, "Bern").await;
+    let order = placed(&app, &shop, json!({})).await;
+    assert_eq!(order["shipTo"]["city"], "Bern", "the primary one");
+    let id = format!("order_{}", uuid::Uuid::now_v7());
+    for _ in 0..2 {
+        let order = placed(&app, &shop, json!({ "id": id, "addressId": old })).await;
+        assert_eq!(order["shipTo"]["city"], "Berlin");
+        assert_eq!(order["shipTo"]["name"], "Maria");
+    }
+    let bens = app.client_of(ben, "Ben's").await;
+    let other = address(&app, ben, &bens, "Basel").await;
+    let anns = app.client_of(ann, "Another of Ann's").await;
+    let near = address(&app, ann, &anns, "Bonn").await;
+    for foreign in [other, near] {
+        let input = basket(&shop, json!({ "addressId": foreign }));
+        let answer = mutate(&app, ann, "orderCreate", input).await;
+        assert_eq!(answer.code(0), "NOT_FOUND");
+        assert_eq!(answer.fields(), ["input.addressId"]);
+        let input = json!({ "id": order["id"], "version": 1, "addressId": foreign });
+        let answer = mutate(&app, ann, "orderUpdate", input).await;
+        assert_eq!(answer.code(0), "NOT_FOUND");
+    }
+});
+
 on_both!(an_archived_client_orders_nothing, async |app: App| {
     let shop = shop(&app).await;
     let draft = placed(&app, &shop, json!({})).await;

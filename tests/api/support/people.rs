@@ -20,8 +20,16 @@ pub struct Person {
     pub token: String,
 }
 
+impl Person {
+    /// The id as the API writes it.
+    pub fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 /// Three levels: `top` manages `left` and `right`; `left` manages `ann` and `ben`, `right` manages `cleo`.
 /// `admin` stands beside them.
+#[derive(Clone, Debug)]
 pub struct Team {
     /// An administrator.
     pub admin: Person,
