@@ -30,9 +30,14 @@ const TOKEN_HOURS: i64 = 12;
 /// What the explorer starts with.
 const FIRST_QUERY: &str = "{
   viewer { user { name } role }
-  clients(first: 5) {
+  clients(first: 3, orderBy: TRAILING_REVENUE_DESC) {
     totalCount
-    nodes { id name phone }
+    nodes {
+      name
+      tier { name }
+      keyContact { name }
+      stats { lastOrderOn trailingRevenue { amount currency } }
+    }
   }
 }
 ";
