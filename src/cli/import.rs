@@ -18,6 +18,7 @@ use crate::import::{self, FileKind, Options, Progress};
 const DEFAULT_ERRORS: &str = "import-errors.csv";
 
 #[derive(Debug, Args)]
+#[command(after_long_help = import::columns())]
 pub(super) struct Import {
     /// The directory with the files
     #[arg(value_name = "DIR")]

@@ -84,6 +84,25 @@ impl FileKind {
     }
 }
 
+/// The columns of each file, for whoever writes one.
+pub fn columns() -> String {
+    let mut text = String::from("Columns, in any order (those in brackets may be missing):");
+    for kind in FileKind::ALL {
+        let columns = kind.columns();
+        text.push_str(&format!(
+            "\n  {}: {} [{}]",
+            kind.name(),
+            columns.required.join(", "),
+            columns.optional.join(", ")
+        ));
+    }
+    text.push_str(
+        "\nDays are written 2026-03-01, amounts 1234.50, a discount of 5 % is 0.05. Rows name each other by \
+         external_id.",
+    );
+    text
+}
+
 /// What to import, and whether to.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
