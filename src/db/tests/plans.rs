@@ -291,38 +291,6 @@ on_both!(
     }
 );
 
-on_both!(no_list_of_one_team_takes_long, 4, async |ground: Ground| {
-    let company = company(&ground).await;
-    let outside = ground.outside().await;
-    for (who, session) in [
-        ("rep", &company.rep),
-        ("rep with a share", &company.sharing),
-        ("manager", &company.manager),
-        ("administrator", &company.admin),
-    ] {
-        let mut statements = lists(session).await;
-        statements.extend(children(session, &company.some_clients));
-        // Sorted by what all clients are compared in, which no index holds beside the rows.
-        let sorts_all = |what: &str| who == "administrator" && matches!(what, "latest" | "richest");
-        statements.retain(|(what, _)| !sorts_all(what));
-        for (what, statement) in statements {
-            let built = outside.get_database_backend().build(&statement);
-            let mut best = Duration::MAX;
-            for _ in 0..5 {
-                let started = std::time::Instant::now();
-                outside.query_all_raw(built.clone()).await.unwrap();
-                best = best.min(started.elapsed());
-            }
-            println!(
-                "{:<12} {who:<18} {what:<20} {best:?}",
-                ground.database.kind()
-            );
-            // Far above what it takes, far below what a wrong plan takes.
-            assert!(best < Duration::from_millis(500), "{who}, {what}: {best:?}");
-        }
-    }
-});
-
 #[test]
 fn scans_are_told_from_searches() {
     let plan = "Limit\n  ->  Seq Scan on clients  (cost=0.00)\n  ->  Index Scan using x on clients";

@@ -144,8 +144,7 @@ impl ClientFilter {
             all = all.add(filter.condition("id", Column::Id)?);
         }
         if let Some(filter) = external_id {
-            let column = Column::ExternalId;
-            all = all.add(filter.condition("externalId", column, column)?);
+            all = all.add(filter.code_condition("externalId", Column::ExternalId)?);
         }
         if let Some(filter) = name {
             all = all.add(filter.condition("name", Column::Name, Column::NameSort)?);
