@@ -137,7 +137,7 @@ pub async fn run(
     let mut run = Run {
         session: database.as_system("import"),
         tables: BTreeMap::new(),
-        is_dry_run: options.is_dry_run,
+        is_trial: options.is_dry_run,
         known: Known::default(),
         report: Report::default(),
         progress,
@@ -165,7 +165,7 @@ pub async fn run(
 struct Run<'a> {
     session: Session,
     tables: BTreeMap<FileKind, Table>,
-    is_dry_run: bool,
+    is_trial: bool,
     known: Known,
     report: Report,
     progress: &'a dyn Progress,
@@ -354,7 +354,7 @@ impl Run<'_> {
         F: Fn(Tx, Arc<Vec<Planned<T>>>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        if self.is_dry_run || planned.is_empty() {
+        if self.is_trial || planned.is_empty() {
             return Ok(planned);
         }
         self.progress.begin(kind, planned.len());

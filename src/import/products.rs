@@ -59,7 +59,7 @@ pub(super) async fn import(run: &mut Run<'_>) -> Result<()> {
         };
         planner.row(row, found)
     });
-    if !run.is_dry_run && !categories.new.is_empty() {
+    if !run.is_trial && !categories.new.is_empty() {
         let rows: Vec<_> = categories.new.values().cloned().collect();
         run.session
             .write(move |tx| {
