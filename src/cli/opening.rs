@@ -49,11 +49,11 @@ pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Datab
     Database::connect(&settings, Clock::default()).await
 }
 
-/// The database for a command that ends: it signs nothing, so that no secret is needed. Its tables must be up
-/// to date.
+/// The database for a command that ends: it signs nothing, so that no secret is needed. Its tables are
+/// brought up to date.
 pub(super) async fn migrated_database(config: &Config) -> Result<Database> {
     let database = unsigned_database(config).await?;
-    require_migrated(&database).await?;
+    database.migrate().await?;
     Ok(database)
 }
 

@@ -10,6 +10,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::money::CurrencyCode;
 use super::text::{self, Email};
+use super::users;
 use crate::db::{LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 
@@ -121,9 +122,14 @@ pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
         updated_at: Set(now),
         ..Default::default()
     };
-    let mut row = apply(tx, row, None, kind, currency.as_str(), profile).await?;
+    let mut row = apply(tx, row, None, kind, currency.as_str(), profile)
+        .await
+        .map_err(|error| error.under("profile"))?;
     row.search_text = Set(search_text(&row, &[]));
-    let created = tx.create::<client::Entity>(id, row).await?;
+    if let Some(existing) = tx.existing::<client::Entity>(id, &row).await? {
+        return Ok(existing);
+    }
+    let created = tx.insert::<client::Entity>(row).await?;
     let locked = tx.lock_client(created.id).await?;
     replace_tags(tx, &locked, tags).await?;
     tx.refresh_stats(&locked).await?;
@@ -158,7 +164,8 @@ pub async fn update(
         &client.currency,
         profile,
     )
-    .await?;
+    .await
+    .map_err(|error| error.under("profile"))?;
     let updated = tx
         .update::<client::Entity>(&client, Some(version), row)
         .await?;
@@ -176,6 +183,7 @@ pub async fn update(
 /// `clients.already_archived`.
 pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<client::Model>> {
     let client = tx.lock_client(id).await?;
+    require_steward(tx, &client).await?;
     if client.archived_at.is_some() {
         return Err(Error::rule(
             "clients.already_archived",
@@ -214,6 +222,7 @@ pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
 /// `NOT_FOUND`, `STALE_VERSION`; `RULE_VIOLATED` `clients.not_archived`.
 pub async fn restore(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<client::Model>> {
     let client = tx.lock_client(id).await?;
+    require_steward(tx, &client).await?;
     if client.archived_at.is_none() {
         return Err(Error::rule(
             "clients.not_archived",
@@ -226,6 +235,21 @@ pub async fn restore(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     };
     tx.update::<client::Entity>(&client, Some(version), row)
         .await
+}
+
+/// Refuses what only the owner of a client, managers above the owner and administrators may do: those who
+/// see it through a share or the account team may not.
+///
+/// # Errors
+/// `FORBIDDEN` `clients.not_owner`.
+pub async fn require_steward(tx: &Tx, client: &LockedClient) -> Result<()> {
+    if users::is_steward(tx, client.owner_id).await? {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "only the owner of this client, managers above the owner and administrators may do this",
+    )
+    .with_rule("clients.not_owner"))
 }
 
 /// The condition that finds clients by what a person types: parts of the name, pinyin, initials, a fragment
@@ -436,11 +460,17 @@ async fn apply(
         }
         ClientKind::Individual | ClientKind::Organization => {}
     }
-    if (credit_limit.is_some() || payment_term_days.is_some()) && !tx.viewer().is_manager() {
-        return Err(Error::forbidden(
-            "only managers may set the credit limit and the payment term",
-        )
-        .field("creditLimit"));
+    if credit_limit.is_some() || payment_term_days.is_some() {
+        let is_above = match present {
+            Some(client) => users::is_steward(tx, client.owner_id).await?,
+            None => true,
+        };
+        if !(tx.viewer().is_manager() && is_above) {
+            return Err(Error::forbidden(
+                "only managers of the owner may set the credit limit and the payment term",
+            )
+            .field("creditLimit"));
+        }
     }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {

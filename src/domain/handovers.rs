@@ -9,7 +9,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition};
 
-use super::{members, text};
+use super::{members, text, users};
 use crate::db::{Children, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 
@@ -207,7 +207,7 @@ pub async fn preview(session: &Session, book: &Book, to: UserId) -> Result<Previ
             owners.sort_unstable();
             owners.dedup();
             for owner in owners {
-                if !members::is_steward(session, owner).await? {
+                if !users::is_steward(session, owner).await? {
                     problems.push(Problem::ClientsOutOfReach);
                     break;
                 }
@@ -388,7 +388,7 @@ async fn check_owners(tx: &Tx, book: &Book, clients: &[LockedClient]) -> Result<
         Book::AllOf(user) => (vec![Some(*user)], "fromUserId"),
     };
     for owner in owners {
-        if !members::is_steward(tx, owner).await? {
+        if !users::is_steward(tx, owner).await? {
             return Err(Error::forbidden(
                 "you can hand over only clients of people who report to you",
             )

@@ -6,8 +6,8 @@ use entity::{ClientId, ClientMemberId, MemberRole, UserId, client, client_member
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
-use super::{clients, text};
-use crate::db::{Actor, Children, LockedClient, Session, Tx, Visible};
+use super::{clients, text, users};
+use crate::db::{Children, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 
 /// How many people one share takes.
@@ -278,31 +278,8 @@ pub fn check_share_end(session: &Session, field: &str, expires_at: DateTime<Utc>
     Ok(())
 }
 
-/// Whether the viewer decides over a client: its owner, managers above the owner, administrators; for a
-/// client of nobody the managers who keep the pool. A mere member does not.
-///
-/// # Errors
-/// From the database.
-pub async fn is_steward(session: &Session, owner: Option<UserId>) -> Result<bool> {
-    let viewer = session.viewer();
-    let (me, is_pool_keeper) = match viewer.actor() {
-        Actor::System { .. } => return Ok(true),
-        Actor::User {
-            id, is_pool_keeper, ..
-        } => (*id, *is_pool_keeper),
-    };
-    if viewer.is_admin() || owner == Some(me) {
-        return Ok(true);
-    }
-    match owner {
-        Some(owner) if viewer.is_manager() => session.reaches(me, owner).await,
-        Some(_) => Ok(false),
-        None => Ok(viewer.is_manager() && is_pool_keeper),
-    }
-}
-
 async fn require_owner(tx: &Tx, client: &LockedClient) -> Result<()> {
-    if is_steward(tx, client.owner_id).await? {
+    if users::is_steward(tx, client.owner_id).await? {
         return Ok(());
     }
     Err(Error::forbidden(

@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::{dates, text};
 use crate::auth::passwords::{self, Passwords};
 use crate::auth::throttle;
-use crate::db::{Database, EndReason, OwnSettings, Session, Tx, Visible};
+use crate::db::{Actor, Database, EndReason, OwnSettings, Session, Tx, Visible};
 use crate::error::{Code, Error, Result};
 
 /// A user to be. They cannot sign in before a password is set.
@@ -606,4 +606,27 @@ where
     V: Into<sea_orm::Value>,
 {
     patch.map_or(NotSet, Set)
+}
+
+/// Whether the viewer decides over a client: its owner, managers above the owner, administrators; for a
+/// client of nobody the managers who keep the pool. A mere member does not.
+///
+/// # Errors
+/// From the database.
+pub async fn is_steward(session: &Session, owner: Option<UserId>) -> Result<bool> {
+    let viewer = session.viewer();
+    let (me, is_pool_keeper) = match viewer.actor() {
+        Actor::System { .. } => return Ok(true),
+        Actor::User {
+            id, is_pool_keeper, ..
+        } => (*id, *is_pool_keeper),
+    };
+    if viewer.is_admin() || owner == Some(me) {
+        return Ok(true);
+    }
+    match owner {
+        Some(owner) if viewer.is_manager() => session.reaches(me, owner).await,
+        Some(_) => Ok(false),
+        None => Ok(viewer.is_manager() && is_pool_keeper),
+    }
 }

@@ -7,7 +7,7 @@ use sea_orm::Condition;
 use super::clients::Archived;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
-use super::filters::{CategoryIdFilter, StringFilter};
+use super::filters::{CategoryIdFilter, FilterTree, StringFilter, filter_tree};
 use super::input::{optional, required};
 use super::products::{self, Product, ProductFilter, ProductOrder};
 use super::scalars::{DateTime, int};
@@ -165,8 +165,11 @@ pub struct CategoryFilter {
     not: Option<Box<CategoryFilter>>,
 }
 
+filter_tree!(CategoryFilter);
+
 impl CategoryFilter {
     fn condition(&self) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             id,
             external_id,
@@ -223,7 +226,9 @@ pub fn select(
         .select::<product_category::Entity>()
         .filter(archived.condition(product_category::Column::ArchivedAt));
     match filter {
-        Some(filter) => Ok(select.filter(filter.condition()?)),
+        Some(filter) => {
+            Ok(select.filter(filter.condition().map_err(|error| error.under("filter"))?))
+        }
         None => Ok(select),
     }
 }

@@ -9,6 +9,64 @@ use crate::db::like;
 use crate::domain::{money, text};
 use crate::error::{Error, Result};
 
+/// The most parts a filter may have, counted through all its `and`, `or` and `not`.
+pub const MAX_PARTS: usize = 100;
+
+/// A filter that is put together from others of its kind.
+pub trait FilterTree: Sized {
+    /// The filters in `and` and `or`, and the one in `not`.
+    fn branches(&self) -> (Option<&[Self]>, Option<&[Self]>, Option<&Self>);
+
+    /// Refuses a filter of too many parts: each becomes a condition, and the database nests them.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    fn check_size(&self) -> Result<()> {
+        let mut seen = 0_usize;
+        let mut open = vec![self];
+        while let Some(filter) = open.pop() {
+            seen = seen.saturating_add(1);
+            let (and, or, not) = filter.branches();
+            let inner = and.into_iter().chain(or).flatten().chain(not);
+            open.extend(inner);
+            if seen.saturating_add(open.len()) > MAX_PARTS {
+                return Err(Error::bad_input(
+                    "or",
+                    format!("a filter has at most {MAX_PARTS} parts in `and`, `or` and `not`"),
+                )
+                .with_rule("FILTER_TOO_LARGE"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets a filter with the fields `and`, `or` and `not` be counted.
+macro_rules! filter_tree {
+    ($filter:ty) => {
+        impl $crate::graphql::filters::FilterTree for $filter {
+            fn branches(&self) -> (Option<&[Self]>, Option<&[Self]>, Option<&Self>) {
+                (self.and.as_deref(), self.or.as_deref(), self.not.as_deref())
+            }
+        }
+    };
+}
+pub(crate) use filter_tree;
+
+/// The longest text a filter compares with.
+const MAX_TEXT: usize = 200;
+
+/// Refuses a text that is too long to be found.
+fn check_text(field: &str, text: &str) -> Result<()> {
+    if text.len() <= MAX_TEXT * 4 && text.chars().count() <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(Error::bad_input(
+        field,
+        format!("a text here has at most {MAX_TEXT} characters"),
+    ))
+}
+
 /// The longest list an `in` filter takes.
 pub const MAX_IN: usize = 200;
 
@@ -64,6 +122,10 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
+        let texts = [eq, contains, starts_with].into_iter().flatten();
+        for text in texts.chain(any_of.iter().flatten()) {
+            check_text(field, text)?;
+        }
         let mut condition = Condition::all();
         if let Some(value) = eq {
             condition = condition.add(column.eq(value.as_str()));
@@ -102,6 +164,9 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
+        for text in [contains, starts_with].into_iter().flatten() {
+            check_text(field, text)?;
+        }
         let exact = Self {
             eq: eq.clone(),
             any_of: any_of.clone(),

@@ -7,7 +7,10 @@ use sea_orm::{Condition, IntoSimpleExpr};
 use super::clients::Client;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
-use super::filters::{ClientIdFilter, DateFilter, MoneyFilter, StringFilter, choice_filter, null};
+use super::filters::{
+    ClientIdFilter, DateFilter, FilterTree, MoneyFilter, StringFilter, choice_filter, filter_tree,
+    null,
+};
 use super::orders::{Order, OrderIdFilter};
 use super::scalars::{Date, DateTime, Money, MoneyInput, int};
 use super::users::User;
@@ -177,8 +180,11 @@ pub struct PaymentFilter {
     not: Option<Box<PaymentFilter>>,
 }
 
+filter_tree!(PaymentFilter);
+
 impl PaymentFilter {
     fn condition(&self) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             client_id,
             order_id,
@@ -260,7 +266,9 @@ fn select(
 ) -> Result<ScopedSelect<payment::Entity>> {
     let select = session.select::<payment::Entity>();
     match filter {
-        Some(filter) => Ok(select.filter(filter.condition()?)),
+        Some(filter) => {
+            Ok(select.filter(filter.condition().map_err(|error| error.under("filter"))?))
+        }
         None => Ok(select),
     }
 }

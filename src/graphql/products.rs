@@ -8,7 +8,9 @@ use super::categories::Category;
 use super::clients::Archived;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
-use super::filters::{CategoryIdFilter, DateTimeFilter, ProductIdFilter, StringFilter};
+use super::filters::{
+    CategoryIdFilter, DateTimeFilter, FilterTree, ProductIdFilter, StringFilter, filter_tree,
+};
 use super::input::{optional, required};
 use super::scalars::{DateTime, Money, MoneyInput, int};
 use super::stock::{self, Stock, StockMovement};
@@ -166,8 +168,11 @@ pub struct ProductFilter {
     not: Option<Box<ProductFilter>>,
 }
 
+filter_tree!(ProductFilter);
+
 impl ProductFilter {
     fn condition(&self) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             search,
             id,
@@ -285,7 +290,9 @@ pub fn select(
         .select::<product::Entity>()
         .filter(archived.condition(product::Column::ArchivedAt));
     match filter {
-        Some(filter) => Ok(select.filter(filter.condition()?)),
+        Some(filter) => {
+            Ok(select.filter(filter.condition().map_err(|error| error.under("filter"))?))
+        }
         None => Ok(select),
     }
 }

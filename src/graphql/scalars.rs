@@ -8,7 +8,7 @@ use async_graphql::{
     ContextSelectionSet, InputObject, InputValueError, InputValueResult, OutputType, Positioned,
     Scalar, ScalarType, ServerResult, SimpleObject, Value,
 };
-use chrono::{NaiveDate, SecondsFormat, Utc};
+use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 
 use crate::domain::money::{self, CurrencyCode};
 use crate::error::{Error, Result};
@@ -84,6 +84,9 @@ impl Money {
     }
 }
 
+/// The largest amount a caller may send, in minor units: sums of what a database holds stay exact.
+const MAX_AMOUNT_MINOR: u64 = 100_000_000_000_000;
+
 /// An amount of money.
 #[derive(Clone, Debug, Hash, InputObject)]
 pub struct MoneyInput {
@@ -101,6 +104,12 @@ impl MoneyInput {
     pub fn parse(&self, field: &str) -> Result<(i64, CurrencyCode)> {
         let minor = money::parse_minor(&self.amount.0, self.currency.0)
             .map_err(|error| error.field(format!("{field}.amount")))?;
+        if minor.unsigned_abs() > MAX_AMOUNT_MINOR {
+            return Err(Error::bad_input(
+                format!("{field}.amount"),
+                "this amount is too large",
+            ));
+        }
         Ok((minor, self.currency.0))
     }
 
@@ -144,6 +153,7 @@ impl ScalarType for DateTime {
         })?;
         let micros = instant.timestamp_micros();
         chrono::DateTime::from_timestamp_micros(micros)
+            .filter(|instant| (1..=9_999).contains(&instant.year()))
             .map(Self)
             .ok_or_else(|| InputValueError::custom("this instant is out of range"))
     }
@@ -168,7 +178,7 @@ impl ScalarType for Date {
         };
         NaiveDate::parse_from_str(&text, "%Y-%m-%d")
             .ok()
-            .filter(|_| text.len() == 10)
+            .filter(|day| text.len() == 10 && day.to_string() == text && day.year() > 0)
             .map(Self)
             .ok_or_else(|| {
                 InputValueError::custom(format!(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{OperationDefinition, OperationType};
 use async_graphql::{Executor, ServerError, Value, Variables};
 use axum::body::Body;
 use axum::extract::{Query, Request};
@@ -196,6 +196,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 ));
             }
         }
+        require_variables(operation, &variables)?;
         let variables = Variables::from_json(serde_json::Value::Object(variables));
         let introspection = self.options.introspection;
         meter::check(&document, operation, &variables, bounds, introspection)?;
@@ -286,6 +287,29 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
             Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into())
         }
     }
+}
+
+/// Refuses a request without a value for a variable that must have one. The executor would take it for null.
+fn require_variables(
+    operation: &OperationDefinition,
+    variables: &serde_json::Map<String, serde_json::Value>,
+) -> Result<(), Refusal> {
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        if definition.var_type.node.nullable {
+            continue;
+        }
+        let name = definition.name.node.as_str();
+        let given = variables.get(name);
+        let is_missing = given.is_none() && definition.default_value.is_none();
+        if is_missing || given.is_some_and(serde_json::Value::is_null) {
+            let kind = &definition.var_type.node;
+            return Err(Refusal::validation(format!(
+                "the variable ${name} of type {kind} needs a value"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Reads at most `limit` bytes, whether the length was announced or not.

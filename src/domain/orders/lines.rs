@@ -52,6 +52,9 @@ pub struct Totals {
     pub total_minor: i64,
 }
 
+/// The most an order may come to, in minor units: sums over all orders stay exact.
+const MAX_TOTAL_MINOR: i64 = 100_000_000_000_000;
+
 /// What an order with these line nets comes to.
 ///
 /// # Errors
@@ -64,6 +67,9 @@ pub fn totals(
     let lines_minor = money::sum(nets)?;
     let discount_minor = money::share_bp(lines_minor, discount_bp)?;
     let total_minor = money::add(money::subtract(lines_minor, discount_minor)?, freight_minor)?;
+    if lines_minor > MAX_TOTAL_MINOR || total_minor > MAX_TOTAL_MINOR {
+        return Err(Error::bad_input("lines", "this order comes to too much"));
+    }
     Ok(Totals {
         lines_minor,
         discount_minor,

@@ -224,8 +224,10 @@ async fn write(
         if priced.is_empty() {
             return Err(states::no_lines().field("lines"));
         }
-        let mut discounts_bp: Vec<i32> = priced.iter().map(|line| line.discount_bp).collect();
-        discounts_bp.push(discount_bp);
+        let discounts_bp: Vec<i32> = priced
+            .iter()
+            .map(|line| terms::together(line.discount_bp, discount_bp))
+            .collect();
         let asked = Asked {
             id: None,
             total_minor: totals.total_minor,

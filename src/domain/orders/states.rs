@@ -218,8 +218,10 @@ pub async fn submit(tx: &Tx, seen: Seen) -> Result<Visible<order::Model>> {
         }
     }
     let terms = terms::of(tx, &client).await?;
-    let mut discounts_bp: Vec<i32> = lines.iter().map(|line| line.discount_bp).collect();
-    discounts_bp.push(order.discount_bp);
+    let discounts_bp: Vec<i32> = lines
+        .iter()
+        .map(|line| terms::together(line.discount_bp, order.discount_bp))
+        .collect();
     let asked = Asked {
         id: Some(order.id),
         total_minor: order.total_minor,
@@ -299,6 +301,7 @@ async fn decide(
     note: Option<String>,
 ) -> Result<Visible<order::Model>> {
     let (client, order) = open_seen(tx, seen).await?;
+    clients::require_steward(tx, &client).await?;
     require_step(order.status, to)?;
     let changes = order::ActiveModel {
         status: Set(to),

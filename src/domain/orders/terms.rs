@@ -6,7 +6,7 @@ use sea_orm::sea_query::Query;
 use sea_orm::{ActiveEnum, ColumnTrait};
 
 use crate::db::{LockedClient, Tx};
-use crate::domain::money;
+use crate::domain::money::{self, WHOLE_BP};
 use crate::error::Result;
 
 /// The discount in basis points up to which a rep needs nobody's approval.
@@ -55,8 +55,14 @@ pub(super) struct Asked<'a> {
     pub(super) id: Option<OrderId>,
     /// What it comes to, in minor units.
     pub(super) total_minor: i64,
-    /// All its discounts, in basis points.
+    /// The discount on each line, that on the order included, in basis points.
     pub(super) discounts_bp: &'a [i32],
+}
+
+/// What a discount on a line and one on the order come to together, in basis points, rounded up.
+pub(super) fn together(line_bp: i32, order_bp: i32) -> i32 {
+    let kept = (WHOLE_BP - line_bp) * (WHOLE_BP - order_bp) / WHOLE_BP;
+    WHOLE_BP - kept
 }
 
 /// Why an order needs approval; nothing when it needs none.

@@ -222,9 +222,12 @@ async fn client_and_tier(
 }
 
 async fn lock_client(tx: &Tx, client: ClientId) -> Result<LockedClient> {
-    tx.lock_client(client)
+    let client = tx
+        .lock_client(client)
         .await
-        .map_err(|error| error.field("clientId"))
+        .map_err(|error| error.field("clientId"))?;
+    clients::require_steward(tx, &client).await?;
+    Ok(client)
 }
 
 /// The assignments of a client in a scheme that hold now. Those whose time is up are ended on the way.

@@ -11,8 +11,8 @@ use crate::db::{KeyKind, ScopedSelect, Session, Sort, SortKey};
 use crate::domain::{clients, text};
 use crate::error::Result;
 use crate::graphql::filters::{
-    ClientIdFilter, DateFilter, DateTimeFilter, IntFilter, MoneyFilter, StringFilter, TierIdFilter,
-    UserIdFilter, choice_filter,
+    ClientIdFilter, DateFilter, DateTimeFilter, FilterTree, IntFilter, MoneyFilter, StringFilter,
+    TierIdFilter, UserIdFilter, choice_filter, filter_tree,
 };
 
 choice_filter!(
@@ -108,8 +108,11 @@ pub struct ClientFilter {
     not: Option<Box<ClientFilter>>,
 }
 
+filter_tree!(ClientFilter);
+
 impl ClientFilter {
     fn condition(&self) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             search,
             id,
@@ -315,7 +318,7 @@ pub fn select(
         .select::<client::Entity>()
         .filter(archived.condition(client::Column::ArchivedAt));
     if let Some(filter) = filter {
-        select = select.filter(filter.condition()?);
+        select = select.filter(filter.condition().map_err(|error| error.under("filter"))?);
     }
     if order.joins_stats() {
         select = select.join(

@@ -9,8 +9,8 @@ use crate::db::{KeyKind, Session, Sort, SortKey};
 use crate::domain::orders;
 use crate::error::{Error, Result};
 use crate::graphql::filters::{
-    ClientIdFilter, DateFilter, MoneyFilter, ProductIdFilter, StringFilter, UserIdFilter,
-    choice_filter,
+    ClientIdFilter, DateFilter, FilterTree, MoneyFilter, ProductIdFilter, StringFilter,
+    UserIdFilter, choice_filter, filter_tree,
 };
 
 choice_filter!(
@@ -57,8 +57,11 @@ pub struct OrderFilter {
     not: Option<Box<OrderFilter>>,
 }
 
+filter_tree!(OrderFilter);
+
 impl OrderFilter {
     pub(super) fn condition(&self, session: &Session) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             id,
             status,

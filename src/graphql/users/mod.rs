@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition};
 use super::clients::{Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
-use super::filters::{StringFilter, UserIdFilter, choice_filter};
+use super::filters::{FilterTree, StringFilter, UserIdFilter, choice_filter, filter_tree};
 use super::scalars::{Date, DateTime, int};
 use super::sessions::{self, UserSession};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
@@ -299,8 +299,11 @@ pub struct UserFilter {
     not: Option<Box<UserFilter>>,
 }
 
+filter_tree!(UserFilter);
+
 impl UserFilter {
     fn condition(&self) -> Result<Condition> {
+        self.check_size()?;
         let Self {
             search,
             id,
@@ -395,7 +398,7 @@ fn select(session: &Session, filter: Option<&UserFilter>) -> Result<ScopedSelect
         .select::<user::Entity>()
         .filter(deactivated.condition(user::Column::DeactivatedAt));
     if let Some(filter) = filter {
-        select = select.filter(filter.condition()?);
+        select = select.filter(filter.condition().map_err(|error| error.under("filter"))?);
     }
     Ok(select)
 }
