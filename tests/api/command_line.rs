@@ -48,10 +48,9 @@ fn failed(output: &Output) -> String {
 fn users_are_kept_from_the_command_line() {
     let place = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], input: &str| clientele(place.path(), arguments, input);
-    let early = failed(&run(&["user", "list"], ""));
-    assert!(early.contains("clientele migrate"), "{early}");
     assert!(done(&run(&["migrate", "--status"], "")).contains("missing"));
-    assert!(done(&run(&["migrate"], "")).contains("up to date now"));
+    // The first command of a new database makes its tables.
+    done(&run(&["user", "list"], ""));
     assert!(done(&run(&["migrate", "--status"], "")).contains("up to date"));
     let add = |email: &str, role: &str, rest: &[&str], input: &str| {
         let mut arguments = vec![

@@ -14,6 +14,7 @@ mod support;
 
 mod addresses;
 mod architecture;
+mod bounds;
 mod categories;
 mod clients;
 mod command_line;
@@ -36,6 +37,7 @@ mod sign_in;
 mod small;
 mod statements;
 mod stats;
+mod stewards;
 mod stock;
 mod tiers;
 mod transactions;
