@@ -22,8 +22,8 @@ use self::schema::Schema;
 use self::world::World;
 use crate::support::{App, Person};
 
-/// How many edges a path takes, after the first.
-const EDGES: usize = 1;
+/// How many edges a path takes, after the first: for most, and for one rep.
+const EDGES: (usize, usize) = (1, 2);
 
 /// Fields that no answer can hold, and why.
 const NEVER: &[(&str, &str, &str)] = &[];
@@ -44,7 +44,13 @@ on_both!(no_answer_holds_a_row_of_others, async |app: App| {
             viewer,
         };
         let started = std::time::Instant::now();
-        let findings = crawl(&crawler, EDGES).await;
+        let (few, more) = EDGES;
+        let edges = if viewer.id == world.team.ann.id {
+            more
+        } else {
+            few
+        };
+        let findings = crawl(&crawler, edges).await;
         println!(
             "{}: {} queries in {:?}",
             viewer.name,
@@ -162,12 +168,7 @@ on_both!(the_id_of_a_stranger_is_as_good_as_none, async |app: App| {
     let schema = Schema::of(&world.app, &world.team.admin).await;
     assert_eq!(arguments::gaps(&schema), Vec::<String>::new());
     let (mut useful, mut wrong) = (BTreeSet::new(), BTreeSet::new());
-    for viewer in [
-        &world.team.ann,
-        &world.team.cleo,
-        &world.team.right,
-        &world.team.admin,
-    ] {
+    for viewer in [&world.team.ann, &world.team.right, &world.team.admin] {
         arguments::probe(&schema, &world, viewer, &mut useful, &mut wrong).await;
     }
     assert!(
@@ -250,7 +251,7 @@ async fn all_pages(
 }
 
 fn listed(lines: &BTreeSet<String>) -> String {
-    let shown: Vec<&str> = lines.iter().take(40).map(String::as_str).collect();
+    let shown: Vec<&str> = lines.iter().take(200).map(String::as_str).collect();
     shown.join("\n")
 }
 
