@@ -271,7 +271,10 @@ pub async fn answers(crawler: &Crawler<'_>) -> BTreeMap<String, Value> {
     for place in places(crawler.schema) {
         let kind = kind(&place.path.declared);
         // One way to name an id is enough here: what counts is what lies behind it.
-        if kind == "*" || place.path.steps.len() > 3 || place.path.text().ends_with(".in") {
+        if kind == "*"
+            || place.path.steps.len() > 3
+            || place.path.text().rsplit('.').next() == Some("in")
+        {
             continue;
         }
         let query = crawler.query(&place);
