@@ -446,7 +446,7 @@ impl World {
     /// What stands in every text of this client's subtree, with `what`.
     pub fn marker(&self, client: ClientId, what: &str) -> String {
         let at = self.clients.iter().position(|known| *known == client);
-        format!("mk-{}-{what}", at.expect("a client of the scene") + 1)
+        format!("mk~{}-{what}", at.expect("a client of the scene") + 1)
     }
 
     /// Remembers who may see a row.
@@ -524,7 +524,7 @@ impl World {
             }
         }
         let lower = text.to_lowercase();
-        for part in lower.split("mk-").skip(1) {
+        for part in lower.split("mk~").skip(1) {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             let Ok(number) = digits.parse::<usize>() else {
                 if part.starts_with("managers") && !self.may_see(viewer, Owner::Managers) {

@@ -1,6 +1,7 @@
 //! Starts the service inside the test's process, on a port of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clientele::app::{App, Options};
 use clientele::auth::keys::Keyring;
@@ -8,6 +9,10 @@ use clientele::auth::tokens::Tokens;
 use clientele::clock::Clock;
 use clientele::db::{Database, DatabaseConfig};
 use clientele::http;
+
+/// A debug build on a busy machine is no reason for a test to fail: what a test has to say about time, it
+/// says by settings of its own.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// A running service; it stops when dropped.
 pub struct Server {
@@ -35,15 +40,25 @@ pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Serve
     let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
     let keyring = Arc::new(keyring);
     let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
+    config.acquire_timeout = PATIENCE;
+    config.statement_timeout = PATIENCE;
     change(&mut config);
     let database = Database::connect(&config, clock.clone())
         .await
         .expect("the database of the test should be there");
+    let mut endpoint = http::Options {
+        debug_headers: true,
+        ..http::Options::default()
+    };
+    for bounds in [
+        &mut endpoint.limits.signed_in,
+        &mut endpoint.limits.anonymous.0,
+    ] {
+        bounds.query_deadline = PATIENCE;
+        bounds.mutation_deadline = PATIENCE;
+    }
     let options = Options {
-        endpoint: http::Options {
-            debug_headers: true,
-            ..http::Options::default()
-        },
+        endpoint,
         ..Options::default()
     };
     let tokens = Tokens::new(
