@@ -46,6 +46,8 @@ pub struct World {
     pub keeper: Person,
     /// A rep of `right` with one client, whose session was ended.
     pub gone: Person,
+    /// A rep below the rep `ann`, who must not see more for it.
+    pub trainee: Person,
     /// The oracle.
     pub organisation: Organisation,
     /// Clients by number, from 1.
@@ -160,6 +162,9 @@ impl World {
             .person("Keeper", UserRole::Manager, Some(&team.top))
             .await;
         let gone = app.person("Gone", UserRole::Rep, Some(&team.right)).await;
+        let trainee = app
+            .person("Trainee", UserRole::Rep, Some(&team.ann))
+            .await;
         let db = dump::connect(app.database_url()).await;
         let mut world = Self {
             app,
@@ -167,6 +172,7 @@ impl World {
             team,
             keeper,
             gone,
+            trainee,
             organisation: Organisation::default(),
             clients: Vec::new(),
             kinds: BTreeMap::new(),
@@ -375,7 +381,7 @@ impl World {
             cleo,
             ..
         } = self.team.clone();
-        let gone = self.gone.clone();
+        let (gone, trainee) = (self.gone.clone(), self.trainee.clone());
         let scenes = [
             /* 1 */ Scene::of(&ann),
             /* 2 */ Scene::of(&ann).below(1),
@@ -396,6 +402,9 @@ impl World {
             /* 17 */ Scene::of(&ann).shared(&cleo, Some(30)),
             /* 18: in the same hand-over as 11, which its owner must not see */
             Scene::of(&ben).taken_from(&ann),
+            /* 19 and 20: which the rep above the trainee must not see */
+            Scene::of(&trainee),
+            Scene::of(&cleo).shared(&trainee, None),
         ];
         for scene in &scenes {
             self.add(scene).await;
