@@ -32,6 +32,7 @@ use super::negotiate::{self, MediaType};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
 use super::scan;
+use crate::graphql::context::Masked;
 use crate::{Code, Error};
 
 /// Says how many SQL statements a request took, where [`Options::debug_headers`] is on.
@@ -209,10 +210,15 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.operation_name = operation_name;
         run.data = caller.data;
         run.data.insert(context.request_id.clone());
+        let masked = Masked::default();
+        run.data.insert(masked.clone());
         run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
             &document,
         ));
         let mut done = self.run(run, deadline).await?;
+        if let Some(paths) = masked.take() {
+            done.extensions.insert("masked".to_owned(), paths);
+        }
 
         let nothing_ran = done.data == Value::Null
             && done.is_err()

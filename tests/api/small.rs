@@ -20,6 +20,7 @@ use async_graphql::{
 };
 use axum::Router;
 use axum::routing::get;
+use clientele::graphql::context::mask;
 use clientele::http::graphql::Options;
 use clientele::http::{self, Caller, Drained, Endpoint, Explorer, Gateway, Server, server};
 use clientele::{Error, Result};
@@ -174,10 +175,40 @@ impl Fragile {
     }
 }
 
+/// An object of which not everybody sees all.
+struct Guarded(i32);
+
+#[Object]
+impl Guarded {
+    async fn open(&self) -> i32 {
+        self.0
+    }
+
+    /// Odd ones are for nobody.
+    async fn secret(&self, ctx: &Context<'_>) -> Option<i32> {
+        if self.0 % 2 == 1 {
+            return mask(ctx);
+        }
+        Some(self.0)
+    }
+
+    async fn inner(&self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 pub struct Query;
 
 #[Object]
 impl Query {
+    async fn guarded(&self) -> Guarded {
+        Guarded(1)
+    }
+
+    async fn guardeds(&self, count: i32) -> Vec<Guarded> {
+        (0..count).map(Guarded).collect()
+    }
+
     async fn hello(&self) -> &'static str {
         "world"
     }
