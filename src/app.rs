@@ -1,6 +1,7 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -9,11 +10,12 @@ use axum::Router;
 use axum::http::HeaderName;
 use axum::routing::get;
 
+use crate::auth::external::{Fetch, Provider};
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
 use crate::db::Database;
-use crate::domain::sign_in::SignIn;
-use crate::error::Result;
+use crate::domain::sign_in::{IdentityProvider, SignIn};
+use crate::error::{Error, Result};
 use crate::graphql::{self, Schema};
 use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
 
@@ -33,6 +35,57 @@ pub struct Options {
     /// Whether `X-Forwarded-For` names the client's address (its last entry counts): only behind a proxy that
     /// sets it. Otherwise the address of the connection counts.
     pub trust_proxy: bool,
+    /// The identity provider whose tokens are accepted too; none when absent.
+    pub provider: Option<ProviderOptions>,
+}
+
+/// An identity provider whose tokens are accepted.
+#[derive(Clone, Debug)]
+pub struct ProviderOptions {
+    /// How its tokens name it (`iss`).
+    pub issuer: String,
+    /// How its tokens name us (`aud`).
+    pub audience: String,
+    /// Its keys, a JSON Web Key Set: a file, or an address of https (of http on this machine).
+    pub keys: String,
+    /// Whether somebody seen for the first time is linked to the user with the e-mail address that the
+    /// provider verified.
+    pub links_by_email: bool,
+}
+
+impl ProviderOptions {
+    fn open(&self) -> Result<IdentityProvider> {
+        let Self {
+            issuer,
+            audience,
+            keys,
+            links_by_email,
+        } = self;
+        if issuer == ISSUER {
+            return Err(Error::bad_input(
+                "provider_issuer",
+                format!("{ISSUER} is the issuer of the tokens of this service itself"),
+            ));
+        }
+        let fetch: Fetch = if keys.contains("://") {
+            let document = http::fetch::Document::at(keys)?;
+            Arc::new(move || {
+                let document = document.clone();
+                Box::pin(async move { document.get().await })
+            })
+        } else {
+            let path = PathBuf::from(keys);
+            Arc::new(move || {
+                let read = std::fs::read(&path);
+                let read = read.map_err(|error| format!("{}: {error}", path.display()));
+                Box::pin(std::future::ready(read))
+            })
+        };
+        Ok(IdentityProvider {
+            provider: Provider::new(issuer, audience, fetch),
+            links_by_email: *links_by_email,
+        })
+    }
 }
 
 /// The service over one database.
@@ -48,10 +101,12 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed.
+    /// `INTERNAL` when passwords cannot be hashed; `BAD_USER_INPUT` for an identity provider that cannot be.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
-        let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
+        let provider = options.provider.as_ref().map(ProviderOptions::open);
+        let sign_in =
+            SignIn::new(database.clone(), keyring, tokens)?.with_provider(provider.transpose()?);
         Ok(Self {
             database,
             sign_in,
@@ -74,6 +129,10 @@ impl App {
         let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
+            .merge(http::public_keys::routes({
+                let sign_in = self.sign_in.clone();
+                move || sign_in.public_keys()
+            }))
             .merge(http::sign_in::routes(
                 self.sign_in.clone(),
                 self.options

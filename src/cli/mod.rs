@@ -3,10 +3,12 @@
 
 mod demo;
 mod import;
+mod keys;
 mod migrate;
 mod opening;
 mod schema;
 mod serve;
+mod service_account;
 mod user;
 
 use std::io::{IsTerminal, Write};
@@ -43,6 +45,12 @@ enum Command {
     Schema,
     /// Bring the tables of the database up to date
     Migrate(migrate::Migrate),
+    /// Keep the keys that sign access tokens: list, rotate, retire
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Keep service accounts: programs that use the API by keys
+    #[command(subcommand)]
+    ServiceAccount(service_account::ServiceAccount),
     /// Keep users: add, list, set passwords, move, deactivate, issue tokens
     #[command(subcommand)]
     User(user::User),
@@ -84,6 +92,8 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
             Command::Import(import) => return import.run(&config).await,
             Command::Schema => schema::run()?,
             Command::Migrate(migrate) => migrate.run(&config).await?,
+            Command::Keys(keys) => keys.run(&config)?,
+            Command::ServiceAccount(account) => account.run(&config).await?,
             Command::User(user) => user.run(&config).await?,
         }
         Ok(Outcome::Done)

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::sync::watch;
 
 use super::opening;
-use crate::app::{App, Options};
+use crate::app::{App, Options, ProviderOptions};
 use crate::auth::keys::Keyring;
 use crate::config::Config;
 use crate::db::Database;
@@ -78,14 +78,17 @@ pub(super) async fn serve(
         },
         explorer,
         trust_proxy: config.trusted_proxy,
+        provider: provider(config)?,
     };
     let router = App::new(database.clone(), keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);
     let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
     let told = stop_signal()?;
+    let rereading = reread_keys(Arc::clone(keyring))?;
     let drained = server.serve(router, told).await;
     // The receiver lives as long as the job; a job that is gone needs no telling.
     let _ = stop.send(true);
+    rereading.abort();
     if sweeping.await.is_err() {
         tracing::warn!("the statistics job ended in a panic");
     }
@@ -99,6 +102,45 @@ pub(super) async fn serve(
         }
     }
     Ok(())
+}
+
+/// The identity provider, if there is one.
+fn provider(config: &Config) -> Result<Option<ProviderOptions>> {
+    match (
+        config.provider_issuer.is_empty(),
+        config.provider_keys.is_empty(),
+    ) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(ProviderOptions {
+            issuer: config.provider_issuer.clone(),
+            audience: config.provider_audience.clone(),
+            keys: config.provider_keys.clone(),
+            links_by_email: config.provider_links_by_email,
+        })),
+        _ => Err(Error::new(
+            Code::BadUserInput,
+            "an identity provider needs both provider_issuer and provider_keys",
+        )),
+    }
+}
+
+/// Looks at the keys again at each SIGHUP, which would otherwise end the program.
+#[cfg(unix)]
+fn reread_keys(keyring: Arc<Keyring>) -> Result<tokio::task::JoinHandle<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangup = signal(SignalKind::hangup()).map_err(Error::internal)?;
+    Ok(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            keyring.look_again();
+        }
+    }))
+}
+
+/// There is no such signal here; keys are looked at every second all the same.
+#[cfg(not(unix))]
+fn reread_keys(_: Arc<Keyring>) -> Result<tokio::task::JoinHandle<()>> {
+    Ok(tokio::spawn(async {}))
 }
 
 /// Completes at the first SIGTERM or SIGINT.

@@ -2,9 +2,9 @@
 //! tables of hashes and tries have no rule of scope, so nothing but these functions reaches them, and each
 //! says for whom it works.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use entity::{Locale, SessionId, UserId, UserRole, session, user};
+use entity::{Locale, ServiceKeyId, SessionId, UserId, UserRole, session, user};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Condition, Query};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement, Value};
@@ -114,7 +114,7 @@ impl Session {
         }))
     }
 
-    fn require_own_account(&self, user: UserId) -> Result<()> {
+    pub(super) fn require_own_account(&self, user: UserId) -> Result<()> {
         let viewer = self.viewer();
         if viewer.is_admin() || viewer.user_id() == Some(user) {
             return Ok(());
@@ -214,6 +214,21 @@ impl Tx {
                 [key.into()],
             ),
         };
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Notes that the key of a program was used on `day`, once a day.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn note_key_use(&self, key: ServiceKeyId, day: NaiveDate) -> Result<()> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE service_keys SET last_used_on = $2 \
+             WHERE id = $1 AND (last_used_on IS NULL OR last_used_on < $2)",
+            [key.into(), day.into()],
+        );
         self.execute_raw(statement).await?;
         Ok(())
     }
@@ -321,6 +336,6 @@ impl Tx {
     }
 }
 
-fn refused() -> Error {
+pub(super) fn refused() -> Error {
     Error::bug("somebody reached for the account of somebody else")
 }

@@ -4,8 +4,9 @@
 use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
-    order_return_line, payment, product, product_category, session, stock_level, stock_movement,
-    tier, tier_assignment, tier_scheme, user, user_reach,
+    order_return_line, payment, product, product_category, service_account, service_key, session,
+    stock_level, stock_movement, tier, tier_assignment, tier_scheme, user, user_identity,
+    user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, Query, SelectStatement, UnionType};
 use sea_orm::{ColumnTrait, EntityTrait, Value};
@@ -26,6 +27,8 @@ pub enum Rule<C> {
     OwnUser(C),
     /// Administrators and managers see every row, others none.
     Managers,
+    /// Administrators see every row, others none.
+    Admins,
     /// Hand-overs, by their id in this column, that a client in scope was part of.
     ThroughHandover(C),
 }
@@ -116,7 +119,7 @@ macro_rules! scoped {
     };
 }
 
-use Rule::{Clients, Everyone, Managers, OwnUser, ThroughClient, ThroughHandover};
+use Rule::{Admins, Clients, Everyone, Managers, OwnUser, ThroughClient, ThroughHandover};
 
 scoped!(user, "user", Everyone, Admins, keyed, versioned);
 scoped!(user_reach, "user", Everyone, Admins);
@@ -271,6 +274,16 @@ scoped!(
     under_client
 );
 
+scoped!(service_account, "service account", Admins, Admins, keyed);
+scoped!(service_key, "service key", Admins, Admins, keyed);
+scoped!(
+    user_identity,
+    "identity",
+    OwnUser(user_identity::Column::UserId),
+    Admins,
+    keyed
+);
+
 /// The rows of `E` that `viewer` sees, as a condition; nothing when all.
 pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
     let Actor::User { id, role, .. } = viewer.actor() else {
@@ -290,6 +303,10 @@ pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Optio
         Managers => match role {
             UserRole::Admin | UserRole::Manager => None,
             UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
+        },
+        Admins => match role {
+            UserRole::Admin => None,
+            UserRole::Manager | UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
         },
         ThroughHandover(column) => {
             let visible = visible_client_ids(viewer, now)?;
@@ -318,7 +335,7 @@ fn clients(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
 /// Whether the scope of `E` depends on nothing but the row itself.
 pub(super) fn is_of_the_row_alone<E: Scoped>(viewer: &Viewer) -> bool {
     match E::RULE {
-        Everyone | Managers | OwnUser(_) => true,
+        Everyone | Managers | Admins | OwnUser(_) => true,
         Clients => match viewer.role() {
             UserRole::Admin => true,
             UserRole::Rep => !viewer.has_shares(),

@@ -1,11 +1,15 @@
 //! One request's way to the database: the viewer, scoped reads, and the door to scoped writes.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use entity::UserId;
 use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
+
+use tokio::sync::OnceCell;
 
 use super::connect::Database;
 use super::scope::Scoped;
@@ -21,6 +25,7 @@ pub struct Session {
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
+    reach: Arc<OnceCell<HashSet<UserId>>>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -31,6 +36,7 @@ impl Session {
             viewer: Arc::new(viewer),
             statements,
             within: None,
+            reach: Arc::default(),
             now: None,
         }
     }
@@ -69,7 +75,7 @@ impl Session {
     /// and is run again, up to three times, when the database asks for that.
     ///
     /// # Errors
-    /// What `work` fails with; `CONFLICT`, `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
+    /// `FORBIDDEN` for a program that may only read; what `work` fails with; `CONFLICT`, `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
     pub async fn write<T, F, Fut>(&self, work: F) -> Result<T>
     where
         F: Fn(Tx) -> Fut + Send + Sync + 'static,
@@ -80,7 +86,15 @@ impl Session {
             // It would wait for the connection that its own caller holds.
             return Err(Error::bug("a unit of work was begun within another"));
         }
+        if !self.viewer.may_write() {
+            return Err(Error::forbidden("this service account may only read")
+                .with_rule("service_accounts.scope_missing"));
+        }
         tx::run(self.clone(), work).await
+    }
+
+    pub(super) fn reach_once(&self) -> &OnceCell<HashSet<UserId>> {
+        &self.reach
     }
 
     pub(super) fn database(&self) -> &Database {

@@ -285,7 +285,7 @@ impl Tx {
             Rule::Clients | Rule::OwnUser(_) => true,
             Rule::ThroughClient(_) => E::WRITERS == Writers::Viewers,
             // What is seen by its parts is seen once these are there.
-            Rule::Everyone | Rule::Managers | Rule::ThroughHandover(_) => false,
+            Rule::Everyone | Rule::Managers | Rule::Admins | Rule::ThroughHandover(_) => false,
         };
         if !is_checked {
             return Ok(rows);

@@ -11,7 +11,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::money::CurrencyCode;
 use super::text::{self, Email};
 use super::users;
-use crate::db::{LockedClient, Session, Tx, Visible};
+use crate::db::{Confidential, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 
 /// A client to be.
@@ -126,7 +126,15 @@ pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
         .await
         .map_err(|error| error.under("profile"))?;
     row.search_text = Set(search_text(&row, &[]));
-    if let Some(existing) = tx.existing::<client::Entity>(id, &row).await? {
+    let mut said = row.clone();
+    if let Some(id) = id
+        && let Some(present) = tx.select::<client::Entity>().id(id).find().await?
+        && !tx.sees(Confidential::Credit, present.owner_id).await?
+    {
+        // Guesses at what is there must not be told apart from each other.
+        said.credit_limit_minor = NotSet;
+    }
+    if let Some(existing) = tx.existing::<client::Entity>(id, &said).await? {
         return Ok(existing);
     }
     let created = tx.insert::<client::Entity>(row).await?;
@@ -472,6 +480,11 @@ async fn apply(
             .field("creditLimit"));
         }
     }
+    if let (Some(_), Some(client)) = (credit_limit, present)
+        && !tx.sees(Confidential::Credit, client.owner_id).await?
+    {
+        return Err(hidden("creditLimit"));
+    }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {
             return Err(Error::bad_input(
@@ -539,6 +552,13 @@ async fn apply(
         employee_count: set(employee_count),
         ..row
     })
+}
+
+/// What cannot be seen cannot be changed: whoever was shown nothing would wipe out what is there.
+pub(super) fn hidden(field: &str) -> Error {
+    Error::forbidden("you may not see what is here, so you cannot change it")
+        .field(field)
+        .with_rule("confidentiality.masked_field")
 }
 
 fn wrong_section(section: &str, what: &str) -> Error {

@@ -13,6 +13,9 @@ pub mod users;
 
 pub mod sessions;
 
+pub mod identities;
+pub mod password_resets;
+pub mod service_accounts;
 pub mod sign_in;
 
 pub mod categories;

@@ -4,13 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{SessionId, UserId, session, user};
+use entity::{ServiceKeyId, SessionId, UserId, session, user};
 use sea_orm::ActiveValue::Set;
 
 use super::text::{self, Email};
+use super::{identities, password_resets};
+use crate::auth::external::Provider;
 use crate::auth::keys::Keyring;
 use crate::auth::passwords::Passwords;
 use crate::auth::refresh::{self, Decision, RefreshToken, RefreshTokens, SessionState};
+use crate::auth::service_keys;
 use crate::auth::throttle;
 use crate::auth::tokens::{self, Tokens};
 use crate::db::{Database, EndReason, Session, Tx, Viewer, Visible};
@@ -26,6 +29,16 @@ pub struct SignIn {
     tokens: Arc<Tokens>,
     refresh_tokens: RefreshTokens,
     passwords: Passwords,
+    provider: Option<Arc<IdentityProvider>>,
+}
+
+/// An identity provider whose tokens are accepted.
+pub struct IdentityProvider {
+    /// Verifies its tokens.
+    pub provider: Provider,
+    /// Whether somebody seen for the first time is linked to the user with the e-mail address that the
+    /// provider verified.
+    pub links_by_email: bool,
 }
 
 /// The device somebody signs in from, as far as it says.
@@ -74,7 +87,17 @@ impl SignIn {
             tokens,
             refresh_tokens: RefreshTokens::new(keyring),
             passwords: Passwords::new()?,
+            provider: None,
         })
+    }
+
+    /// Also accepts the tokens of an identity provider.
+    #[must_use]
+    pub fn with_provider(self, provider: Option<IdentityProvider>) -> Self {
+        Self {
+            provider: provider.map(Arc::new),
+            ..self
+        }
     }
 
     /// The hasher of passwords; all of the process share it, so that its bound on parallel work holds.
@@ -82,17 +105,100 @@ impl SignIn {
         &self.passwords
     }
 
+    /// The public halves of the keys whose access tokens are accepted, as a JSON Web Key Set.
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.tokens.public_keys(self.database.clock().now())
+    }
+
     /// Whom an access token stands for.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` for a token that is not ours or ran out, a session that ended, a user who left.
     pub async fn viewer(&self, access_token: &str) -> Result<Viewer> {
+        if access_token.starts_with(service_keys::PREFIX) {
+            return self.viewer_of_key(access_token).await;
+        }
+        if let Some(provider) = &self.provider
+            && provider.provider.claims(access_token)
+        {
+            return self.viewer_of_provider(provider, access_token).await;
+        }
         let claims = self
             .tokens
             .verify(access_token, self.database.clock().now())?;
         self.database
             .viewer(UserId(claims.user), SessionId(claims.session))
             .await
+    }
+
+    /// Whom the token of a provider stands for. It has no session here: it is good until it expires, the user
+    /// is deactivated or unlinked, or all their sessions are ended.
+    async fn viewer_of_provider(&self, identity: &IdentityProvider, token: &str) -> Result<Viewer> {
+        let IdentityProvider {
+            provider,
+            links_by_email,
+        } = identity;
+        let now = self.database.clock().now();
+        let claims = provider.verify(token, now).await?;
+        let find = || {
+            let (issuer, subject) = (provider.issuer(), claims.subject.as_str());
+            self.database
+                .viewer_of_identity(issuer, subject, claims.issued_at)
+        };
+        if let Some(viewer) = find().await? {
+            return Ok(viewer);
+        }
+        if let (true, Some(email)) = (links_by_email, claims.verified_email.clone()) {
+            let (issuer, subject) = (provider.issuer().to_owned(), claims.subject.clone());
+            self.unguarded()
+                .write(move |tx| {
+                    let (issuer, subject, email) = (issuer.clone(), subject.clone(), email.clone());
+                    async move {
+                        identities::link_at_first_sight(&tx, &issuer, &subject, &email).await
+                    }
+                })
+                .await?;
+            if let Some(viewer) = find().await? {
+                return Ok(viewer);
+            }
+        }
+        Err(Error::unauthenticated(
+            "nobody here is known by this identity; ask an administrator to link it",
+        ))
+    }
+
+    /// Sets the password of whoever a code was made for ([`password_resets::redeem`]).
+    ///
+    /// # Errors
+    /// As [`password_resets::redeem`].
+    pub async fn reset_password(
+        &self,
+        code: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<()> {
+        let system = self.unguarded();
+        password_resets::redeem(&system, &self.passwords, code, password, address).await
+    }
+
+    /// Whom the key of a program stands for; notes the day of its use.
+    async fn viewer_of_key(&self, key: &str) -> Result<Viewer> {
+        let wrong = || Error::unauthenticated("this key is not valid, or no longer");
+        let (id, secret_hash) = service_keys::parse(key).ok_or_else(wrong)?;
+        let id = ServiceKeyId(id);
+        let (viewer, last_used_on) = self.database.viewer_of_key(id, &secret_hash).await?;
+        let today = self.database.clock().now().date_naive();
+        if last_used_on != Some(today) {
+            let noted = self
+                .unguarded()
+                .write(move |tx| async move { tx.note_key_use(id, today).await })
+                .await;
+            if let Err(error) = noted {
+                // Whether it can be noted is no concern of the caller.
+                tracing::warn!(?error, key = %id, "the use of a key could not be noted");
+            }
+        }
+        Ok(viewer)
     }
 
     /// Begins a session for whoever has this e-mail address and password.
@@ -251,7 +357,8 @@ impl SignIn {
             .write(move |tx| async move {
                 let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
                 let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
-                Ok(failures.saturating_add(sessions))
+                let resets = tx.forget_resets(tx.now()).await?;
+                Ok(failures.saturating_add(sessions).saturating_add(resets))
             })
             .await
     }

@@ -304,6 +304,7 @@ pub async fn deactivate(tx: &Tx, id: UserId, version: i64) -> Result<Visible<use
     };
     let user = tx.update::<user::Entity>(&user, Some(version), row).await?;
     tx.end_sessions(id, None, EndReason::Deactivated).await?;
+    tx.end_tokens(id).await?;
     Ok(user)
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, Value};
 
+use super::service_scopes;
 use crate::auth::passwords::Passwords;
 use crate::db::{Session, Tx};
 use crate::error::{Error, Result};
@@ -13,13 +14,15 @@ use crate::error::{Error, Result};
 /// The session of whoever asks.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` when nobody is signed in.
+/// `UNAUTHENTICATED` when nobody is signed in; `FORBIDDEN` for a mutation that a program's key is not good for.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
-    ctx.data_opt::<Session>().ok_or_else(|| {
+    let session = ctx.data_opt::<Session>().ok_or_else(|| {
         Error::unauthenticated(
             "sign in first: send an access token in the header `Authorization: Bearer …`",
         )
-    })
+    })?;
+    service_scopes::check(ctx, session.viewer())?;
+    Ok(session)
 }
 
 /// The hasher of passwords.

@@ -1,14 +1,14 @@
 //! Hand-overs on the wire.
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObject};
 use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, user};
 
 use super::clients::Client;
 use super::connection::Node;
-use super::context::{session, write};
+use super::context::{mask, session, write};
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
-use crate::db::Visible;
+use crate::db::{Confidential, Visible};
 use crate::domain::handovers::{self, Book, NewHandover};
 use crate::error::{Error, Result};
 
@@ -142,21 +142,31 @@ pub struct HandoverProblem {
 
 /// What a hand-over would do.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct HandoverPreview {
     /// How many clients would change hands.
     client_count: i32,
     /// How many of their orders are submitted and not yet delivered.
     open_order_count: i32,
-    /// What they owe, one amount for each currency.
-    receivable: Vec<Money>,
+    /// None where it is hidden.
+    #[graphql(skip)]
+    owed: Option<Vec<Money>>,
     /// The first 20 of them, by name.
     clients: Vec<Client>,
     /// What stands in the way; the hand-over works when this is empty.
     problems: Vec<HandoverProblem>,
 }
 
+#[ComplexObject]
 impl HandoverPreview {
-    fn new(preview: handovers::Preview) -> Result<Self> {
+    /// What they owe, one amount for each currency. Null when you may not see what some of them owe (`confidentiality`).
+    async fn receivable(&self, ctx: &Context<'_>) -> Option<Vec<Money>> {
+        self.owed.clone().or_else(|| mask(ctx))
+    }
+}
+
+impl HandoverPreview {
+    fn new(preview: handovers::Preview, shows_credit: bool) -> Result<Self> {
         let handovers::Preview {
             client_count,
             open_order_count,
@@ -167,10 +177,13 @@ impl HandoverPreview {
         Ok(Self {
             client_count: int(i64::try_from(client_count).unwrap_or(i64::MAX))?,
             open_order_count: int(i64::try_from(open_order_count).unwrap_or(i64::MAX))?,
-            receivable: receivable
-                .iter()
-                .map(|(currency, minor)| Money::new(*minor, currency))
-                .collect::<Result<_>>()?,
+            owed: shows_credit
+                .then(|| {
+                    let owed = receivable.iter();
+                    owed.map(|(currency, minor)| Money::new(*minor, currency))
+                        .collect::<Result<_>>()
+                })
+                .transpose()?,
             clients: clients.into_iter().map(Client).collect(),
             problems: problems
                 .into_iter()
@@ -201,8 +214,12 @@ impl HandoverQuery {
         #[graphql(desc = "Who would take over.")] to_user_id: UserId,
     ) -> Result<HandoverPreview> {
         let book = Book::parse(client_ids, from_user_id)?;
-        let preview = handovers::preview(session(ctx)?, &book, to_user_id).await?;
-        HandoverPreview::new(preview)
+        let session = session(ctx)?;
+        let preview = handovers::preview(session, &book, to_user_id).await?;
+        let hides_credit = session
+            .hides_any(Confidential::Credit, book.condition())
+            .await?;
+        HandoverPreview::new(preview, !hides_credit)
     }
 }
 

@@ -4,11 +4,13 @@
 pub mod addresses;
 pub mod categories;
 pub mod clients;
+pub mod confidential;
 pub mod connection;
 pub mod contacts;
 pub mod context;
 pub mod filters;
 pub mod handovers;
+pub mod identities;
 pub mod input;
 pub mod members;
 pub mod node;
@@ -17,6 +19,8 @@ pub mod orders;
 pub mod payments;
 pub mod products;
 pub mod scalars;
+pub mod service_accounts;
+pub mod service_scopes;
 pub mod sessions;
 pub mod stock;
 pub mod tiers;
@@ -40,6 +44,8 @@ pub struct Query(
     products::ProductQuery,
     orders::OrderQuery,
     payments::PaymentQuery,
+    confidential::ConfidentialQuery,
+    service_accounts::ServiceAccountQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing.
@@ -60,6 +66,9 @@ pub struct Mutation(
     stock::StockMutation,
     orders::OrderMutation,
     payments::PaymentMutation,
+    confidential::ConfidentialMutation,
+    service_accounts::ServiceAccountMutation,
+    identities::IdentityMutation,
 );
 
 /// The schema of the service.

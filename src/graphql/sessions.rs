@@ -180,9 +180,9 @@ impl SessionMutation {
         let user = user_id
             .or(viewer.user_id())
             .ok_or_else(|| Error::not_found("user"))?;
-        let except = viewer.session_id().filter(|_| except_this.unwrap_or(true));
+        let keeps_this = except_this.unwrap_or(true);
         let ended = write(ctx, move |tx| async move {
-            sessions::end_all(&tx, user, except).await
+            sessions::end_all(&tx, user, keeps_this).await
         })
         .await
         .map_err(|error| error.under("input"))?;

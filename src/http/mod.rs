@@ -5,11 +5,13 @@
 pub mod documents;
 pub mod errors;
 pub mod explorer;
+pub mod fetch;
 pub mod gateway;
 pub mod graphql;
 pub mod limits;
 pub mod meter;
 pub mod negotiate;
+pub mod public_keys;
 pub mod refusal;
 pub mod request_id;
 pub mod scan;

@@ -1,4 +1,5 @@
-//! Signing in and out over plain JSON: `POST /auth/sign-in`, `/auth/refresh`, `/auth/sign-out`. A device
+//! Signing in and out over plain JSON: `POST /auth/sign-in`, `/auth/refresh`, `/auth/sign-out`,
+//! `/auth/reset`. A device
 //! needs a token before it can use GraphQL, and tokens have no place in documents that are logged.
 
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +37,7 @@ pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
         .route("/auth/sign-in", post(begin))
         .route("/auth/refresh", post(refresh))
         .route("/auth/sign-out", post(end))
+        .route("/auth/reset", post(reset))
         .with_state(Arc::new(Auth {
             sign_in,
             proxy_header,
@@ -67,6 +69,17 @@ struct Credentials {
 )]
 struct Refresh {
     refresh_token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "an object with code, password"
+)]
+struct Reset {
+    code: String,
+    password: String,
 }
 
 #[derive(Serialize)]
@@ -134,6 +147,19 @@ async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
         let Refresh { refresh_token } = read(&headers, body).await?;
         let granted = auth.sign_in.refresh(&refresh_token).await?;
         Ok(axum::Json(Granted::from(granted)).into_response())
+    })
+    .await
+}
+
+/// Sets a new password with a code that an administrator made; all sessions end.
+async fn reset(State(auth): State<Arc<Auth>>, request: Request) -> Response {
+    answer(request, async |headers, address, body| {
+        let Reset { code, password } = read(&headers, body).await?;
+        let address = client_address(&headers, auth.proxy_header.as_ref(), address);
+        auth.sign_in
+            .reset_password(&code, &password, address)
+            .await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await
 }

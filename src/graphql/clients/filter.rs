@@ -7,9 +7,10 @@ use entity::{
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
-use crate::db::{KeyKind, ScopedSelect, Session, Sort, SortKey};
+use crate::db::{Confidential, KeyKind, ScopedSelect, Session, Sort, SortKey};
 use crate::domain::{clients, text};
 use crate::error::Result;
+use crate::graphql::confidential::require_shown;
 use crate::graphql::filters::{
     ClientIdFilter, DateFilter, DateTimeFilter, FilterTree, IntFilter, MoneyFilter, StringFilter,
     TierIdFilter, UserIdFilter, choice_filter, filter_tree,
@@ -111,6 +112,13 @@ pub struct ClientFilter {
 filter_tree!(ClientFilter);
 
 impl ClientFilter {
+    /// Whether it, or a part of it, asks what a client owes.
+    fn looks_at_receivable(&self) -> bool {
+        let (and, or, not) = self.branches();
+        let mut parts = and.into_iter().chain(or).flatten().chain(not);
+        self.receivable.is_some() || parts.any(Self::looks_at_receivable)
+    }
+
     fn condition(&self) -> Result<Condition> {
         self.check_size()?;
         let Self {
@@ -302,15 +310,46 @@ impl ClientOrder {
     }
 }
 
+/// Refuses a list in which the viewer may not see the fact of every client that it is filtered or sorted by.
+async fn check_confidential(
+    session: &Session,
+    filter: &ClientFilter,
+    order: ClientOrder,
+) -> Result<()> {
+    let field = if order == ClientOrder::ReceivableDesc {
+        "orderBy"
+    } else if filter.looks_at_receivable() {
+        "filter.receivable"
+    } else {
+        return Ok(());
+    };
+    // What else the filter asks for may leave out the clients that hide it.
+    let rest = ClientFilter {
+        receivable: None,
+        ..filter.clone()
+    };
+    let which = if rest.looks_at_receivable() {
+        Condition::all()
+    } else {
+        rest.condition().map_err(|error| error.under("filter"))?
+    };
+    require_shown(session, Confidential::Credit, field, which).await
+}
+
 /// The clients that `filter` keeps.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for a filter that makes no sense.
-pub fn select(
+/// `BAD_USER_INPUT` for a filter that makes no sense; `FORBIDDEN` `confidentiality.masked_field`.
+pub async fn select(
     session: &Session,
     filter: Option<&ClientFilter>,
     order: ClientOrder,
 ) -> Result<ScopedSelect<client::Entity>> {
+    if let Some(filter) = filter {
+        filter.check_size().map_err(|error| error.under("filter"))?;
+    }
+    let plain = ClientFilter::default();
+    check_confidential(session, filter.unwrap_or(&plain), order).await?;
     let archived = filter
         .and_then(|filter| filter.archived)
         .unwrap_or_default();

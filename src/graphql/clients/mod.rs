@@ -10,6 +10,7 @@ use entity::{
 };
 
 use super::addresses::{self, Address};
+use super::confidential::shown;
 use super::connection::{Connection, Node, binding};
 use super::contacts::{self, Contact, ContactFilter, ContactOrder};
 use super::context::{nullable, session};
@@ -21,7 +22,7 @@ use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::tiers::{self, Tier, TierAssignment};
 use super::users::{self, User};
-use crate::db::{PageRequest, Session, Visible};
+use crate::db::{Confidential, PageRequest, Session, Visible};
 use crate::domain::clients;
 use crate::domain::money::CurrencyCode;
 use crate::error::Result;
@@ -182,10 +183,14 @@ impl Client {
         CurrencyCode::parse(&self.0.currency).map(Currency)
     }
 
-    /// Up to how much the client may owe before orders wait for a manager; null when the tier decides, or nothing limits it.
-    async fn credit_limit(&self) -> Option<Result<Money>> {
-        let limit = self.0.credit_limit_minor?;
-        Some(Money::new(limit, &self.0.currency))
+    /// Up to how much the client may owe before orders wait for a manager; null when the tier decides, or nothing limits it, and for those who may not see it (`confidentiality`).
+    async fn credit_limit(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let limit = || {
+            let minor = self.0.credit_limit_minor;
+            let limit = minor.map(|minor| Money::new(minor, &self.0.currency));
+            limit.transpose()
+        };
+        nullable(shown(ctx, Confidential::Credit, self.0.owner_id, limit).await)
     }
 
     /// Days from an order to the day it is due (账期); null when the tier decides, or it is due at once.
@@ -205,7 +210,7 @@ impl Client {
                 let stats = stats(session(ctx)?, &self.0).await?;
                 Ok(stats.map(|stats| ClientStats {
                     stats,
-                    currency: self.0.currency.clone(),
+                    client: self.0.clone(),
                 }))
             }
             .await,
@@ -396,7 +401,7 @@ pub struct OrganizationProfile {
 /// Facts worked out from a client's orders and payments, at the moment these change. An order counts once it is approved.
 pub struct ClientStats {
     stats: Visible<client_stats::Model>,
-    currency: String,
+    client: Visible<client::Model>,
 }
 
 /// Facts worked out from a client's orders and payments, at the moment these change. An order counts once it is approved.
@@ -419,17 +424,18 @@ impl ClientStats {
 
     /// All revenue so far: order lines after discounts, less returns, without freight.
     async fn lifetime_revenue(&self) -> Result<Money> {
-        Money::new(self.stats.lifetime_revenue_minor, &self.currency)
+        Money::new(self.stats.lifetime_revenue_minor, &self.client.currency)
     }
 
     /// Revenue of the last 365 days.
     async fn trailing_revenue(&self) -> Result<Money> {
-        Money::new(self.stats.trailing_revenue_minor, &self.currency)
+        Money::new(self.stats.trailing_revenue_minor, &self.client.currency)
     }
 
-    /// What the client owes: billed, less payments and returns. Negative when it has paid too much.
-    async fn receivable(&self) -> Result<Money> {
-        Money::new(self.stats.receivable_minor, &self.currency)
+    /// What the client owes: billed, less payments and returns. Negative when it has paid too much. Null for those who may not see it (`confidentiality`).
+    async fn receivable(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let owed = || Money::new(self.stats.receivable_minor, &self.client.currency).map(Some);
+        nullable(shown(ctx, Confidential::Credit, self.client.owner_id, owed).await)
     }
 
     /// The mean number of days between two orders; null before the second.
@@ -467,7 +473,7 @@ impl ClientQuery {
             before,
             binding("clients", &filter, &order_by),
         )?;
-        let select = select(session, filter.as_ref(), order_by)?;
+        let select = select(session, filter.as_ref(), order_by).await?;
         Connection::list(select, &order_by.sort(), &page).await
     }
 

@@ -211,7 +211,7 @@ impl Tier {
         let order_by = order_by.unwrap_or_default();
         let binding = binding("tier.clients", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
-        let select = clients::select(session, filter.as_ref(), order_by)?;
+        let select = clients::select(session, filter.as_ref(), order_by).await?;
         let children = in_tier(session, select);
         let own = |tier: &tier::Model| tier.id.0;
         let sort = order_by.sort();

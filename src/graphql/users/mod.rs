@@ -10,6 +10,7 @@ use super::clients::{Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
 use super::filters::{FilterTree, StringFilter, UserIdFilter, choice_filter, filter_tree};
+use super::identities::{self, UserIdentity};
 use super::scalars::{Date, DateTime, int};
 use super::sessions::{self, UserSession};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
@@ -149,7 +150,7 @@ impl User {
         let page = PageRequest::new(first, after, last, before, bound)?;
         let children = Children {
             parent: client::Column::OwnerId,
-            select: super::clients::select(session, filter.as_ref(), order_by)?,
+            select: super::clients::select(session, filter.as_ref(), order_by).await?,
         };
         let sort = order_by.sort();
         Connection::children(session, &self.0, "clients", own, children, &sort, &page).await
@@ -168,6 +169,11 @@ impl User {
             .count_of(&self.0, "clientCount", own, children)
             .await?;
         int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// Who they are to identity providers. Themselves and administrators see it, others see none.
+    async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<UserIdentity>> {
+        identities::of_user(ctx, &self.0).await
     }
 
     /// Their sessions, that is devices, latest first. Only for themselves and for administrators.

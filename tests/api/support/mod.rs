@@ -90,6 +90,15 @@ impl App {
         }
     }
 
+    /// Another service, as `setup` says, on the database of this one; this one is gone then.
+    pub async fn again_with(self, setup: server::Setup) -> Self {
+        let server = server::spawn_with(self.database.url(), setup, |config| {
+            config.max_connections = 4;
+        })
+        .await;
+        Self { server, ..self }
+    }
+
     /// Which database this is.
     pub fn backend(&self) -> Backend {
         self.database.backend()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clientele::app::{App, Options};
+use clientele::app::{App, Options, ProviderOptions};
 use clientele::auth::keys::Keyring;
 use clientele::auth::tokens::Tokens;
 use clientele::clock::Clock;
@@ -24,6 +24,8 @@ pub struct Server {
     pub database: Database,
     /// Issues tokens it accepts.
     pub tokens: Tokens,
+    /// Its keys.
+    pub keyring: Arc<Keyring>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -36,9 +38,34 @@ impl Drop for Server {
 /// Starts a service over the database at `url`, which is migrated and empty, and returns once it listens.
 /// `change` says how it reaches the database.
 pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Server {
+    spawn_with(url, Setup::default(), change).await
+}
+
+/// What one service has that others have not.
+pub struct Setup {
+    /// Its keys.
+    pub keyring: Keyring,
+    /// The identity provider it knows.
+    pub provider: Option<ProviderOptions>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            keyring: Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap(),
+            provider: None,
+        }
+    }
+}
+
+/// Starts a service as `setup` says, else as [`spawn`].
+pub async fn spawn_with(
+    url: &str,
+    setup: Setup,
+    change: impl FnOnce(&mut DatabaseConfig),
+) -> Server {
     let clock = Clock::default();
-    let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
-    let keyring = Arc::new(keyring);
+    let keyring = Arc::new(setup.keyring);
     let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
     config.acquire_timeout = PATIENCE;
     config.statement_timeout = PATIENCE;
@@ -59,6 +86,7 @@ pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Serve
     }
     let options = Options {
         endpoint,
+        provider: setup.provider,
         ..Options::default()
     };
     let tokens = Tokens::new(
@@ -84,6 +112,7 @@ pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Serve
         clock,
         database,
         tokens,
+        keyring,
         task,
     }
 }
