@@ -10,6 +10,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, sq
 
 use super::session::Session;
 use super::tx;
+use super::unreachable;
 use super::viewer::Viewer;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -63,17 +64,17 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL; `UNAVAILABLE` when it cannot be reached.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
         let (write, read) = if config.url.starts_with("sqlite:") {
-            if !is_file(&config.url) {
-                return Err(Error::bad_input(
-                    "DATABASE_URL",
-                    "a SQLite database is a file: readers and writer would each have a memory of their own",
-                ));
-            }
-            let write = sea_orm::Database::connect(sqlite(config, Access::Write)).await?;
-            let read = sea_orm::Database::connect(sqlite(config, Access::Read)).await?;
-            (write, read)
+            unreachable::require_file(&config.url)?;
+            let failed = |error| unreachable::file(&config.url, error);
+            let write = sea_orm::Database::connect(sqlite(config, Access::Write));
+            let write = write.await.map_err(failed)?;
+            let read = sea_orm::Database::connect(sqlite(config, Access::Read));
+            (write, read.await.map_err(failed)?)
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
-            let pool = sea_orm::Database::connect(postgres(config)).await?;
+            let pool = match sea_orm::Database::connect(postgres(config)).await {
+                Ok(pool) => pool,
+                Err(error) => return Err(unreachable::server(&config.url, error).await),
+            };
             (pool.clone(), pool)
         } else {
             return Err(Error::bad_input(
@@ -169,13 +170,6 @@ impl Database {
     pub(super) fn backend(&self) -> DbBackend {
         self.inner.write.get_database_backend()
     }
-}
-
-/// Whether a SQLite URL names a file.
-fn is_file(url: &str) -> bool {
-    let (path, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let path = path.trim_start_matches("sqlite:").trim_start_matches('/');
-    !path.is_empty() && path != ":memory:" && !parameters.contains("mode=memory")
 }
 
 #[derive(Clone, Copy)]
