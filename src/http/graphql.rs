@@ -410,7 +410,7 @@ fn query_of(
 /// The answer to a request that was not executed.
 fn refused(refusal: &Refusal, context: &Context) -> Response {
     let error = errors::from_error(&refusal.error, refusal.at, &context.request_id);
-    let retry_after = error.extensions.as_ref().and_then(retry_after);
+    let retry_after = error.extensions.as_ref().and_then(errors::retry_after);
     let status = match context.media {
         MediaType::Json if refusal.lenient => StatusCode::OK,
         MediaType::Json | MediaType::GraphqlResponse => refusal.status,
@@ -437,14 +437,6 @@ fn refused(refusal: &Refusal, context: &Context) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
     }
     response
-}
-
-/// Seconds after which the same request may succeed, as the error says in `retryAfterSeconds`.
-fn retry_after(extensions: &async_graphql::ErrorExtensionValues) -> Option<u64> {
-    match extensions.get("retryAfterSeconds") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    }
 }
 
 /// The answer of a request that went to the executor.
