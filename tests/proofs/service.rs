@@ -84,6 +84,14 @@ impl Place {
         ] {
             command.env_remove(name);
         }
+        // Few people ask here for many.
+        for (name, value) in [
+            ("CLIENTELE_QUERY_BUDGET", "0"),
+            ("CLIENTELE_MAX_REQUESTS_PER_USER", "400"),
+            ("CLIENTELE_MAX_REQUESTS", "400"),
+        ] {
+            command.env(name, value);
+        }
         command
             .current_dir(self.directory.path())
             .env("CLIENTELE_DATABASE_URL", &self.url);
