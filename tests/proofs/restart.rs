@@ -55,7 +55,7 @@ async fn the_service_outlives_restarts_of_postgres() {
                 _ => all[0].unknown.push(id),
             }
             assert!(
-                began.elapsed() < Duration::from_secs(60),
+                began.elapsed() < Duration::from_mins(1),
                 "it never serves again"
             );
         }

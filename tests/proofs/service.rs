@@ -24,7 +24,7 @@ pub enum Backend {
 }
 
 /// How long a debug build on a busy machine may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where the program runs: a directory and a database, which outlive its processes.
 pub struct Place {

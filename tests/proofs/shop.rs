@@ -169,7 +169,7 @@ pub async fn keep_sending(
                 sent.unknown.push(id);
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
-            refused => panic!("{refused:?}"),
+            refused @ Outcome::Refused(_) => panic!("{refused:?}"),
         }
     }
     sent
