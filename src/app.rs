@@ -11,11 +11,11 @@ use axum::routing::get;
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::Database;
+use crate::db::{Actor, Database};
 use crate::domain::sign_in::SignIn;
 use crate::error::Result;
 use crate::graphql::{self, check::Checked};
-use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
+use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -71,15 +71,18 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
+        let proxy_header = self
+            .options
+            .trust_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let options = http::Options {
+            proxy_header: proxy_header.clone(),
+            ..self.options.endpoint.clone()
+        };
+        let endpoint = Endpoint::new(door, self.schema.clone(), options);
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
-            .merge(http::sign_in::routes(
-                self.sign_in.clone(),
-                self.options
-                    .trust_proxy
-                    .then(|| HeaderName::from_static("x-forwarded-for")),
-            ));
+            .merge(http::sign_in::routes(self.sign_in.clone(), proxy_header));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -96,12 +99,19 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
+        let identity = match viewer.actor() {
+            Actor::User { id, session, .. } => Some(Identity {
+                user: id.0,
+                session: session.0,
+            }),
+            Actor::System { .. } => None,
+        };
         let statements = Arc::new(AtomicU32::new(0));
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
-            signed_in: true,
+            identity,
             data,
             statements,
         })

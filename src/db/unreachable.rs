@@ -49,9 +49,8 @@ fn path_of(url: &str) -> PathBuf {
 pub(super) fn file(url: &str, error: DbErr) -> Error {
     let file = path_of(url);
     let file = file.display();
-    let (code, reason) = match reason_of(&error) {
-        Some(reason) => reason,
-        None => return error.into(),
+    let Some((code, reason)) = reason_of(&error) else {
+        return error.into();
     };
     let message = match code.as_deref() {
         // SQLITE_NOTADB.
@@ -108,7 +107,7 @@ fn reason_of(error: &DbErr) -> Option<(Option<String>, String)> {
     };
     Some(match &**error {
         sqlx::Error::Database(error) => (
-            error.code().map(|code| code.into_owned()),
+            error.code().map(std::borrow::Cow::into_owned),
             error.message().to_owned(),
         ),
         sqlx::Error::Io(error) => (None, error.to_string()),

@@ -18,7 +18,7 @@ fn wrong(message: String) -> Error {
     Error::new(Code::BadUserInput, message)
 }
 
-fn unreadable<T: InputType>(error: Error) -> InputValueError<T> {
+fn unreadable<T: InputType>(error: &Error) -> InputValueError<T> {
     InputValueError::custom(error.message())
 }
 
@@ -49,7 +49,7 @@ impl Decimal {
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Self::read(&value).map_err(unreadable)
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -81,7 +81,7 @@ impl Currency {
 #[Scalar(name = "CurrencyCode")]
 impl ScalarType for Currency {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Self::read(&value).map_err(unreadable)
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -194,7 +194,7 @@ impl DateTime {
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Self::read(&value).map_err(unreadable)
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -233,7 +233,7 @@ impl Date {
 #[Scalar]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Self::read(&value).map_err(unreadable)
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {

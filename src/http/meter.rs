@@ -10,9 +10,11 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::limits::Bounds;
+use super::limits::{Bounds, CallerKind};
 use super::refusal::Refusal;
-use crate::{Code, Error};
+use crate::Error;
+
+pub use crate::config::Introspection;
 
 /// Selection sets within each other, fragments included, that validation and execution will follow.
 const MAX_LEVELS: usize = 32;
@@ -27,15 +29,12 @@ const MAX_INTROSPECTION_LISTS: usize = 2;
 /// The page size of a connection that names none.
 const DEFAULT_PAGE: usize = 20;
 
-/// Whether a caller may look at the schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Introspection {
-    /// `__schema` and `__type` are answered.
-    #[default]
-    On,
-    /// They are refused.
-    Off,
-}
+/// What a root field of a mutation costs beside the objects of its answer, in points.
+pub const MUTATION_COST: usize = 10;
+
+/// What `__schema` and `__type` cost, in points: one and the same answer for everybody, so its size does not
+/// count.
+pub const INTROSPECTION_COST: usize = 50;
 
 /// What a selection set comes to once its fragments are expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +55,10 @@ pub struct Weight {
     pub meta_roots: usize,
     /// Those of them that open the schema: `__schema` and `__type`.
     pub schema_roots: usize,
+    /// What it costs, in points ([`super::cost`]); rows of connections apart.
+    cost: usize,
+    /// What one row costs in the connection whose selection set this is.
+    row_cost: usize,
     /// Selection sets within each other, fragments and inline fragments included.
     levels: usize,
     /// Introspection lists within each other.
@@ -74,9 +77,27 @@ impl Weight {
         self.roots = self.roots.saturating_add(other.roots);
         self.meta_roots = self.meta_roots.saturating_add(other.meta_roots);
         self.schema_roots = self.schema_roots.saturating_add(other.schema_roots);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.row_cost = self.row_cost.saturating_add(other.row_cost);
         self.levels = self.levels.max(other.levels);
         self.introspection_lists = self.introspection_lists.max(other.introspection_lists);
         self.is_connection |= other.is_connection;
+    }
+}
+
+impl Weight {
+    /// What an operation of this weight costs, in points ([`super::cost`]).
+    pub fn cost(&self, kind: OperationType) -> usize {
+        let base = match kind {
+            OperationType::Mutation => {
+                let writes = self.roots.saturating_sub(self.meta_roots);
+                writes.saturating_mul(MUTATION_COST)
+            }
+            OperationType::Query | OperationType::Subscription => 0,
+        };
+        base.saturating_add(self.cost)
+            .saturating_add(self.row_cost)
+            .max(1)
     }
 }
 
@@ -133,17 +154,40 @@ pub fn weigh(
     Meter::new(document, variables, Some(operation)).operation(operation)
 }
 
+/// Refuses a look at the schema to whom it is not for.
+///
+/// # Errors
+/// With rule `INTROSPECTION_OFF`: `FORBIDDEN` where it is off, `UNAUTHENTICATED` where signing in would help.
+pub fn check_introspection(
+    weight: &Weight,
+    introspection: Introspection,
+    caller: CallerKind,
+) -> Result<(), Refusal> {
+    if weight.schema_roots == 0 {
+        return Ok(());
+    }
+    let error = match (introspection, caller) {
+        (Introspection::On, _) | (Introspection::SignedIn, CallerKind::SignedIn) => return Ok(()),
+        (Introspection::SignedIn, CallerKind::Anonymous) => {
+            Error::unauthenticated("sign in to look at the schema")
+        }
+        (Introspection::Off, _) => Error::forbidden("introspection is off on this service"),
+    };
+    Err(error.with_rule("INTROSPECTION_OFF").into())
+}
+
 /// Weighs `operation` and holds it, and the whole document, against `bounds`.
 ///
 /// # Errors
-/// `LIMIT_EXCEEDED` with the rule that says which limit, `FORBIDDEN` for introspection that is off, and the
-/// errors of [`check_shape`].
+/// `LIMIT_EXCEEDED` with the rule that says which limit, and the errors of [`check_introspection`] and
+/// [`check_shape`].
 pub fn check(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
     bounds: &Bounds,
     introspection: Introspection,
+    caller: CallerKind,
 ) -> Result<Weight, Refusal> {
     let operations = document.operations.iter().len();
     at_most(
@@ -156,11 +200,7 @@ pub fn check(
     let mut meter = Meter::new(document, variables, Some(operation));
     let weight = meter.operation(operation)?;
 
-    if weight.schema_roots > 0 && introspection == Introspection::Off {
-        let error = Error::new(Code::Forbidden, "introspection is off on this service")
-            .with_rule("INTROSPECTION_OFF");
-        return Err(Refusal::new(axum::http::StatusCode::BAD_REQUEST, error));
-    }
+    check_introspection(&weight, introspection, caller)?;
     let is_introspection = weight.roots > 0 && weight.roots == weight.meta_roots;
     let (depth, fields) = if is_introspection {
         (bounds.introspection_depth, bounds.introspection_fields)
@@ -385,10 +425,12 @@ impl<'d> Meter<'d> {
             self.set(&field.selection_set.node, outer + 1)?
         };
         let name = field.name.node.as_str();
-        let nodes = match self.page(field, inner.is_connection) {
+        let page = self.page(field, inner.is_connection);
+        let nodes = match page {
             Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
             None => inner.nodes,
         };
+        let (cost, row_cost) = cost(field, &inner, page);
         let multiplies = matches!(
             name,
             "fields" | "interfaces" | "possibleTypes" | "inputFields"
@@ -404,6 +446,8 @@ impl<'d> Meter<'d> {
             roots: 1,
             meta_roots: usize::from(name.starts_with("__")),
             schema_roots: usize::from(matches!(name, "__schema" | "__type")),
+            cost,
+            row_cost,
             levels: inner.levels,
             introspection_lists: inner
                 .introspection_lists
@@ -488,6 +532,27 @@ impl<'d> Meter<'d> {
     }
 }
 
+/// What `field` costs, and what it adds to each row of the connection it lies in, in points ([`super::cost`]).
+fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
+    if field.selection_set.node.items.is_empty() {
+        return (0, 0);
+    }
+    let name = field.name.node.as_str();
+    if name.starts_with("__") {
+        return (INTROSPECTION_COST, 0);
+    }
+    let object = inner.cost.saturating_add(1);
+    match page {
+        Some(size) if inner.is_connection => (
+            object.saturating_add(size.saturating_mul(inner.row_cost)),
+            0,
+        ),
+        Some(size) => (size.saturating_mul(object), 0),
+        None if matches!(name, "edges" | "nodes") => (0, object),
+        None => (object, 0),
+    }
+}
+
 fn too_many_levels() -> Refusal {
     Refusal::limit(
         "QUERY_TOO_DEEP",
@@ -510,6 +575,55 @@ mod tests {
         let operation = operation(&document, None).unwrap();
         let variables = Variables::from_json(variables);
         weigh(&document, operation, &variables).unwrap().nodes
+    }
+
+    fn cost(document: &str, variables: serde_json::Value) -> usize {
+        let document = parse_query(document).unwrap();
+        let operation = operation(&document, None).unwrap();
+        let variables = Variables::from_json(variables);
+        let weight = weigh(&document, operation, &variables).unwrap();
+        weight.cost(operation.ty)
+    }
+
+    #[test]
+    fn a_document_costs_the_objects_its_answer_can_hold() {
+        for (document, points) in [
+            ("{ a }", 1),
+            ("{ a b { c } }", 1),
+            ("{ a { b { c } d { e } } }", 3),
+            ("{ cs(first: 10) { nodes { id } } }", 11),
+            ("{ cs(last: 10) { edges { cursor node { id } } } }", 21),
+            (
+                "{ cs(first: 10) { nodes { id } pageInfo { hasNextPage } totalCount } }",
+                12,
+            ),
+            ("{ cs { nodes { id } } }", 21),
+            ("{ cs(first: 0) { nodes { id } } }", 1),
+            (
+                "{ cs(first: 10) { nodes { t { n } cs(first: 3) { nodes { id } } } } }",
+                1 + 10 * (2 + 4),
+            ),
+            ("{ nodes(ids: [\"a\", \"b\"]) { ... on C { t { n } } } }", 4),
+            (
+                "{ cs(first: 10) { ...C } } fragment C on CC { nodes { id } }",
+                11,
+            ),
+            ("{ cs(first: 10) { totalCount } }", 10),
+            ("{ __schema { types { name fields { name } } } }", 50),
+            ("mutation { w(input: {}) { c { id } } }", 12),
+            ("mutation { w v }", 20),
+        ] {
+            assert_eq!(cost(document, json!({})), points, "{document}");
+        }
+        assert_eq!(
+            cost(
+                "query($n: Int) { cs(first: $n) { nodes { id } } }",
+                json!({ "n": 7 })
+            ),
+            8
+        );
+        let far = "query($n: Int) { cs(first: $n) { nodes { cs(first: $n) { nodes { id } } } } }";
+        assert_eq!(cost(far, json!({ "n": u64::MAX })), usize::MAX);
     }
 
     #[test]

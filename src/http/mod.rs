@@ -2,6 +2,11 @@
 //! runs, says errors the way clients expect, and knows neither schema nor database: callers come from a
 //! [`Gateway`], answers from an [`async_graphql::Executor`].
 
+pub mod address;
+mod answer;
+mod ask;
+pub mod browsers;
+pub mod cost;
 pub mod documents;
 pub mod errors;
 pub mod explorer;
@@ -10,11 +15,14 @@ pub mod graphql;
 pub mod limits;
 pub mod meter;
 pub mod negotiate;
+pub mod places;
 pub mod refusal;
 pub mod request_id;
 pub mod scan;
+pub mod selection;
 pub mod server;
 pub mod sign_in;
+pub mod trusted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,19 +39,22 @@ use futures_util::FutureExt;
 use serde_json::json;
 
 pub use explorer::{Account, Explorer};
-pub use gateway::{Caller, Gateway};
+pub use gateway::{Caller, Gateway, Identity};
 pub use graphql::{Endpoint, Options};
-pub use limits::{Bounds, CallerKind, Limits};
+pub use limits::{Bounds, Budget, CallerKind, Concurrency, Limits};
 pub use request_id::RequestId;
 pub use server::{Drained, Server};
+pub use trusted::{Trust, TrustedDocuments};
 
 /// All routes: `/graphql`, the explorer if there is one, and those of `rest` (`/auth/...`, `/livez`). Every
-/// answer, whatever made it, carries `X-Request-Id`; a panic in a handler is answered with 500.
+/// answer, whatever made it, carries `X-Request-Id`; a panic in a handler is answered with 500. Longer answers
+/// are compressed as the client accepts; pages of the origins in the endpoint's options may read them.
 pub fn router<G: Gateway, E: Executor>(
     endpoint: Arc<Endpoint<G, E>>,
     explorer: Option<&Explorer>,
     rest: Router,
 ) -> Router {
+    let cors = browsers::cors(&endpoint.options().origins);
     let graphql = any(move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
         async move { endpoint.serve(request).await }
@@ -53,11 +64,15 @@ pub fn router<G: Gateway, E: Executor>(
         Some(explorer) => router.merge(explorer::routes(explorer)),
         None => router.route("/", get(async || NO_EXPLORER)),
     };
-    router
+    router = router
         .merge(rest)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn(identify))
+        .layer(browsers::compression());
+    if let Some(cors) = cors {
+        router = router.layer(cors);
+    }
+    router.layer(middleware::from_fn(identify))
 }
 
 /// What `/` says where there is no explorer.

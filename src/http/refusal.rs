@@ -19,6 +19,8 @@ pub struct Refusal {
     pub at: Option<Pos>,
     /// The methods that would do, for 405.
     pub allow: Option<&'static str>,
+    /// What `extensions.code` says in place of the error's code, where the protocol of a client knows another.
+    pub protocol_code: Option<&'static str>,
 }
 
 impl Refusal {
@@ -30,6 +32,7 @@ impl Refusal {
             error,
             at: None,
             allow: None,
+            protocol_code: None,
         }
     }
 
@@ -66,6 +69,15 @@ impl Refusal {
         Self {
             lenient: true,
             ..Self::bad_request("GRAPHQL_VALIDATION_FAILED", message)
+        }
+    }
+
+    /// What Apollo's clients wait for when they sent a hash alone: `message` and `code` are of their protocol.
+    pub fn persisted(message: &'static str, code: &'static str) -> Self {
+        Self {
+            lenient: true,
+            protocol_code: Some(code),
+            ..Self::bad_request(code, message)
         }
     }
 

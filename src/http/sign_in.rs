@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Serialize;
 
+use super::address::client_address;
 use super::{RequestId, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::{Code, Error};
@@ -266,51 +267,9 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Where a request came from. The last address of the header is the one our own proxy saw; those before it
-/// anybody can make up.
-fn client_address(
-    headers: &HeaderMap,
-    proxy_header: Option<&HeaderName>,
-    peer: Option<IpAddr>,
-) -> Option<IpAddr> {
-    let Some(name) = proxy_header else {
-        return peer;
-    };
-    let seen = headers.get_all(name).iter().next_back().and_then(|value| {
-        let last = value.to_str().ok()?.rsplit(',').next()?.trim();
-        last.parse()
-            .or_else(|_| last.parse::<SocketAddr>().map(|address| address.ip()))
-            .ok()
-    });
-    seen.or(peer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(header: Option<&'static str>, forwarded: &[&'static str]) -> Option<IpAddr> {
-        let mut headers = HeaderMap::new();
-        for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
-        }
-        let name = header.map(HeaderName::from_static);
-        let peer = Some(IpAddr::from([127, 0, 0, 1]));
-        client_address(&headers, name.as_ref(), peer)
-    }
-
-    #[test]
-    fn only_a_configured_header_names_the_client() {
-        let local = Some(IpAddr::from([127, 0, 0, 1]));
-        let seen = Some(IpAddr::from([203, 0, 113, 7]));
-        assert_eq!(address(None, &["203.0.113.7"]), local);
-        let header = Some("x-forwarded-for");
-        assert_eq!(address(header, &["203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1, 203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1", "203.0.113.7:443"]), seen);
-        assert_eq!(address(header, &["no address"]), local);
-        assert_eq!(address(header, &[]), local);
-    }
 
     #[test]
     fn a_bearer_token_is_read_in_any_case_of_the_scheme() {

@@ -288,13 +288,12 @@ fn owner(known: &Known, row: Row<'_>) -> Result<Option<Option<UserId>>, Problem>
     let Some(key) = row.text(OWNER) else {
         return Ok(Some(None));
     };
-    match known.users.get(key) {
-        Some(id) => Ok(Some(Some(*id))),
-        None => {
-            let problem = row.problem(OWNER, known.dangling(FileKind::Reps, key));
-            row.note(&problem);
-            Err(problem)
-        }
+    if let Some(id) = known.users.get(key) {
+        Ok(Some(Some(*id)))
+    } else {
+        let problem = row.problem(OWNER, known.dangling(FileKind::Reps, key));
+        row.note(&problem);
+        Err(problem)
     }
 }
 

@@ -261,7 +261,7 @@ fn complete(schema: &Schema, place: &Place, input: &mut Value, ty: &str) {
     let (mut at, mut ty) = (input, ty.to_owned());
     for step in &place.path {
         if step == "0" {
-            if !at.as_array().is_some_and(|items| !items.is_empty()) {
+            if at.as_array().is_none_or(Vec::is_empty) {
                 *at = json!([null]);
             }
             at = &mut at.as_array_mut().unwrap()[0];
@@ -307,9 +307,10 @@ fn sample(schema: &Schema, ty: &str) -> Value {
         "Date" => json!("2026-01-01"),
         "DateTime" => json!("2026-01-01T00:00:00Z"),
         "ID" => json!(format!("product_{}", uuid::Uuid::now_v7())),
-        _ => match schema.get(ty).values.first() {
-            Some(value) => json!(value),
-            None => {
+        _ => {
+            if let Some(value) = schema.get(ty).values.first() {
+                json!(value)
+            } else {
                 let needed = schema
                     .get(ty)
                     .inputs
@@ -319,6 +320,6 @@ fn sample(schema: &Schema, ty: &str) -> Value {
                     needed.map(|input| (input.name.clone(), sample(schema, &input.ty.name)));
                 Value::Object(fields.collect())
             }
-        },
+        }
     }
 }
