@@ -63,7 +63,6 @@ macro_rules! knobs {
 
         /// The settings, complete.
         #[derive(Clone, Debug)]
-        #[expect(clippy::struct_excessive_bools, reason = "one for each switch there is")]
         pub struct Config {
             $($(#[doc = $doc])+ pub $name: $type,)+
             /// The secret that keys are made from. Absent: the one in `secret.key` of the data directory.

@@ -177,20 +177,16 @@ impl Bucket {
     fn take(&mut self, budget: &Budget, cost: u64, now: Instant) -> Result<(), u64> {
         self.refill(budget, now);
         let cost = cost.saturating_mul(PARTS);
-        match self.parts.checked_sub(cost) {
-            Some(left) => {
-                self.parts = left;
-                Ok(())
-            }
-            None => {
-                let missing = cost - self.parts;
-                let per_second = budget.restored_per_second.saturating_mul(PARTS);
-                Err(match per_second {
-                    0 => LONGEST_WAIT_SECS,
-                    per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
-                })
-            }
+        if let Some(left) = self.parts.checked_sub(cost) {
+            self.parts = left;
+            return Ok(());
         }
+        let missing = cost.saturating_sub(self.parts);
+        let per_second = budget.restored_per_second.saturating_mul(PARTS);
+        Err(match per_second {
+            0 => LONGEST_WAIT_SECS,
+            per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
+        })
     }
 
     fn settle(&mut self, budget: &Budget, reserved: u64, actual: u64, now: Instant) {

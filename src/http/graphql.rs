@@ -161,18 +161,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let kind = caller.kind();
         context.statements = Some(caller.statements);
         let bounds = self.options.limits.of(kind);
-        let owner = match caller.identity {
-            Some(identity) => {
-                context.purse = self
-                    .purses
-                    .as_ref()
-                    .map(|purses| purses.of(identity.session));
-                Owner::User(identity.user)
-            }
-            None => {
-                let proxy_header = self.options.proxy_header.as_ref();
-                Owner::anonymous(address::of_parts(&parts, proxy_header))
-            }
+        let owner = if let Some(identity) = caller.identity {
+            let purses = self.purses.as_ref();
+            context.purse = purses.map(|purses| purses.of(identity.session));
+            Owner::User(identity.user)
+        } else {
+            let proxy_header = self.options.proxy_header.as_ref();
+            Owner::anonymous(address::of_parts(&parts, proxy_header))
         };
         let _own_place = self.places.own(owner).await?;
 
@@ -313,13 +308,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             (Some(query), None) => self.by_text(query.into(), persisted, caller),
             (None, Some(id)) => {
                 let hash = hash_of_hex(id.strip_prefix("sha256:").unwrap_or(id));
-                let found = match hash {
-                    Some(hash) => self.by_hash(hash),
-                    None => {
-                        let trusted = self.options.trusted.as_ref();
-                        let trusted = trusted.and_then(|trusted| trusted.by_name(id));
-                        trusted.map(Found::Trusted)
-                    }
+                let found = if let Some(hash) = hash {
+                    self.by_hash(hash)
+                } else {
+                    let trusted = self.options.trusted.as_ref();
+                    let trusted = trusted.and_then(|trusted| trusted.by_name(id));
+                    trusted.map(Found::Trusted)
                 };
                 found.ok_or_else(unknown_document)
             }

@@ -294,7 +294,7 @@ mod tests {
         let places = Places::new(Concurrency {
             per_user: 1,
             process: 1,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             ..Concurrency::default()
         });
         let first = places.own(user(1)).await.ok().unwrap();
