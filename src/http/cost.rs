@@ -179,15 +179,14 @@ impl Bucket {
         let cost = cost.saturating_mul(PARTS);
         if let Some(left) = self.parts.checked_sub(cost) {
             self.parts = left;
-            Ok(())
-        } else {
-            let missing = cost - self.parts;
-            let per_second = budget.restored_per_second.saturating_mul(PARTS);
-            Err(match per_second {
-                0 => LONGEST_WAIT_SECS,
-                per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
-            })
+            return Ok(());
         }
+        let missing = cost.saturating_sub(self.parts);
+        let per_second = budget.restored_per_second.saturating_mul(PARTS);
+        Err(match per_second {
+            0 => LONGEST_WAIT_SECS,
+            per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
+        })
     }
 
     fn settle(&mut self, budget: &Budget, reserved: u64, actual: u64, now: Instant) {

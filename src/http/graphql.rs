@@ -162,10 +162,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         context.statements = Some(caller.statements);
         let bounds = self.options.limits.of(kind);
         let owner = if let Some(identity) = caller.identity {
-            context.purse = self
-                .purses
-                .as_ref()
-                .map(|purses| purses.of(identity.session));
+            let purses = self.purses.as_ref();
+            context.purse = purses.map(|purses| purses.of(identity.session));
             Owner::User(identity.user)
         } else {
             let proxy_header = self.options.proxy_header.as_ref();
