@@ -195,18 +195,6 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .map_sqlx_sqlite_pool_opts(|pool| {
-            pool.after_release(|connection, _| {
-                Box::pin(async move {
-                    // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK
-                    // fails then, and it goes on counting an open transaction: the next would be a mere
-                    // savepoint, never committed. Such a connection is closed. The ping waits until a
-                    // rollback that is on its way is done.
-                    connection.ping().await?;
-                    Ok(!connection.is_in_transaction())
-                })
-            })
-        })
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .create_if_missing(true)
@@ -219,6 +207,19 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
                 .pragma("query_only", query_only)
                 .statement_cache_capacity(256)
         });
+    if matches!(access, Access::Write) {
+        // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK fails then, and
+        // it goes on counting an open transaction: the next would be a mere savepoint, never committed. Such a
+        // connection is closed. The ping waits until a rollback that is on its way is done.
+        options.map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+        });
+    }
     options
 }
 
