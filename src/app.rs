@@ -97,6 +97,7 @@ impl Gateway for Door {
         };
         let viewer = self.sign_in.viewer(token).await?;
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
@@ -104,6 +105,7 @@ impl Gateway for Door {
             signed_in: true,
             data,
             statements,
+            locale,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU32;
 use async_graphql::context::Data;
 
 use super::limits::CallerKind;
+use crate::messages::Locale;
 
 /// Turns a token into a caller.
 pub trait Gateway: Send + Sync + 'static {
@@ -29,6 +30,8 @@ pub struct Caller {
     pub data: Data,
     /// Counts the SQL statements of this request.
     pub statements: Arc<AtomicU32>,
+    /// The language they read, where that is known.
+    pub locale: Option<Locale>,
 }
 
 impl Caller {
@@ -38,6 +41,7 @@ impl Caller {
             signed_in: false,
             data: Data::default(),
             statements: Arc::default(),
+            locale: None,
         }
     }
 

@@ -32,6 +32,8 @@ use super::negotiate::{self, MediaType};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
 use super::scan;
+use crate::messages::{Locale, Message};
+use crate::say;
 use crate::{Code, Error};
 
 /// Says how many SQL statements a request took, where [`Options::debug_headers`] is on.
@@ -110,6 +112,8 @@ struct Answer<'a> {
 struct Context {
     media: MediaType,
     request_id: RequestId,
+    /// That of the headers until the token has been looked at.
+    locale: Locale,
     /// Unknown until the token has been looked at.
     statements: Option<Arc<AtomicU32>>,
 }
@@ -131,6 +135,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let mut context = Context {
             media: MediaType::Json,
             request_id: request_id.unwrap_or_else(|| RequestId::of(request.headers())),
+            locale: negotiate::locale(request.headers(), None),
             statements: None,
         };
         let mut response = match self.answer(request, &mut context).await {
@@ -153,7 +158,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let by_get = match parts.method {
             Method::POST => false,
             Method::GET => true,
-            _ => return Err(Refusal::method("GET, POST", "send GraphQL by POST or GET")),
+            _ => {
+                return Err(Refusal::method(
+                    "GET, POST",
+                    say!("send GraphQL by POST or GET"),
+                ));
+            }
         };
         context.media = negotiate::accepted(&parts.headers).ok_or_else(not_acceptable)?;
         if !by_get && !negotiate::is_json(&parts.headers) {
@@ -170,6 +180,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let caller = self.gateway.authenticate(bearer).await?;
         let kind = caller.kind();
         context.statements = Some(caller.statements);
+        context.locale = negotiate::locale(&parts.headers, caller.locale);
         let bounds = self.options.limits.of(kind);
 
         let ask = if by_get {
@@ -187,13 +198,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let operation = meter::operation(&document, operation_name.as_deref())?;
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
-                return Err(Refusal::method("POST", "only queries can be sent by GET"));
+                return Err(Refusal::method(
+                    "POST",
+                    say!("only queries can be sent by GET"),
+                ));
             }
             OperationType::Query | OperationType::Mutation => {}
             OperationType::Subscription => {
-                return Err(Refusal::validation(
-                    "subscriptions are not served over HTTP",
-                ));
+                return Err(Refusal::validation(say!(
+                    "subscriptions are not served over HTTP"
+                )));
             }
         }
         require_variables(operation, &variables)?;
@@ -209,6 +223,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.operation_name = operation_name;
         run.data = caller.data;
         run.data.insert(context.request_id.clone());
+        run.data.insert(context.locale);
         run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
             &document,
         ));
@@ -222,8 +237,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         } else {
             Phase::Execution
         };
-        let id = &context.request_id;
-        errors::finish(&mut done.errors, phase, kind, &document, operation, id);
+        let (id, locale) = (&context.request_id, context.locale);
+        errors::finish(
+            &mut done.errors,
+            phase,
+            kind,
+            &document,
+            operation,
+            id,
+            locale,
+        );
         Ok(executed(&done, phase, kind, context))
     }
 
@@ -240,7 +263,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                let message = format!("it took longer than the {seconds} s it may");
+                let message = say!("it took longer than the {seconds} s it may", seconds);
                 Err(Error::new(Code::Timeout, message).into())
             }
         }
@@ -256,14 +279,15 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 }
 
 fn not_acceptable() -> Refusal {
-    let message =
-        "the answer is application/json or application/graphql-response+json; accept one of them";
+    let message = say!(
+        "the answer is application/json or application/graphql-response+json; accept one of them"
+    );
     let error = Error::new(Code::BadUserInput, message).with_rule("NOT_ACCEPTABLE");
     Refusal::new(StatusCode::NOT_ACCEPTABLE, error)
 }
 
 fn unsupported() -> Refusal {
-    let message = "send the request as application/json in UTF-8, without a content encoding";
+    let message = say!("send the request as application/json in UTF-8, without a content encoding");
     let error = Error::new(Code::BadUserInput, message).with_rule("UNSUPPORTED_MEDIA_TYPE");
     Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
 }
@@ -283,9 +307,10 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     });
     match token.filter(|token| !token.is_empty()) {
         Some(token) => Ok(Some(token)),
-        None => {
-            Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into())
-        }
+        None => Err(Error::unauthenticated(say!(
+            "send the token as: Authorization: Bearer <token>"
+        ))
+        .into()),
     }
 }
 
@@ -304,8 +329,10 @@ fn require_variables(
         let is_missing = given.is_none() && definition.default_value.is_none();
         if is_missing || given.is_some_and(serde_json::Value::is_null) {
             let kind = &definition.var_type.node;
-            return Err(Refusal::validation(format!(
-                "the variable ${name} of type {kind} needs a value"
+            return Err(Refusal::validation(say!(
+                "the variable ${name} of type {kind} needs a value",
+                name,
+                kind = kind.to_string()
             )));
         }
     }
@@ -327,17 +354,17 @@ async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Byte
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err(Refusal::bad_request(
             "BAD_REQUEST",
-            "the body ended before it was complete",
+            say!("the body ended before it was complete"),
         )),
         Err(_) => {
-            let error = Error::new(Code::Timeout, "the body did not arrive in time");
+            let error = Error::new(Code::Timeout, say!("the body did not arrive in time"));
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error))
         }
     }
 }
 
 fn too_large(limit: usize) -> Refusal {
-    let message = format!("the body is larger than the {limit} bytes allowed");
+    let message = say!("the body is larger than the {limit} bytes allowed", limit);
     let error = Error::new(Code::LimitExceeded, message)
         .with_rule("PAYLOAD_TOO_LARGE")
         .detail("limit", limit);
@@ -349,10 +376,10 @@ fn ask_of_body(body: &[u8]) -> Result<Ask, Refusal> {
     if first == Some(&b'[') {
         return Err(Refusal::bad_request(
             "BATCH_REFUSED",
-            "batches are not served: send one request, not an array of them",
+            say!("batches are not served: send one request, not an array of them"),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| malformed("the body", &error))
+    serde_json::from_slice(body).map_err(|error| malformed(say!("the body"), &error))
 }
 
 fn ask_of_query_string(uri: &axum::http::Uri, limit: usize) -> Result<Ask, Refusal> {
@@ -362,11 +389,10 @@ fn ask_of_query_string(uri: &axum::http::Uri, limit: usize) -> Result<Ask, Refus
     let Query(ask) = Query::<AskByGet>::try_from_uri(uri).map_err(|_| {
         Refusal::bad_request(
             "BAD_REQUEST",
-            "the query string must hold query, and may hold operationName, variables, extensions, once each",
-        )
+            say!("the query string must hold query, and may hold operationName, variables, extensions, once each"))
     })?;
     let object = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
-        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(name, &error)),
+        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(name.into(), &error)),
         None => Ok(None),
     };
     Ok(Ask {
@@ -377,12 +403,15 @@ fn ask_of_query_string(uri: &axum::http::Uri, limit: usize) -> Result<Ask, Refus
     })
 }
 
-fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
+fn malformed(what: Message, error: &serde_json::Error) -> Refusal {
+    let reason = error.to_string();
     let message = match error.classify() {
-        serde_json::error::Category::Data => {
-            format!("{what} is JSON, but not what a GraphQL request holds: {error}")
-        }
-        _ => format!("{what} is not valid JSON: {error}"),
+        serde_json::error::Category::Data => say!(
+            "{what} is JSON, but not what a GraphQL request holds: {reason}",
+            what,
+            reason
+        ),
+        _ => say!("{what} is not valid JSON: {reason}", what, reason),
     };
     Refusal::bad_request("BAD_REQUEST", message)
 }
@@ -403,13 +432,18 @@ fn query_of(
     }
     Err(Refusal::bad_request(
         "QUERY_MISSING",
-        "the request has no query: send the GraphQL document as query",
+        say!("the request has no query: send the GraphQL document as query"),
     ))
 }
 
 /// The answer to a request that was not executed.
 fn refused(refusal: &Refusal, context: &Context) -> Response {
-    let error = errors::from_error(&refusal.error, refusal.at, &context.request_id);
+    let error = errors::from_error(
+        &refusal.error,
+        refusal.at,
+        &context.request_id,
+        context.locale,
+    );
     let retry_after = error.extensions.as_ref().and_then(errors::retry_after);
     let status = match context.media {
         MediaType::Json if refusal.lenient => StatusCode::OK,

@@ -50,6 +50,7 @@ impl Gateway for Tokens {
                     signed_in: true,
                     data,
                     statements,
+                    locale: None,
                 })
             }
             Some("throttled") => {
