@@ -49,9 +49,10 @@ pub(crate) fn classify(error: DbErr) -> Error {
             say!("the database is not available; try again in a moment"),
         )
         .with_source(error),
-        Some("13" | "53100") => Error::new(
+        // SQLite: full, a write that failed (beyond a quota, say), no room for the index of the log.
+        Some("13" | "778" | "4874" | "53100") => Error::new(
             Code::Unavailable,
-            say!("the storage is full; nothing was saved"),
+            say!("the storage is full or cannot be written; nothing was saved"),
         )
         .with_rule("STORAGE_FULL")
         .with_source(error),

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, sqlx};
+use sea_orm::sqlx::{self, Connection};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend};
 
 use super::session::Session;
 use super::tx;
@@ -194,6 +195,18 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                Box::pin(async move {
+                    // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK
+                    // fails then, and it goes on counting an open transaction: the next would be a mere
+                    // savepoint, never committed. Such a connection is closed. The ping waits until a
+                    // rollback that is on its way is done.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+        })
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .create_if_missing(true)

@@ -34,6 +34,7 @@ mod notes;
 mod orders;
 mod payments;
 mod products;
+mod refresh_schedules;
 mod schema;
 mod sign_in;
 mod small;
