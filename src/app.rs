@@ -107,6 +107,7 @@ impl Gateway for Door {
             Actor::System { .. } => None,
         };
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
@@ -114,6 +115,7 @@ impl Gateway for Door {
             identity,
             data,
             statements,
+            locale,
         })
     }
 }

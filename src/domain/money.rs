@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::messages::quoted;
+use crate::say;
 use crate::{Code, Error, Result};
 
 /// 100 %, in basis points.
@@ -49,7 +51,10 @@ impl CurrencyCode {
             let given: String = text.chars().take(20).collect();
             Error::new(
                 Code::BadUserInput,
-                format!("{given:?} is not a currency: expected a code of ISO 4217, as in \"CNY\""),
+                say!(
+                    "{given} is not a currency: expected a code of ISO 4217, as in \"CNY\"",
+                    given = quoted(&given)
+                ),
             )
         };
         let mut letters: [u8; 3] = text.trim().as_bytes().try_into().map_err(|_| unknown())?;
@@ -116,7 +121,8 @@ pub fn is_decimal(text: &str) -> bool {
 /// point than the currency, or is too large.
 pub fn parse_minor(text: &str, currency: CurrencyCode) -> Result<i64> {
     if !is_decimal(text) {
-        let message = "not an amount: expected a decimal number such as \"14.00\" or \"-3.5\"";
+        let message =
+            say!("not an amount: expected a decimal number such as \"14.00\" or \"-3.5\"");
         return Err(Error::new(Code::BadUserInput, message));
     }
     let (negative, unsigned) = match text.strip_prefix('-') {
@@ -130,8 +136,15 @@ pub fn parse_minor(text: &str, currency: CurrencyCode) -> Result<i64> {
         .and_then(|given| places.checked_sub(given))
         .ok_or_else(|| {
             let message = match places {
-                0 => format!("too many decimals: {currency} has none"),
-                places => format!("too many decimals: {currency} has {places}"),
+                0 => say!(
+                    "too many decimals: {currency} has none",
+                    currency = currency.as_str()
+                ),
+                places => say!(
+                    "too many decimals: {currency} has {places}",
+                    currency = currency.as_str(),
+                    places
+                ),
             };
             Error::new(Code::BadUserInput, message)
         })?;
@@ -190,7 +203,7 @@ pub fn line_net(quantity: i64, unit_price_minor: i64, discount_bp: i32) -> Resul
     if !(0..=WHOLE_BP).contains(&discount_bp) {
         return Err(Error::new(
             Code::BadUserInput,
-            "a discount goes from 0 to 10000 basis points",
+            say!("a discount goes from 0 to 10000 basis points"),
         ));
     }
     // The product of two `i64` fits `i128`; times 10,000 it may not.
@@ -238,7 +251,7 @@ pub fn sum(amounts: impl IntoIterator<Item = i64>) -> Result<i64> {
 }
 
 fn too_large() -> Error {
-    Error::new(Code::BadUserInput, "the amount is too large")
+    Error::new(Code::BadUserInput, say!("the amount is too large"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, Value
 use crate::auth::passwords::Passwords;
 use crate::db::{Session, Tx};
 use crate::error::{Error, Result};
+use crate::messages::Locale;
+use crate::say;
 
 /// The session of whoever asks.
 ///
@@ -16,9 +18,9 @@ use crate::error::{Error, Result};
 /// `UNAUTHENTICATED` when nobody is signed in.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
     ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(
-            "sign in first: send an access token in the header `Authorization: Bearer …`",
-        )
+        Error::unauthenticated(say!(
+            "sign in first: send an access token in the header `Authorization: Bearer …`"
+        ))
     })
 }
 
@@ -43,6 +45,11 @@ where
     T: Send + 'static,
 {
     session(ctx)?.write(work).await
+}
+
+/// The language whoever asks reads.
+pub fn locale(ctx: &Context<'_>) -> Locale {
+    ctx.data_opt::<Locale>().copied().unwrap_or(Locale::En)
 }
 
 /// The outcome of a fallible value as a nullable field wants it: a failure nulls the field, not its

@@ -8,6 +8,7 @@ use super::scalars::{Currency, Date, DateTime, Decimal};
 use crate::db::like;
 use crate::domain::{money, text};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The most parts a filter may have, counted through all its `and`, `or` and `not`.
 pub const MAX_PARTS: usize = 100;
@@ -32,7 +33,10 @@ pub trait FilterTree: Sized {
             if seen.saturating_add(open.len()) > MAX_PARTS {
                 return Err(Error::bad_input(
                     "",
-                    format!("a filter has at most {MAX_PARTS} parts in `and`, `or` and `not`"),
+                    say!(
+                        "a filter has at most {most} parts in `and`, `or` and `not`",
+                        most = MAX_PARTS
+                    ),
                 )
                 .with_rule("FILTER_TOO_LARGE"));
             }
@@ -94,7 +98,7 @@ fn check_text(field: &str, part: &str, text: Option<&str>) -> Result<()> {
     }
     Err(Error::bad_input(
         format!("{field}.{part}"),
-        format!("a text here has at most {MAX_TEXT} characters"),
+        say!("a text here has at most {most} characters", most = MAX_TEXT),
     ))
 }
 
@@ -111,9 +115,10 @@ pub fn check_list<T>(field: &str, list: &[T]) -> Result<()> {
     }
     Err(Error::bad_input(
         format!("{field}.in"),
-        format!(
-            "a list here holds at most {MAX_IN} values, not {}",
-            list.len()
+        say!(
+            "a list here holds at most {most} values, not {count}",
+            most = MAX_IN,
+            count = list.len()
         ),
     ))
 }
@@ -370,7 +375,7 @@ impl DateTimeFilter {
 }
 
 fn ends_before_start(field: &str) -> Error {
-    Error::bad_input(field, "the range ends before it starts")
+    Error::bad_input(field, say!("the range ends before it starts"))
 }
 
 fn expr_null(expr: &Expr, is_null: bool) -> Expr {

@@ -19,6 +19,8 @@ use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
+use crate::messages::quoted;
+use crate::say;
 
 /// Anything with an id of its own.
 #[derive(Clone, Interface)]
@@ -97,7 +99,11 @@ impl NodeQuery {
         if ids.len() > MAX_NODES {
             return Err(Error::bad_input(
                 "ids",
-                format!("ask for at most {MAX_NODES} ids at once, not {}", ids.len()),
+                say!(
+                    "ask for at most {most} ids at once, not {count}",
+                    most = MAX_NODES,
+                    count = ids.len()
+                ),
             )
             .with_rule("BAD_PAGE_SIZE"));
         }
@@ -116,9 +122,9 @@ async fn find(
         let parts = entity::split(id.as_str()).ok_or_else(|| {
             Error::bad_input(
                 field(at),
-                format!(
-                    "{:?} is not an id: expected a kind, an underscore and a UUID",
-                    id.as_str()
+                say!(
+                    "{id} is not an id: expected a kind, an underscore and a UUID",
+                    id = quoted(id.as_str())
                 ),
             )
         })?;
@@ -155,8 +161,7 @@ async fn find(
                         let at = wanted.iter().position(|(prefix, _)| *prefix == kind);
                         return Err(Error::bad_input(
                             field(at.unwrap_or_default()),
-                            format!("there is no kind of object called {kind:?}"),
-                        ));
+                            say!("there is no kind of object called {kind}", kind = quoted(kind))));
                     }
                 }
             }

@@ -13,8 +13,10 @@ use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 use super::check::shown;
 use crate::domain::money::{self, CurrencyCode};
 use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
-fn wrong(message: String) -> Error {
+fn wrong(message: Message) -> Error {
     Error::new(Code::BadUserInput, message)
 }
 
@@ -34,12 +36,13 @@ impl Decimal {
     pub fn read(value: &Value) -> Result<Self> {
         match value {
             Value::String(text) if money::is_decimal(text) => Ok(Self(text.clone())),
-            Value::Number(number) => Err(wrong(format!(
-                "write decimals as a text, \"{number}\": a number would lose digits"
+            Value::Number(number) => Err(wrong(say!(
+                "write decimals as a text, \"{number}\": a number would lose digits",
+                number = number.to_string()
             ))),
-            _ => Err(wrong(format!(
-                "{} is not a decimal: write it as a text such as \"1234.50\"",
-                shown(value)
+            _ => Err(wrong(say!(
+                "{shown} is not a decimal: write it as a text such as \"1234.50\"",
+                shown = shown(value)
             ))),
         }
     }
@@ -69,9 +72,9 @@ impl Currency {
     pub fn read(value: &Value) -> Result<Self> {
         match value {
             Value::String(text) => CurrencyCode::parse(text).map(Self),
-            _ => Err(wrong(format!(
-                "{} is not a currency code: write it as a text such as \"EUR\"",
-                shown(value)
+            _ => Err(wrong(say!(
+                "{shown} is not a currency code: write it as a text such as \"EUR\"",
+                shown = shown(value)
             ))),
         }
     }
@@ -136,7 +139,7 @@ impl MoneyInput {
         if minor.unsigned_abs() > MAX_AMOUNT_MINOR {
             return Err(Error::bad_input(
                 format!("{field}.amount"),
-                "this amount is too large",
+                say!("this amount is too large"),
             ));
         }
         Ok((minor, self.currency.0))
@@ -153,10 +156,10 @@ impl MoneyInput {
         }
         Err(Error::bad_input(
             format!("{field}.currency"),
-            format!(
-                "the amount is in {}, but {} is expected here",
-                currency.as_str(),
-                expected.as_str()
+            say!(
+                "the amount is in {currency}, but {expected} is expected here",
+                currency = currency.as_str(),
+                expected = expected.as_str()
             ),
         ))
     }
@@ -177,16 +180,16 @@ impl DateTime {
             _ => "",
         };
         let instant = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| {
-            wrong(format!(
-                "{} is not an instant: write it with date, time and offset, such as \"2026-03-01T08:30:00Z\"",
-                shown(value)
+            wrong(say!(
+                "{shown} is not an instant: write it with date, time and offset, such as \"2026-03-01T08:30:00Z\"",
+                shown = shown(value)
             ))
         })?;
         let micros = instant.timestamp_micros();
         chrono::DateTime::from_timestamp_micros(micros)
             .filter(|instant| (1..=9_999).contains(&instant.year()))
             .map(Self)
-            .ok_or_else(|| wrong(format!("{} is out of range", shown(value))))
+            .ok_or_else(|| wrong(say!("{shown} is out of range", shown = shown(value))))
     }
 }
 
@@ -221,9 +224,9 @@ impl Date {
             .filter(|day| text.len() == 10 && day.to_string() == text && day.year() > 0)
             .map(Self)
             .ok_or_else(|| {
-                wrong(format!(
-                    "{} is not a day: write it as year-month-day, such as \"2026-03-01\"",
-                    shown(value)
+                wrong(say!(
+                    "{shown} is not a day: write it as year-month-day, such as \"2026-03-01\"",
+                    shown = shown(value)
                 ))
             })
     }

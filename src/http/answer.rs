@@ -19,12 +19,15 @@ use super::limits::CallerKind;
 use super::negotiate::MediaType;
 use super::refusal::{Refusal, status_of};
 use super::request_id::RequestId;
+use crate::messages::Locale;
 use crate::{Code, Error};
 
 /// What was learnt of a request before it was answered or refused.
 pub(super) struct Context {
     pub media: MediaType,
     pub request_id: RequestId,
+    /// That of the headers until the token has been looked at.
+    pub locale: Locale,
     /// Unknown until the token has been looked at.
     pub statements: Option<Arc<AtomicU32>>,
     /// Of whoever is signed in, where costs count.
@@ -46,7 +49,12 @@ struct Answer<'a> {
 
 /// The answer to a request that was not executed.
 pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
-    let mut error = errors::from_error(&refusal.error, refusal.at, &context.request_id);
+    let mut error = errors::from_error(
+        &refusal.error,
+        refusal.at,
+        &context.request_id,
+        context.locale,
+    );
     if let (Some(code), Some(extensions)) = (refusal.protocol_code, &mut error.extensions) {
         extensions.set("code", code);
     }

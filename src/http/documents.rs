@@ -13,6 +13,7 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use super::meter;
 use super::refusal::Refusal;
 use super::scan::Scan;
+use crate::say;
 
 /// Bytes of memory per token of a parsed document at most: a field of one letter is the dearest, with its
 /// place in the list of selections and an allocation for its name.
@@ -113,7 +114,7 @@ impl Documents {
     pub fn read(text: &str, _scan: Scan) -> Result<ExecutableDocument, Refusal> {
         // The parser's own code has places that give up by panicking; none is known to be reachable.
         let parsed = catch_unwind(AssertUnwindSafe(|| parse_query(text)))
-            .map_err(|_| Refusal::syntax("the document cannot be parsed", None))?
+            .map_err(|_| Refusal::syntax(say!("the document cannot be parsed"), None))?
             .map_err(|error| syntax_error(&error))?;
         meter::check_shape(&parsed)?;
         Ok(parsed)
@@ -168,11 +169,7 @@ fn syntax_error(error: &parser::Error) -> Refusal {
         }
         other => other.to_string(),
     };
-    let message = match at {
-        Some(at) => format!("{what} (line {}, column {})", at.line, at.column),
-        None => what,
-    };
-    Refusal::syntax(&message, at)
+    Refusal::syntax(what, at)
 }
 
 #[cfg(test)]
@@ -216,7 +213,7 @@ mod tests {
 
     fn message(text: &str) -> String {
         let refusal = parse(&Documents::new(1 << 20), text).unwrap_err();
-        refusal.error.message().to_owned()
+        refusal.error.message()
     }
 
     #[test]

@@ -66,10 +66,8 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerEr
 use super::limits::CallerKind;
 use super::request_id::RequestId;
 use super::selection::expand;
-use crate::{Code, Error};
-
-/// What the answer says of a fault whose cause is in the log.
-const NEUTRAL: &str = "something went wrong on our side; the request id finds it in the log";
+use crate::messages::Locale;
+use crate::{Code, Error, say};
 
 /// How many errors of one answer are sent. A document can be wrong in a thousand places; more than these
 /// help nobody.
@@ -85,12 +83,17 @@ pub enum Phase {
 }
 
 /// One error made ready for the answer, from an error of ours.
-pub fn from_error(error: &Error, at: Option<Pos>, request_id: &RequestId) -> ServerError {
+pub fn from_error(
+    error: &Error,
+    at: Option<Pos>,
+    request_id: &RequestId,
+    locale: Locale,
+) -> ServerError {
     log(error, request_id);
     let mut extensions = ErrorExtensionValues::default();
     error.write_extensions(&mut extensions);
     extensions.set("requestId", request_id.as_str());
-    let mut answer = ServerError::new(error.message(), at);
+    let mut answer = ServerError::new(error.text(locale), at);
     answer.extensions = Some(extensions);
     answer
 }
@@ -111,12 +114,16 @@ pub fn finish(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     request_id: &RequestId,
+    locale: Locale,
 ) {
     if phase == Phase::Request {
         errors.truncate(MAX_REQUEST_ERRORS);
     }
     for error in errors {
-        let code = code_of(error, phase, request_id);
+        if caller == CallerKind::Anonymous && phase == Phase::Request {
+            cut_suggestions(&mut error.message);
+        }
+        let code = code_of(error, phase, request_id, locale);
         let extensions = error.extensions.get_or_insert_default();
         if let Some((code, rule)) = code {
             extensions.set("code", code.as_str());
@@ -125,9 +132,6 @@ pub fn finish(
             }
         }
         extensions.set("requestId", request_id.as_str());
-        if caller == CallerKind::Anonymous && phase == Phase::Request {
-            cut_suggestions(&mut error.message);
-        }
         complete_path(error, document, operation);
     }
 }
@@ -137,37 +141,45 @@ fn code_of(
     error: &mut ServerError,
     phase: Phase,
     request_id: &RequestId,
+    locale: Locale,
 ) -> Option<(Code, Option<&'static str>)> {
     if let Some(ours) = error.source::<Error>() {
         log(ours, request_id);
+        let text = ours.text(locale);
+        error.message = text;
         return None;
     }
     let extensions = error.extensions.as_ref();
     if extensions.is_some_and(|extensions| extensions.get("code").is_some()) {
         return None;
     }
+    // What the library says of a document it says in English only.
+    let reason = std::mem::take(&mut error.message);
     if phase == Phase::Request {
+        error.message = say!("{reason}", reason).text(locale);
         return Some((Code::BadUserInput, Some("GRAPHQL_VALIDATION_FAILED")));
     }
-    if is_input_error(error) {
+    if is_input_error(error, &reason) {
+        error.message = say!("{reason}", reason).text(locale);
         return Some((Code::BadUserInput, None));
     }
     tracing::error!(
         request_id = request_id.as_str(),
-        error = error.message,
+        error = reason,
         path = %Path(&error.path),
         "a resolver failed with an error that has no code"
     );
-    NEUTRAL.clone_into(&mut error.message);
+    let neutral = say!("something went wrong on our side; the request id finds it in the log");
+    error.message = neutral.text(locale);
     error.extensions = None;
     Some((Code::Internal, None))
 }
 
 /// Whether an argument or a scalar could not be read. The library raises these as text without a source; its
 /// three forms are the only mark they have.
-fn is_input_error(error: &ServerError) -> bool {
+fn is_input_error(error: &ServerError, message: &str) -> bool {
     let forms = ["Expected input type \"", "Failed to parse \"", "Variable "];
-    error.source.is_none() && forms.iter().any(|form| error.message.starts_with(form))
+    error.source.is_none() && forms.iter().any(|form| message.starts_with(form))
 }
 
 /// Writes a fault to the log, once, with everything that caused it.

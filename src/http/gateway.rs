@@ -8,6 +8,7 @@ use async_graphql::context::Data;
 use uuid::Uuid;
 
 use super::limits::CallerKind;
+use crate::messages::Locale;
 
 /// Turns a token into a caller.
 pub trait Gateway: Send + Sync + 'static {
@@ -39,6 +40,8 @@ pub struct Caller {
     pub data: Data,
     /// Counts the SQL statements of this request.
     pub statements: Arc<AtomicU32>,
+    /// The language they read, where that is known.
+    pub locale: Option<Locale>,
 }
 
 impl Caller {
@@ -48,6 +51,7 @@ impl Caller {
             identity: None,
             data: Data::default(),
             statements: Arc::default(),
+            locale: None,
         }
     }
 

@@ -27,6 +27,7 @@ use super::request_id::RequestId;
 use super::trusted::{TrustedDocument, TrustedDocuments};
 use super::{address, cost, scan};
 use crate::graphql::context::Masked;
+use crate::say;
 use crate::{Code, Error};
 
 /// Says how many SQL statements a request took, where [`Options::debug_headers`] is on.
@@ -120,6 +121,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let mut context = Context {
             media: MediaType::Json,
             request_id: request_id.unwrap_or_else(|| RequestId::of(request.headers())),
+            locale: negotiate::locale(request.headers(), None),
             statements: None,
             purse: None,
             requested: 0,
@@ -144,7 +146,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let by_get = match parts.method {
             Method::POST => false,
             Method::GET => true,
-            _ => return Err(Refusal::method("GET, POST", "send GraphQL by POST or GET")),
+            _ => {
+                return Err(Refusal::method(
+                    "GET, POST",
+                    say!("send GraphQL by POST or GET"),
+                ));
+            }
         };
         context.media = negotiate::accepted(&parts.headers).ok_or_else(not_acceptable)?;
         if !by_get && !negotiate::is_json(&parts.headers) {
@@ -160,6 +167,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let caller = self.gateway.authenticate(bearer).await?;
         let kind = caller.kind();
         context.statements = Some(caller.statements);
+        context.locale = negotiate::locale(&parts.headers, caller.locale);
         let bounds = self.options.limits.of(kind);
         let owner = if let Some(identity) = caller.identity {
             let purses = self.purses.as_ref();
@@ -199,13 +207,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let operation = meter::operation(&document, operation_name.as_deref())?;
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
-                return Err(Refusal::method("POST", "only queries can be sent by GET"));
+                return Err(Refusal::method(
+                    "POST",
+                    say!("only queries can be sent by GET"),
+                ));
             }
             OperationType::Query | OperationType::Mutation => {}
             OperationType::Subscription => {
-                return Err(Refusal::validation(
-                    "subscriptions are not served over HTTP",
-                ));
+                return Err(Refusal::validation(say!(
+                    "subscriptions are not served over HTTP"
+                )));
             }
         }
         ask::require_variables(operation, &variables)?;
@@ -242,6 +253,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.operation_name = operation_name;
         run.data = caller.data;
         run.data.insert(context.request_id.clone());
+        run.data.insert(context.locale);
         let masked = Masked::default();
         run.data.insert(masked.clone());
         run.set_parsed_query(ExecutableDocument::clone(&document));
@@ -285,7 +297,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             registered.insert(*hash, text);
         }
         let id = &context.request_id;
-        errors::finish(&mut done.errors, phase, kind, &document, operation, id);
+        let locale = context.locale;
+        errors::finish(
+            &mut done.errors,
+            phase,
+            kind,
+            &document,
+            operation,
+            id,
+            locale,
+        );
         let limit = self.options.limits.response_bytes;
         let answer = answer::executed(&done, operation.ty, phase, kind, limit, context);
         Ok(answer)
@@ -399,7 +420,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                let message = format!("it took longer than the {seconds} s it may");
+                let message = say!("it took longer than the {seconds} s it may", seconds);
                 Err(Error::new(Code::Timeout, message).into())
             }
         }
@@ -415,14 +436,15 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 }
 
 fn not_acceptable() -> Refusal {
-    let message =
-        "the answer is application/json or application/graphql-response+json; accept one of them";
+    let message = say!(
+        "the answer is application/json or application/graphql-response+json; accept one of them"
+    );
     let error = Error::new(Code::BadUserInput, message).with_rule("NOT_ACCEPTABLE");
     Refusal::new(StatusCode::NOT_ACCEPTABLE, error)
 }
 
 fn unsupported() -> Refusal {
-    let message = "send the request as application/json in UTF-8, without a content encoding";
+    let message = say!("send the request as application/json in UTF-8, without a content encoding");
     let error = Error::new(Code::BadUserInput, message).with_rule("UNSUPPORTED_MEDIA_TYPE");
     Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
 }

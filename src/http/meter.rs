@@ -13,6 +13,8 @@ use async_graphql::{Name, Positioned, Value, Variables};
 use super::limits::{Bounds, CallerKind};
 use super::refusal::Refusal;
 use crate::Error;
+use crate::messages::Message;
+use crate::say;
 
 pub use crate::config::Introspection;
 
@@ -118,16 +120,16 @@ pub fn operation<'d>(
             match (all.next(), all.next()) {
                 (only, None) => only,
                 _ => {
-                    return Err(Refusal::validation(
-                        "the document has several operations: say with operationName which to run",
-                    ));
+                    return Err(Refusal::validation(say!(
+                        "the document has several operations: say with operationName which to run"
+                    )));
                 }
             }
         }
     };
     found.map(|operation| &operation.node).ok_or_else(|| {
         let name = name.unwrap_or_default();
-        Refusal::validation(format!("the document has no operation named \"{name}\""))
+        Refusal::validation(say!("the document has no operation named \"{name}\"", name))
     })
 }
 
@@ -192,8 +194,8 @@ pub fn check(
     let operations = document.operations.iter().len();
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the document has too many operations",
-        "operations",
+        say!("the document has too many operations"),
+        say!("operations"),
         operations,
         bounds.operations,
     )?;
@@ -209,24 +211,24 @@ pub fn check(
     };
     at_most(
         "QUERY_TOO_DEEP",
-        "the query goes too deep",
-        "levels of fields",
+        say!("the query goes too deep"),
+        say!("levels of fields"),
         weight.depth,
         depth,
     )?;
     if weight.schema_roots > 0 {
         at_most(
             "QUERY_TOO_DEEP",
-            "the introspection query goes too deep",
-            "lists within each other",
+            say!("the introspection query goes too deep"),
+            say!("lists within each other"),
             weight.introspection_lists,
             MAX_INTROSPECTION_LISTS,
         )?;
     }
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query selects too much",
-        "fields",
+        say!("the query selects too much"),
+        say!("fields"),
         weight.fields,
         fields,
     )?;
@@ -236,37 +238,37 @@ pub fn check(
     };
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the operation has too many root fields",
-        "root fields",
+        say!("the operation has too many root fields"),
+        say!("root fields"),
         weight.roots,
         roots,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query has too many aliases",
-        "aliases",
+        say!("the query has too many aliases"),
+        say!("aliases"),
         weight.aliases,
         bounds.aliases,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query has too many directives",
-        "directives",
+        say!("the query has too many directives"),
+        say!("directives"),
         weight.directives,
         bounds.directives,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the page sizes, multiplied down the paths, ask for too much",
-        "rows",
+        say!("the page sizes, multiplied down the paths, ask for too much"),
+        say!("rows"),
         weight.nodes,
         bounds.nodes,
     )?;
     let whole = meter.whole_document()?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "all operations and fragments together select too much",
-        "fields",
+        say!("all operations and fragments together select too much"),
+        say!("fields"),
         whole,
         fields.saturating_mul(WHOLE_DOCUMENT),
     )?;
@@ -287,15 +289,15 @@ pub fn check_variables(
     while let Some((value, depth)) = open.pop() {
         nodes = nodes.saturating_add(1);
         if depth > bounds.variable_depth {
-            return Err(bad_variables(&format!(
-                "they are nested more than {} levels deep",
-                bounds.variable_depth
+            return Err(bad_variables(say!(
+                "the variables are refused: they are nested more than {most} levels deep",
+                most = bounds.variable_depth
             )));
         }
         if nodes > bounds.variable_nodes {
-            return Err(bad_variables(&format!(
-                "they hold more than {} values",
-                bounds.variable_nodes
+            return Err(bad_variables(say!(
+                "the variables are refused: they hold more than {most} values",
+                most = bounds.variable_nodes
             )));
         }
         match value {
@@ -311,14 +313,14 @@ pub fn check_variables(
     Ok(())
 }
 
-fn bad_variables(why: &str) -> Refusal {
-    Refusal::bad_request("BAD_VARIABLES", format!("the variables are refused: {why}"))
+fn bad_variables(message: Message) -> Refusal {
+    Refusal::bad_request("BAD_VARIABLES", message)
 }
 
 fn at_most(
     rule: &'static str,
-    what: &str,
-    unit: &str,
+    what: Message,
+    unit: Message,
     found: usize,
     limit: usize,
 ) -> Result<(), Refusal> {
@@ -466,8 +468,9 @@ impl<'d> Meter<'d> {
                 };
             }
             Some(Progress::Begun) => {
-                return Err(Refusal::validation(format!(
-                    "fragment \"{name}\" spreads itself, directly or through others"
+                return Err(Refusal::validation(say!(
+                    "fragment \"{name}\" spreads itself, directly or through others",
+                    name
                 )));
             }
             None => {}
@@ -556,8 +559,8 @@ fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
 fn too_many_levels() -> Refusal {
     Refusal::limit(
         "QUERY_TOO_DEEP",
-        "selections, with fragments expanded, are nested too deeply",
-        "levels",
+        say!("selections, with fragments expanded, are nested too deeply"),
+        say!("levels"),
         usize::MAX,
         MAX_LEVELS,
     )

@@ -27,6 +27,8 @@ pub mod trusted;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use crate::messages::Locale;
+use crate::say;
 use async_graphql::Executor;
 use axum::Router;
 use axum::extract::Request;
@@ -80,8 +82,8 @@ const NO_EXPLORER: &str = "Clientele serves GraphQL at /graphql.\n\
      The explorer is off: serve with --public-explorer true to have it here, or run `clientele demo`.\n";
 
 /// The answer of the routes that are not GraphQL to an error, in the shape that GraphQL has too.
-pub fn plain_error(error: &crate::Error, request_id: &RequestId) -> Response {
-    plain_error_as(refusal::status_of(error.code()), error, request_id)
+pub fn plain_error(error: &crate::Error, request_id: &RequestId, locale: Locale) -> Response {
+    plain_error_as(refusal::status_of(error.code()), error, request_id, locale)
 }
 
 /// As [`plain_error`], with a status of its own. Says in headers too when to try again, and that a token is needed.
@@ -89,8 +91,9 @@ pub(crate) fn plain_error_as(
     status: StatusCode,
     error: &crate::Error,
     request_id: &RequestId,
+    locale: Locale,
 ) -> Response {
-    let told = errors::from_error(error, None, request_id);
+    let told = errors::from_error(error, None, request_id, locale);
     let retry_after = told.extensions.as_ref().and_then(errors::retry_after);
     let mut response = (status, axum::Json(json!({ "errors": [told] }))).into_response();
     let headers = response.headers_mut();
@@ -106,29 +109,40 @@ pub(crate) fn plain_error_as(
 /// 405; the router says in `Allow` which methods would do.
 async fn no_such_method(request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let message = format!("{path} does not take {method}; the header Allow says what it takes");
+    let message = say!(
+        "{path} does not take {method}; the header Allow says what it takes",
+        path,
+        method = method.as_str()
+    );
     let error =
         crate::Error::new(crate::Code::BadUserInput, message).with_rule("METHOD_NOT_ALLOWED");
     let request_id = RequestId::of(request.headers());
     let request_id = request.extensions().get().unwrap_or(&request_id);
-    plain_error_as(StatusCode::METHOD_NOT_ALLOWED, &error, request_id)
+    let locale = negotiate::locale(request.headers(), None);
+    plain_error_as(StatusCode::METHOD_NOT_ALLOWED, &error, request_id, locale)
 }
 
 async fn no_such_path(request: Request) -> Response {
     let request_id = RequestId::of(request.headers());
     let path = request.uri().path();
-    let error = crate::Error::new(crate::Code::NotFound, format!("there is nothing at {path}"));
-    plain_error(&error, request.extensions().get().unwrap_or(&request_id))
+    let error = crate::Error::new(
+        crate::Code::NotFound,
+        say!("there is nothing at {path}", path),
+    );
+    let locale = negotiate::locale(request.headers(), None);
+    let request_id = request.extensions().get().unwrap_or(&request_id);
+    plain_error(&error, request_id, locale)
 }
 
 /// Gives the request its id, contains panics, and marks the answer.
 async fn identify(mut request: Request, next: Next) -> Response {
     let request_id = RequestId::of(request.headers());
     request.extensions_mut().insert(request_id.clone());
+    let locale = negotiate::locale(request.headers(), None);
     let running = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match running.await {
         Ok(response) => response,
-        Err(panic) => plain_error(&graphql::panicked(panic.as_ref()), &request_id),
+        Err(panic) => plain_error(&graphql::panicked(panic.as_ref()), &request_id, locale),
     };
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {

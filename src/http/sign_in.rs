@@ -15,8 +15,10 @@ use axum::routing::post;
 use serde::Serialize;
 
 use super::address::client_address;
-use super::{RequestId, refusal};
+use super::{RequestId, negotiate, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
+use crate::messages::Message;
+use crate::say;
 use crate::{Code, Error};
 
 /// The largest body, in bytes.
@@ -124,7 +126,9 @@ async fn end(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, _, _| {
         let token = text(&headers, &AUTHORIZATION);
         let token = token.as_deref().and_then(bearer).ok_or_else(|| {
-            Error::unauthenticated("send the access token in the header `Authorization: Bearer …`")
+            Error::unauthenticated(say!(
+                "send the access token in the header `Authorization: Bearer …`"
+            ))
         })?;
         auth.sign_in.sign_out(token).await?;
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -156,9 +160,10 @@ async fn answer(
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| peer.ip());
+    let locale = negotiate::locale(&parts.headers, None);
     let mut response = match handler(parts.headers, peer, body).await {
         Ok(response) => response,
-        Err(Refused(status, error)) => super::plain_error_as(status, &error, &request_id),
+        Err(Refused(status, error)) => super::plain_error_as(status, &error, &request_id, locale),
     };
     response
         .headers_mut()
@@ -177,7 +182,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::new(
                 Code::BadUserInput,
-                "send JSON: `Content-Type: application/json`",
+                say!("send JSON: `Content-Type: application/json`"),
             )
             .with_rule("UNSUPPORTED_MEDIA_TYPE"),
         ));
@@ -189,7 +194,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 Error::new(
                     Code::LimitExceeded,
-                    format!("the body has at most {MAX_BODY_BYTES} bytes"),
+                    say!("the body has at most {limit} bytes", limit = MAX_BODY_BYTES),
                 )
                 .with_rule("PAYLOAD_TOO_LARGE"),
             ));
@@ -197,20 +202,20 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
         Err(_) => {
             return Err(Refused(
                 StatusCode::REQUEST_TIMEOUT,
-                Error::new(Code::Timeout, "the body took too long to arrive"),
+                Error::new(Code::Timeout, say!("the body took too long to arrive")),
             ));
         }
     };
     match serde_json::from_slice(&bytes) {
         Ok(serde_json::Value::Object(given)) => Ok(Fields { given, fault: None }),
-        Ok(_) => Err(Error::new(Code::BadUserInput, "the body is not a JSON object").into()),
+        Ok(_) => Err(Error::new(Code::BadUserInput, say!("the body is not a JSON object")).into()),
         // The reader's words can repeat a value: a password must not come back.
         Err(error) => Err(Error::new(
             Code::BadUserInput,
-            format!(
-                "the body is not JSON: line {}, column {}",
-                error.line(),
-                error.column()
+            say!(
+                "the body is not JSON: line {line}, column {column}",
+                line = error.line(),
+                column = error.column()
             ),
         )
         .into()),
@@ -221,7 +226,7 @@ impl Fields {
     /// The text of a field that must be there; empty when it is not, which [`Self::done`] tells.
     fn required(&mut self, name: &str) -> String {
         if !self.given.contains_key(name) {
-            self.wrong(name, format!("`{name}` is missing"));
+            self.wrong(name, say!("`{field}` is missing", field = name));
         }
         self.optional(name).unwrap_or_default()
     }
@@ -233,7 +238,7 @@ impl Fields {
             None => None,
             Some(serde_json::Value::Null) if name == "deviceName" => None,
             Some(_) => {
-                self.wrong(name, format!("`{name}` is not a text"));
+                self.wrong(name, say!("`{field}` is not a text", field = name));
                 None
             }
         }
@@ -244,13 +249,16 @@ impl Fields {
     fn done(mut self) -> Result<(), Error> {
         if let Some(name) = self.given.keys().next().cloned() {
             let shown: String = name.chars().take(60).collect();
-            self.wrong(&shown, format!("there is no field `{shown}` here"));
+            self.wrong(
+                &shown,
+                say!("there is no field `{name}` here", name = &shown),
+            );
         }
         self.fault.map_or(Ok(()), Err)
     }
 
     /// Notes a fault. One sentence is enough; all places are named.
-    fn wrong(&mut self, name: &str, message: String) {
+    fn wrong(&mut self, name: &str, message: Message) {
         self.fault = Some(match self.fault.take() {
             None => Error::bad_input(name, message),
             Some(fault) => fault.field(name),

@@ -435,7 +435,7 @@ impl Run<'_> {
                 .first()
                 .map(String::as_str)
                 .unwrap_or_default();
-            let mut reason = error.message().to_owned();
+            let mut reason = error.message();
             if let (Code::Internal, Some(source)) = (error.code(), error.source()) {
                 reason = source.to_string();
             }

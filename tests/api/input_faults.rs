@@ -90,7 +90,7 @@ on_both!(
         ("input.currency", "`currency` is missing"),
         (
             "input.profile.parentId",
-            "\"order_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\" is the id of an order, but the id of a client is \
+            "\"order_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\" is an id of the kind order, but client is \
              expected: \"client_\" and a UUID",
         ),
         (

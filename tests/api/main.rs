@@ -29,6 +29,7 @@ mod import_command;
 mod input_faults;
 mod isolation;
 mod members;
+mod messages;
 mod notes;
 mod orders;
 mod payments;

@@ -60,6 +60,7 @@ impl Gateway for Tokens {
                     }),
                     data,
                     statements,
+                    locale: None,
                 })
             }
             Some("throttled") => {

@@ -25,7 +25,9 @@ use self::values::Values;
 pub(super) use self::values::shown;
 use super::Schema;
 use crate::db::Session;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// The schema with this check before it.
 #[derive(Clone)]
@@ -152,30 +154,87 @@ impl<'a> Walk<'a> {
                     self.directives(&field.directives);
                     let shapes = self.shapes;
                     let Some(output) = shapes.field(parent, &field.name.node) else {
+                        self.unknown_field(parent, &field.name);
                         continue;
                     };
                     self.arguments(&field.arguments, &output.args, field_pos);
-                    self.set(&field.selection_set.node, &output.ty);
+                    let name = field.name.node.as_str();
+                    let is_empty = field.selection_set.node.items.is_empty();
+                    match shapes.is_composite(&output.ty) {
+                        true if is_empty => self.invalid(
+                            field_pos,
+                            say!(
+                                "`{name}` is an object: say in braces which of its fields you want",
+                                name
+                            ),
+                        ),
+                        false if !is_empty => {
+                            self.invalid(
+                                field_pos,
+                                say!("`{name}` is a value and has no fields", name),
+                            );
+                        }
+                        _ => self.set(&field.selection_set.node, &output.ty),
+                    }
                 }
                 Selection::InlineFragment(inline) => {
                     self.directives(&inline.node.directives);
                     let condition = inline.node.type_condition.as_ref();
                     let parent = condition.map_or(parent, |on| on.node.on.node.as_str());
+                    self.require_type(parent, inline.pos);
                     self.set(&inline.node.selection_set.node, parent);
                 }
                 Selection::FragmentSpread(spread) => {
                     self.directives(&spread.node.directives);
                     let name = &spread.node.fragment_name.node;
                     let fragments = &self.document.fragments;
-                    if let Some(fragment) = fragments.get(name)
-                        && self.fragments.insert(name.as_str())
-                    {
+                    let Some(fragment) = fragments.get(name) else {
+                        let message = say!("there is no fragment `{name}`", name);
+                        self.invalid(spread.pos, message);
+                        continue;
+                    };
+                    if self.fragments.insert(name.as_str()) {
                         let on = fragment.node.type_condition.node.on.node.as_str();
+                        self.require_type(on, fragment.pos);
                         self.set(&fragment.node.selection_set.node, on);
                     }
                 }
             }
         }
+    }
+
+    /// Notes a field that `parent` does not have.
+    fn unknown_field(&mut self, parent: &str, name: &Positioned<Name>) {
+        let (at, name) = (name.pos, name.node.as_str());
+        // What GraphQL itself asks about is for the executor, and a type that is not there was told of.
+        if name.starts_with("__") || !self.shapes.is_composite(parent) {
+            return;
+        }
+        let near = self.values.nearest(name, self.shapes.fields(parent));
+        let message = match near {
+            Some(near) => say!(
+                "there is no field `{name}` on {parent}; did you mean `{near}`?",
+                name,
+                parent,
+                near
+            ),
+            None => say!("there is no field `{name}` on {parent}", name, parent),
+        };
+        self.invalid(at, message);
+    }
+
+    fn require_type(&mut self, name: &str, at: Pos) {
+        // Introspection walks types of GraphQL's own.
+        if !self.shapes.is_composite(name) && !name.starts_with("__") {
+            self.invalid(at, say!("there is no type `{name}` with fields", name));
+        }
+    }
+
+    /// Notes that the document makes no sense at `at`.
+    fn invalid(&mut self, at: Pos, message: Message) {
+        let error = Error::new(Code::BadUserInput, message).with_rule("GRAPHQL_VALIDATION_FAILED");
+        self.values.note(error);
+        self.report(at);
     }
 
     /// `@include` and `@skip` take `if`; there are no others.
@@ -214,7 +273,8 @@ impl<'a> Walk<'a> {
                 .iter()
                 .any(|input| input.name == name.node.as_str())
             {
-                self.values.unknown("argument", &name.node, declared);
+                let what = values::Unknown::Argument;
+                self.values.unknown(what, &name.node, declared);
                 self.report(name.pos);
             }
         }
@@ -224,7 +284,8 @@ impl<'a> Walk<'a> {
     fn report(&mut self, at: Pos) {
         for fault in self.values.take() {
             let fields = fault.fields().join(" ");
-            if self.seen.insert((fields, fault.message().to_owned())) {
+            if self.faults.len() < values::MAX_FAULTS && self.seen.insert((fields, fault.message()))
+            {
                 let fault: async_graphql::Error = fault.into();
                 self.faults.push(fault.into_server_error(at));
             }

@@ -88,6 +88,20 @@ impl Shapes {
         self.0.get(name)
     }
 
+    /// Whether the type has fields to select.
+    pub(super) fn is_composite(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Shape::Fields(_) | Shape::Union))
+    }
+
+    /// The names of the fields of a type.
+    pub(super) fn fields(&self, ty: &str) -> impl Iterator<Item = &str> {
+        let fields = match self.get(ty) {
+            Some(Shape::Fields(fields)) => Some(fields.keys().map(String::as_str)),
+            _ => None,
+        };
+        fields.into_iter().flatten()
+    }
+
     /// The field of an object or interface.
     pub(super) fn field(&self, ty: &str, name: &str) -> Option<&Output> {
         match self.get(ty)? {

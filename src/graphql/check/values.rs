@@ -4,8 +4,10 @@ use async_graphql::Value;
 use async_graphql::parser::types::{BaseType, Type};
 
 use super::shapes::{Input, Shape, Shapes};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::graphql::scalars::{Currency, Date, DateTime, Decimal};
+use crate::messages::{Message, quoted};
+use crate::say;
 
 /// Most values of a closed list that a sentence names; of a longer list it names those that come nearest.
 const MAX_NAMES: usize = 12;
@@ -13,11 +15,14 @@ const MAX_NAMES: usize = 12;
 /// How many names come nearest.
 const NEAREST: usize = 5;
 
+/// How alike a name must be (0 to 1) to be suggested.
+const LIKELY: f64 = 0.6;
+
 /// The most letters of a value that a sentence repeats.
 const MAX_SHOWN: usize = 60;
 
 /// The faults of one request, at most so many: more help nobody.
-const MAX_FAULTS: usize = 50;
+pub(super) const MAX_FAULTS: usize = 50;
 
 /// Checks values and gathers what is wrong with them.
 pub(super) struct Values<'a> {
@@ -43,40 +48,64 @@ impl<'a> Values<'a> {
 
     /// Checks `value` where `input` was declared; `path` names the place.
     pub(super) fn check(&mut self, input: &Input, value: Option<&Value>, path: &str) {
+        let field = input.name.as_str();
         match value {
-            None if input.is_required => {
-                self.wrong(path, format!("`{}` is missing", input.name));
-            }
+            None if input.is_required => self.wrong(path, say!("`{field}` is missing", field)),
             None => {}
             Some(Value::Null) if !input.ty.nullable => {
-                self.wrong(path, format!("`{}` cannot be null", input.name));
+                self.wrong(path, say!("`{field}` cannot be null", field));
             }
             Some(value) => self.value(&input.ty, value, path),
         }
     }
 
-    /// Notes a name that nothing has here.
-    pub(super) fn unknown(&mut self, what: &str, path: &str, declared: &[Input]) {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        let mut message = format!("there is no {what} `{}` here", shortened(name));
+    /// Notes a field or an argument that nothing here takes.
+    pub(super) fn unknown(&mut self, what: Unknown, path: &str, declared: &[Input]) {
+        let name = shortened(path.rsplit('.').next().unwrap_or(path));
         let names = declared.iter().map(|input| input.name.as_str());
-        let near = nearest(name, names).into_iter().next();
-        if let Some(near) = near.filter(|(score, _)| self.suggests && *score > 0.6) {
-            message.push_str(&format!("; did you mean `{}`?", near.1));
-        }
+        let near = self.nearest(&name, names);
+        let message = match (what, near) {
+            (Unknown::Field, None) => say!("there is no field `{name}` here", name),
+            (Unknown::Field, Some(near)) => say!(
+                "there is no field `{name}` here; did you mean `{near}`?",
+                name,
+                near
+            ),
+            (Unknown::Argument, None) => say!("there is no argument `{name}` here", name),
+            (Unknown::Argument, Some(near)) => say!(
+                "there is no argument `{name}` here; did you mean `{near}`?",
+                name,
+                near
+            ),
+        };
         self.wrong(path, message);
     }
 
-    fn wrong(&mut self, path: &str, message: String) {
+    /// The name that was meant, as far as one can tell and may say.
+    pub(super) fn nearest<'n>(
+        &self,
+        name: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        let (score, near) = nearest(name, names).into_iter().next()?;
+        (self.suggests && score > LIKELY).then_some(near)
+    }
+
+    fn wrong(&mut self, path: &str, message: Message) {
+        self.note(Error::bad_input(path, message));
+    }
+
+    /// Notes a fault, as long as there are not too many.
+    pub(super) fn note(&mut self, fault: Error) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Error::bad_input(path, message));
+            self.faults.push(fault);
         }
     }
 
     fn value(&mut self, ty: &Type, value: &Value, path: &str) {
         if matches!(value, Value::Null) {
             if !ty.nullable {
-                self.wrong(path, "null was given where a value is expected".to_owned());
+                self.wrong(path, say!("null was given where a value is expected"));
             }
             return;
         }
@@ -93,7 +122,7 @@ impl<'a> Values<'a> {
                 Some(Shape::Names(names)) => self.name(names, value, path),
                 Some(Shape::Scalar | Shape::Fields(_) | Shape::Union) | None => {
                     if let Err(error) = scalar(name, value) {
-                        self.wrong(path, error.message().to_owned());
+                        self.wrong(path, error.into_message());
                     }
                 }
             },
@@ -102,7 +131,8 @@ impl<'a> Values<'a> {
 
     fn object(&mut self, inputs: &'a [Input], value: &Value, path: &str) {
         let Value::Object(given) = value else {
-            let message = format!("{} was given where an object is expected", kind(value));
+            let kind = kind(value);
+            let message = say!("{kind} was given where an object is expected", kind);
             return self.wrong(path, message);
         };
         for input in inputs {
@@ -111,7 +141,8 @@ impl<'a> Values<'a> {
         }
         for name in given.keys() {
             if !inputs.iter().any(|input| input.name == name.as_str()) {
-                self.unknown("field", &format!("{path}.{}", shortened(name)), inputs);
+                let path = format!("{path}.{}", shortened(name));
+                self.unknown(Unknown::Field, &path, inputs);
             }
         }
     }
@@ -126,18 +157,28 @@ impl<'a> Values<'a> {
             return;
         }
         let shown = shown(value);
-        if names.len() <= MAX_NAMES {
+        let message = if names.len() <= MAX_NAMES {
             let names = names.join(", ");
-            return self.wrong(path, format!("{shown} is not one of {names}"));
-        }
-        let near = nearest(given, names.iter().map(String::as_str)).into_iter();
-        let near: Vec<&str> = near.map(|(_, name)| name).take(NEAREST).collect();
-        let (count, near) = (names.len(), near.join(", "));
-        self.wrong(
-            path,
-            format!("{shown} is none of the {count} values; the nearest are {near}"),
-        );
+            say!("{shown} is not one of {names}", shown, names)
+        } else {
+            let near = nearest(given, names.iter().map(String::as_str)).into_iter();
+            let near: Vec<&str> = near.map(|(_, name)| name).take(NEAREST).collect();
+            say!(
+                "{shown} is none of the {count} values; the nearest are {near}",
+                shown,
+                count = names.len(),
+                near = near.join(", ")
+            )
+        };
+        self.wrong(path, message);
     }
+}
+
+/// What a name was taken for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unknown {
+    Field,
+    Argument,
 }
 
 /// The names, the most alike first, each with how alike it is (0 to 1).
@@ -155,32 +196,36 @@ fn nearest<'n>(to: &str, names: impl Iterator<Item = &'n str>) -> Vec<(f64, &'n 
 
 /// Refuses a value that the scalar of that name does not take.
 fn scalar(name: &str, value: &Value) -> Result<()> {
-    let wrong = |message: String| Err(Error::new(crate::Code::BadUserInput, message));
+    let wrong = |message: Message| Err(Error::new(Code::BadUserInput, message));
+    let shown = || shown(value);
     match (name, value) {
-        ("String", Value::String(_))
+        ("String" | "ID", Value::String(_))
         | ("Boolean", Value::Boolean(_))
         | ("Float", Value::Number(_)) => Ok(()),
         // The value may be a password that lacks its quotes.
-        ("String", _) => wrong(format!(
-            "{} was given where a text in quotes is expected",
-            kind(value)
-        )),
-        ("Boolean", _) => wrong(format!("{} is neither true nor false", shown(value))),
-        ("Float", _) => wrong(format!("{} is not a number", shown(value))),
+        ("String", _) => {
+            let kind = kind(value);
+            wrong(say!(
+                "{kind} was given where a text in quotes is expected",
+                kind
+            ))
+        }
+        ("Boolean", _) => wrong(say!("{shown} is neither true nor false", shown = shown())),
+        ("Float", _) => wrong(say!("{shown} is not a number", shown = shown())),
         ("Int", Value::Number(number)) => match number.as_i64() {
             Some(whole) if i32::try_from(whole).is_ok() => Ok(()),
-            Some(whole) => wrong(format!(
-                "{whole} is out of range: expected a whole number from {} to {}",
-                i32::MIN,
-                i32::MAX
+            Some(_) => wrong(say!(
+                "{shown} is out of range: expected a whole number from {least} to {most}",
+                shown = shown(),
+                least = i32::MIN,
+                most = i32::MAX
             )),
-            None => wrong(format!("{number} is not a whole number")),
+            None => wrong(say!("{shown} is not a whole number", shown = shown())),
         },
-        ("Int", _) => wrong(format!("{} is not a whole number", shown(value))),
-        ("ID", Value::String(_)) => Ok(()),
-        ("ID", _) => wrong(format!(
-            "{} is not an id: expected a text such as \"client_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\"",
-            shown(value)
+        ("Int", _) => wrong(say!("{shown} is not a whole number", shown = shown())),
+        ("ID", _) => wrong(say!(
+            "{shown} is not an id: expected a text such as \"client_0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\"",
+            shown = shown()
         )),
         ("Decimal", _) => Decimal::read(value).map(drop),
         ("CurrencyCode", _) => Currency::read(value).map(drop),
@@ -199,60 +244,57 @@ fn id(prefix: &str, value: &Value) -> Result<()> {
         Value::String(text) => text.as_str(),
         _ => "",
     };
-    let wanted = kind_of_id(prefix);
+    let (shown, wanted) = (shown(value), kind_of_id(prefix));
     let message = match entity::split(text) {
         Some((given, _)) if given == prefix => return Ok(()),
-        Some((given, _)) if is_kind(given) => format!(
-            "{} is the id of {}, but the id of {wanted} is expected: \"{prefix}_\" and a UUID",
-            shown(value),
-            kind_of_id(given)
+        Some((given, _)) if is_kind(given) => say!(
+            "{shown} is an id of the kind {given}, but {wanted} is expected: \"{prefix}_\" and a UUID",
+            shown,
+            given = kind_of_id(given),
+            wanted,
+            prefix
         ),
-        _ => format!(
-            "{} is not the id of {wanted}: expected \"{prefix}_\" and a UUID",
-            shown(value)
+        _ => say!(
+            "{shown} is not an id of the kind {wanted}: expected \"{prefix}_\" and a UUID",
+            shown,
+            wanted,
+            prefix
         ),
     };
-    Err(Error::new(crate::Code::BadUserInput, message))
+    Err(Error::new(Code::BadUserInput, message))
 }
 
 fn is_kind(prefix: &str) -> bool {
     entity::ids::KINDS.iter().any(|(_, known)| *known == prefix)
 }
 
-/// What an id with that prefix names, with its article.
-fn kind_of_id(prefix: &str) -> String {
-    let article = if prefix.starts_with(['a', 'e', 'i', 'o']) {
-        "an"
-    } else {
-        "a"
-    };
-    format!("{article} {}", prefix.replace('_', " "))
+/// What an id with that prefix names.
+fn kind_of_id(prefix: &str) -> Message {
+    Message::noun(&prefix.replace('_', " "))
 }
 
 /// What sort of value it is, without the value.
-fn kind(value: &Value) -> &'static str {
+fn kind(value: &Value) -> Message {
     match value {
-        Value::Null => "null",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Boolean(_) => "true or false",
-        Value::Binary(_) => "binary data",
-        Value::Enum(_) => "a name without quotes",
-        Value::List(_) => "a list",
-        Value::Object(_) => "an object",
+        Value::Null => "null".into(),
+        Value::Number(_) => say!("a number"),
+        Value::String(_) => say!("a text"),
+        Value::Boolean(_) => say!("true or false"),
+        Value::Binary(_) => say!("binary data"),
+        Value::Enum(_) => say!("a name without quotes"),
+        Value::List(_) => say!("a list"),
+        Value::Object(_) => say!("an object"),
     }
 }
 
 /// The value as it was given, shortened.
-pub(in crate::graphql) fn shown(value: &Value) -> String {
+pub(in crate::graphql) fn shown(value: &Value) -> Message {
     match value {
-        Value::String(text) => format!("{:?}", shortened(text)),
-        Value::Enum(name) => shortened(name),
-        Value::Number(number) => number.to_string(),
-        Value::Boolean(truth) => truth.to_string(),
-        Value::Null | Value::Binary(_) | Value::List(_) | Value::Object(_) => {
-            kind(value).to_owned()
-        }
+        Value::String(text) => quoted(&shortened(text)).into(),
+        Value::Enum(name) => shortened(name).into(),
+        Value::Number(number) => number.to_string().into(),
+        Value::Boolean(truth) => truth.to_string().into(),
+        Value::Null | Value::Binary(_) | Value::List(_) | Value::Object(_) => kind(value),
     }
 }
 
@@ -292,7 +334,7 @@ mod tests {
         let shapes = Shapes::of_the_schema().unwrap();
         let mut values = Values::new(&shapes, true);
         for _ in 0..1_000 {
-            values.unknown("field", &"x".repeat(100_000), &[]);
+            values.unknown(Unknown::Field, &"x".repeat(100_000), &[]);
         }
         let faults = values.take();
         assert_eq!(faults.len(), MAX_FAULTS);
@@ -308,7 +350,7 @@ mod tests {
         for line in crate::graphql::sdl().lines() {
             if let Some(name) = line.strip_prefix("scalar ") {
                 let error = scalar(name, &nonsense).unwrap_err();
-                assert_eq!(error.code(), crate::Code::BadUserInput, "{name}");
+                assert_eq!(error.code(), Code::BadUserInput, "{name}");
             }
         }
     }

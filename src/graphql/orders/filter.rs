@@ -12,6 +12,7 @@ use crate::graphql::filters::{
     ClientIdFilter, DateFilter, FilterTree, MoneyFilter, ProductIdFilter, StringFilter,
     UserIdFilter, choice_filter, filter_tree,
 };
+use crate::say;
 
 choice_filter!(
     /// A filter on where an order stands. All parts that are given must hold.
@@ -110,7 +111,7 @@ impl OrderFilter {
             let start = orders::number_start(typed).ok_or_else(|| {
                 Error::bad_input(
                     "number",
-                    "not the start of an order number: expected up to ten letters and digits",
+                    say!("not the start of an order number: expected up to ten letters and digits"),
                 )
             })?;
             all = all.add(starts_with(&start));

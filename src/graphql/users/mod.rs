@@ -15,6 +15,7 @@ use super::sessions::{self, UserSession};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::users;
 use crate::error::{Error, Result};
+use crate::say;
 
 pub use writing::UserMutation;
 
@@ -402,7 +403,7 @@ impl UserQuery {
         let (Some(user), Some(device)) =
             (session.viewer().user_id(), session.viewer().session_id())
         else {
-            return Err(Error::unauthenticated("sign in first"));
+            return Err(Error::unauthenticated(say!("sign in first")));
         };
         Ok(Viewer {
             user: session.select::<user::Entity>().id(user).get().await?,
