@@ -14,7 +14,7 @@ use crate::auth::tokens::Tokens;
 use crate::db::{Actor, Database};
 use crate::domain::sign_in::SignIn;
 use crate::error::Result;
-use crate::graphql::{self, Schema};
+use crate::graphql::{self, check::Checked};
 use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
 
 /// Who issues our tokens (`iss`).
@@ -40,7 +40,7 @@ pub struct Options {
 pub struct App {
     database: Database,
     sign_in: SignIn,
-    schema: Schema,
+    schema: Checked,
     options: Options,
 }
 
@@ -48,14 +48,14 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
         Ok(Self {
             database,
             sign_in,
-            schema: graphql::schema(),
+            schema: Checked::new(graphql::schema())?,
             options,
         })
     }

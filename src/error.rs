@@ -160,11 +160,15 @@ impl Error {
         self
     }
 
-    /// Puts `prefix.` before every field, for errors of a nested input.
+    /// Puts `prefix.` before every field, for errors of a nested input. An empty field is the input itself.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
         for field in &mut self.0.fields {
-            *field = format!("{prefix}.{field}");
+            *field = if field.is_empty() {
+                prefix.to_owned()
+            } else {
+                format!("{prefix}.{field}")
+            };
         }
         self
     }

@@ -46,11 +46,13 @@ pub(crate) fn classify(error: DbErr) -> Error {
             "the database is not available; try again in a moment",
         )
         .with_source(error),
-        Some("13" | "53100") => {
-            Error::new(Code::Unavailable, "the storage is full; nothing was saved")
-                .with_rule("STORAGE_FULL")
-                .with_source(error)
-        }
+        // SQLite: full, a write that failed (beyond a quota, say), no room for the index of the log.
+        Some("13" | "778" | "4874" | "53100") => Error::new(
+            Code::Unavailable,
+            "the storage is full or cannot be written; nothing was saved",
+        )
+        .with_rule("STORAGE_FULL")
+        .with_source(error),
         // PostgreSQL keeps no NUL in a text.
         Some("22021") => Error::new(
             Code::BadUserInput,

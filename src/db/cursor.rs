@@ -164,7 +164,7 @@ pub(super) fn decode(
         Error::bad_input(
             field,
             format!(
-                "`{field}` is not a cursor of this list; take it from a page of the same list with the same filter and order"
+                "`{field}` is not a cursor of this list: a cursor belongs to the person, the list, the filter and the order that it was made for"
             ),
         )
         .with_rule("BAD_CURSOR")

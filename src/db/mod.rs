@@ -47,6 +47,7 @@ mod tests;
 mod tiers;
 mod tree;
 mod tx;
+mod unreachable;
 mod viewer;
 mod visible;
 

@@ -475,7 +475,7 @@ async fn apply(
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {
             return Err(Error::bad_input(
-                "creditLimit",
+                "creditLimit.amount",
                 "the credit limit is 0 or more",
             ));
         }
@@ -493,7 +493,7 @@ async fn apply(
         && count < 0
     {
         return Err(Error::bad_input(
-            "employeeCount",
+            "organization.employeeCount",
             "the number of people is 0 or more",
         ));
     }
@@ -501,7 +501,7 @@ async fn apply(
         && birthday > tx.today()
     {
         return Err(Error::bad_input(
-            "birthday",
+            "individual.birthday",
             "a birthday is not in the future",
         ));
     }
@@ -535,7 +535,9 @@ async fn apply(
         gender: set(gender),
         birthday: set(birthday),
         nature: set(nature),
-        industry: set(each(industry, |value| text::text("industry", value, 100))?),
+        industry: set(each(industry, |value| {
+            text::text("organization.industry", value, 100)
+        })?),
         employee_count: set(employee_count),
         ..row
     })
@@ -592,13 +594,14 @@ fn parse_tags(tags: &[String]) -> Result<Vec<String>> {
     const MAX_TAGS: usize = 50;
     if tags.len() > MAX_TAGS {
         return Err(Error::bad_input(
-            "tags",
+            "profile.tags",
             format!("a client has at most {MAX_TAGS} tags"),
         ));
     }
     let mut parsed = tags
         .iter()
-        .map(|tag| text::tag("tags", tag))
+        .enumerate()
+        .map(|(at, tag)| text::tag(&format!("profile.tags.{at}"), tag))
         .collect::<Result<Vec<_>>>()?;
     parsed.sort_unstable();
     parsed.dedup();

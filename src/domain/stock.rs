@@ -239,8 +239,13 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
         let level = levels.iter().find(|level| level.product_id == *id);
         let on_hand = level.map_or(0, |level| level.on_hand);
         let free = level.map_or(0, |level| available(level).max(0));
+        let asked: i64 = lines
+            .iter()
+            .filter(|(product, _)| product == id)
+            .map(|(_, quantity)| quantity)
+            .sum();
         words.push(format!(
-            "{} ({}): {free} {} free, {on_hand} on hand",
+            "{} ({}): {asked} asked for, {free} available of {on_hand} on hand, in {}",
             product.name, product.sku, product.unit
         ));
     }

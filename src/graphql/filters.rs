@@ -31,13 +31,43 @@ pub trait FilterTree: Sized {
             open.extend(inner);
             if seen.saturating_add(open.len()) > MAX_PARTS {
                 return Err(Error::bad_input(
-                    "or",
+                    "",
                     format!("a filter has at most {MAX_PARTS} parts in `and`, `or` and `not`"),
                 )
                 .with_rule("FILTER_TOO_LARGE"));
             }
         }
         Ok(())
+    }
+
+    /// `all`, and what the filters in `and`, `or` and `not` ask for. An error names its place among them.
+    ///
+    /// # Errors
+    /// Those of `condition`.
+    fn and_branches(
+        &self,
+        mut all: Condition,
+        condition: impl Fn(&Self) -> Result<Condition>,
+    ) -> Result<Condition> {
+        let part = |name: &str, index: usize, part: &Self| {
+            condition(part).map_err(|error| error.under(&format!("{name}.{index}")))
+        };
+        let (and, or, not) = self.branches();
+        for (index, filter) in and.into_iter().flatten().enumerate() {
+            all = all.add(part("and", index, filter)?);
+        }
+        if let Some(filters) = or {
+            let mut any = Condition::any();
+            for (index, filter) in filters.iter().enumerate() {
+                any = any.add(part("or", index, filter)?);
+            }
+            all = all.add(any);
+        }
+        if let Some(filter) = not {
+            let condition = condition(filter).map_err(|error| error.under("not"))?;
+            all = all.add(condition.not());
+        }
+        Ok(all)
     }
 }
 
@@ -57,12 +87,13 @@ pub(crate) use filter_tree;
 const MAX_TEXT: usize = 200;
 
 /// Refuses a text that is too long to be found.
-fn check_text(field: &str, text: &str) -> Result<()> {
+fn check_text(field: &str, part: &str, text: Option<&str>) -> Result<()> {
+    let text = text.unwrap_or_default();
     if text.len() <= MAX_TEXT * 4 && text.chars().count() <= MAX_TEXT {
         return Ok(());
     }
     Err(Error::bad_input(
-        field,
+        format!("{field}.{part}"),
         format!("a text here has at most {MAX_TEXT} characters"),
     ))
 }
@@ -122,9 +153,11 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
-        let texts = [eq, contains, starts_with].into_iter().flatten();
-        for text in texts.chain(any_of.iter().flatten()) {
-            check_text(field, text)?;
+        check_text(field, "eq", eq.as_deref())?;
+        check_text(field, "contains", contains.as_deref())?;
+        check_text(field, "startsWith", starts_with.as_deref())?;
+        for text in any_of.iter().flatten() {
+            check_text(field, "in", Some(text))?;
         }
         let mut condition = Condition::all();
         if let Some(value) = eq {
@@ -164,9 +197,8 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
-        for text in [contains, starts_with].into_iter().flatten() {
-            check_text(field, text)?;
-        }
+        check_text(field, "contains", contains.as_deref())?;
+        check_text(field, "startsWith", starts_with.as_deref())?;
         let exact = Self {
             eq: eq.clone(),
             any_of: any_of.clone(),

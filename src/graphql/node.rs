@@ -81,7 +81,7 @@ impl NodeQuery {
         ctx: &async_graphql::Context<'_>,
         #[graphql(desc = "The id of any object.")] id: ID,
     ) -> Option<Result<Node>> {
-        let found = async { find(session(ctx)?, &[id]).await };
+        let found = async { find(session(ctx)?, &[id], |_| "id".to_owned()).await };
         found
             .await
             .map(|mut nodes| nodes.pop().flatten())
@@ -101,17 +101,21 @@ impl NodeQuery {
             )
             .with_rule("BAD_PAGE_SIZE"));
         }
-        find(session(ctx)?, &ids).await
+        find(session(ctx)?, &ids, |at| format!("ids.{at}")).await
     }
 }
 
-/// The nodes with these ids: one statement per kind.
-async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+/// The nodes with these ids: one statement per kind. `field` names the place of an id in errors.
+async fn find(
+    session: &Session,
+    ids: &[ID],
+    field: impl Fn(usize) -> String,
+) -> Result<Vec<Option<Node>>> {
     let mut wanted = Vec::with_capacity(ids.len());
-    for id in ids {
+    for (at, id) in ids.iter().enumerate() {
         let parts = entity::split(id.as_str()).ok_or_else(|| {
             Error::bad_input(
-                "id",
+                field(at),
                 format!(
                     "{:?} is not an id: expected a kind, an underscore and a UUID",
                     id.as_str()
@@ -148,8 +152,9 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
                         }
                     })+
                     _ => {
+                        let at = wanted.iter().position(|(prefix, _)| *prefix == kind);
                         return Err(Error::bad_input(
-                            "id",
+                            field(at.unwrap_or_default()),
                             format!("there is no kind of object called {kind:?}"),
                         ));
                     }

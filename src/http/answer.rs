@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{ErrorExtensionValues, ServerError, Value};
+use async_graphql::{ServerError, Value};
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -50,7 +50,7 @@ pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
     if let (Some(code), Some(extensions)) = (refusal.protocol_code, &mut error.extensions) {
         extensions.set("code", code);
     }
-    let retry_after = error.extensions.as_ref().and_then(retry_after);
+    let retry_after = error.extensions.as_ref().and_then(errors::retry_after);
     let status = match context.media {
         MediaType::Json if refusal.lenient => StatusCode::OK,
         MediaType::Json | MediaType::GraphqlResponse => refusal.status,
@@ -84,14 +84,6 @@ pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
     }
     response
-}
-
-/// Seconds after which the same request may succeed, as the error says in `retryAfterSeconds`.
-pub(super) fn retry_after(extensions: &ErrorExtensionValues) -> Option<u64> {
-    match extensions.get("retryAfterSeconds") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    }
 }
 
 /// The answer of a request that went to the executor, of at most `limit` bytes.

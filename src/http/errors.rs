@@ -61,7 +61,7 @@ use std::error::Error as StdError;
 use std::fmt::Write;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition};
-use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError, Value};
 
 use super::limits::CallerKind;
 use super::request_id::RequestId;
@@ -93,6 +93,14 @@ pub fn from_error(error: &Error, at: Option<Pos>, request_id: &RequestId) -> Ser
     let mut answer = ServerError::new(error.message(), at);
     answer.extensions = Some(extensions);
     answer
+}
+
+/// Seconds after which the same request may succeed, as an error says in `retryAfterSeconds`.
+pub fn retry_after(extensions: &ErrorExtensionValues) -> Option<u64> {
+    match extensions.get("retryAfterSeconds") {
+        Some(Value::Number(seconds)) => seconds.as_u64(),
+        _ => None,
+    }
 }
 
 /// Makes the errors of an executed request ready for the answer.

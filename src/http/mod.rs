@@ -30,11 +30,11 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, get};
 use futures_util::FutureExt;
 use serde_json::json;
 
@@ -60,12 +60,14 @@ pub fn router<G: Gateway, E: Executor>(
         async move { endpoint.serve(request).await }
     });
     let mut router = Router::new().route("/graphql", graphql);
-    if let Some(explorer) = explorer {
-        router = router.merge(explorer::routes(explorer));
-    }
+    router = match explorer {
+        Some(explorer) => router.merge(explorer::routes(explorer)),
+        None => router.route("/", get(async || NO_EXPLORER)),
+    };
     router = router
         .merge(rest)
         .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
         .layer(browsers::compression());
     if let Some(cors) = cors {
         router = router.layer(cors);
@@ -73,11 +75,43 @@ pub fn router<G: Gateway, E: Executor>(
     router.layer(middleware::from_fn(identify))
 }
 
-/// The answer of the routes that are not GraphQL to an error: status, code, sentence, request id.
+/// What `/` says where there is no explorer.
+const NO_EXPLORER: &str = "Clientele serves GraphQL at /graphql.\n\
+     The explorer is off: serve with --public-explorer true to have it here, or run `clientele demo`.\n";
+
+/// The answer of the routes that are not GraphQL to an error, in the shape that GraphQL has too.
 pub fn plain_error(error: &crate::Error, request_id: &RequestId) -> Response {
-    let answer = errors::from_error(error, None, request_id);
-    let body = json!({ "error": { "message": answer.message, "extensions": answer.extensions } });
-    (refusal::status_of(error.code()), axum::Json(body)).into_response()
+    plain_error_as(refusal::status_of(error.code()), error, request_id)
+}
+
+/// As [`plain_error`], with a status of its own. Says in headers too when to try again, and that a token is needed.
+pub(crate) fn plain_error_as(
+    status: StatusCode,
+    error: &crate::Error,
+    request_id: &RequestId,
+) -> Response {
+    let told = errors::from_error(error, None, request_id);
+    let retry_after = told.extensions.as_ref().and_then(errors::retry_after);
+    let mut response = (status, axum::Json(json!({ "errors": [told] }))).into_response();
+    let headers = response.headers_mut();
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// 405; the router says in `Allow` which methods would do.
+async fn no_such_method(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let message = format!("{path} does not take {method}; the header Allow says what it takes");
+    let error =
+        crate::Error::new(crate::Code::BadUserInput, message).with_rule("METHOD_NOT_ALLOWED");
+    let request_id = RequestId::of(request.headers());
+    let request_id = request.extensions().get().unwrap_or(&request_id);
+    plain_error_as(StatusCode::METHOD_NOT_ALLOWED, &error, request_id)
 }
 
 async fn no_such_path(request: Request) -> Response {

@@ -5,22 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::Value;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
-};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 
 use super::address::client_address;
-use super::{RequestId, errors, refusal};
+use super::{RequestId, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::{Code, Error};
 
@@ -48,26 +43,10 @@ struct Auth {
     proxy_header: Option<HeaderName>,
 }
 
-#[derive(Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "an object with email, password, deviceName"
-)]
-struct Credentials {
-    email: String,
-    password: String,
-    device_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "an object with refreshToken"
-)]
-struct Refresh {
-    refresh_token: String,
+/// The fields of a body, all texts.
+struct Fields {
+    given: serde_json::Map<String, serde_json::Value>,
+    fault: Option<Error>,
 }
 
 #[derive(Serialize)]
@@ -114,11 +93,11 @@ impl From<SignedIn> for Granted {
 
 async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, address, body| {
-        let Credentials {
-            email,
-            password,
-            device_name,
-        } = read(&headers, body).await?;
+        let mut fields = read(&headers, body).await?;
+        let email = fields.required("email");
+        let password = fields.required("password");
+        let device_name = fields.optional("deviceName");
+        fields.done()?;
         let device = Device {
             name: device_name,
             user_agent: text(&headers, &USER_AGENT),
@@ -132,7 +111,9 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 
 async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, _, body| {
-        let Refresh { refresh_token } = read(&headers, body).await?;
+        let mut fields = read(&headers, body).await?;
+        let refresh_token = fields.required("refreshToken");
+        fields.done()?;
         let granted = auth.sign_in.refresh(&refresh_token).await?;
         Ok(axum::Json(Granted::from(granted)).into_response())
     })
@@ -177,7 +158,7 @@ async fn answer(
         .map(|ConnectInfo(peer)| peer.ip());
     let mut response = match handler(parts.headers, peer, body).await {
         Ok(response) => response,
-        Err(Refused(status, error)) => refuse(status, &error, &request_id),
+        Err(Refused(status, error)) => super::plain_error_as(status, &error, &request_id),
     };
     response
         .headers_mut()
@@ -185,29 +166,7 @@ async fn answer(
     response
 }
 
-fn refuse(status: StatusCode, error: &Error, request_id: &RequestId) -> Response {
-    let told = errors::from_error(error, None, request_id);
-    let extensions = told.extensions.unwrap_or_default();
-    let retry_after = match extensions.get("retryAfterSeconds") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    };
-    let mut body = serde_json::to_value(&extensions).unwrap_or_default();
-    if let Some(body) = body.as_object_mut() {
-        body.insert("message".to_owned(), told.message.into());
-    }
-    let mut response = (status, axum::Json(json!({ "error": body }))).into_response();
-    let headers = response.headers_mut();
-    if let Some(seconds) = retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refused> {
+async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
     let is_json = text(headers, &CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("application/json")
@@ -242,19 +201,61 @@ async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T,
             ));
         }
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // The reader's words name places and types, and can repeat a value: a password must not come back.
-        let message = if error.is_data() {
-            "the body lacks a field, or has one of a wrong type or name".to_owned()
-        } else {
+    match serde_json::from_slice(&bytes) {
+        Ok(serde_json::Value::Object(given)) => Ok(Fields { given, fault: None }),
+        Ok(_) => Err(Error::new(Code::BadUserInput, "the body is not a JSON object").into()),
+        // The reader's words can repeat a value: a password must not come back.
+        Err(error) => Err(Error::new(
+            Code::BadUserInput,
             format!(
                 "the body is not JSON: line {}, column {}",
                 error.line(),
                 error.column()
-            )
-        };
-        Refused::from(Error::new(Code::BadUserInput, message))
-    })
+            ),
+        )
+        .into()),
+    }
+}
+
+impl Fields {
+    /// The text of a field that must be there; empty when it is not, which [`Self::done`] tells.
+    fn required(&mut self, name: &str) -> String {
+        if !self.given.contains_key(name) {
+            self.wrong(name, format!("`{name}` is missing"));
+        }
+        self.optional(name).unwrap_or_default()
+    }
+
+    /// The text of a field, if it is there.
+    fn optional(&mut self, name: &str) -> Option<String> {
+        match self.given.remove(name) {
+            Some(serde_json::Value::String(text)) => Some(text),
+            None => None,
+            Some(serde_json::Value::Null) if name == "deviceName" => None,
+            Some(_) => {
+                self.wrong(name, format!("`{name}` is not a text"));
+                None
+            }
+        }
+    }
+
+    /// # Errors
+    /// `BAD_USER_INPUT` naming the first field that was wrong, or one that means nothing here.
+    fn done(mut self) -> Result<(), Error> {
+        if let Some(name) = self.given.keys().next().cloned() {
+            let shown: String = name.chars().take(60).collect();
+            self.wrong(&shown, format!("there is no field `{shown}` here"));
+        }
+        self.fault.map_or(Ok(()), Err)
+    }
+
+    /// Notes a fault. One sentence is enough; all places are named.
+    fn wrong(&mut self, name: &str, message: String) {
+        self.fault = Some(match self.fault.take() {
+            None => Error::bad_input(name, message),
+            Some(fault) => fault.field(name),
+        });
+    }
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -110,8 +110,18 @@ fn users_are_kept_from_the_command_line() {
         ],
         "",
     ));
+    assert!(failed(&run(&["user", "move", who[0], who[1]], "")).contains("--to-top"));
+    done(&add("mute@example.com", "REP", &["--no-password"], ""));
     let list = done(&run(&["user", "list"], ""));
     assert!(list.contains("under admin@example.com"), "{list}");
+    let mute: Vec<&str> = list
+        .lines()
+        .filter(|line| line.contains("no password"))
+        .collect();
+    assert!(
+        mute.len() == 1 && mute[0].contains("mute@example.com"),
+        "{list}"
+    );
     assert!(!list.contains("weak@example.com"));
     let token = done(&run(&["user", "token", who[0], who[1]], ""));
     assert_eq!(token.trim().split('.').count(), 3);

@@ -75,9 +75,9 @@ impl OrderFilter {
             product_id,
             awaiting_approval,
             overdue,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use order::Column;
         let mut all = Condition::all();
@@ -128,20 +128,7 @@ impl OrderFilter {
         if let Some(overdue) = overdue {
             all = all.add(truth(is_overdue(session), *overdue));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition(session)?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition(session)?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition(session)?.not());
-        }
-        Ok(all)
+        self.and_branches(all, |part| part.condition(session))
     }
 }
 

@@ -314,9 +314,9 @@ impl UserFilter {
             manager_id,
             is_pool_keeper,
             deactivated: _,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use user::Column;
         let mut all = Condition::all();
@@ -346,20 +346,7 @@ impl UserFilter {
         if let Some(is_pool_keeper) = is_pool_keeper {
             all = all.add(Column::IsPoolKeeper.eq(*is_pool_keeper));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 
