@@ -13,11 +13,11 @@ use axum::routing::get;
 use crate::auth::external::{Fetch, Provider};
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::Database;
+use crate::db::{Database, Way};
 use crate::domain::sign_in::{IdentityProvider, SignIn};
 use crate::error::{Error, Result};
-use crate::graphql::{self, Schema};
-use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
+use crate::graphql::{self, check::Checked};
+use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -93,7 +93,7 @@ impl ProviderOptions {
 pub struct App {
     database: Database,
     sign_in: SignIn,
-    schema: Schema,
+    schema: Checked,
     options: Options,
 }
 
@@ -101,7 +101,8 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed; `BAD_USER_INPUT` for an identity provider that cannot be.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back; `BAD_USER_INPUT` for an
+    /// identity provider that cannot be.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let provider = options.provider.as_ref().map(ProviderOptions::open);
@@ -110,7 +111,7 @@ impl App {
         Ok(Self {
             database,
             sign_in,
-            schema: graphql::schema(),
+            schema: Checked::new(graphql::schema())?,
             options,
         })
     }
@@ -126,19 +127,22 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
+        let proxy_header = self
+            .options
+            .trust_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let options = http::Options {
+            proxy_header: proxy_header.clone(),
+            ..self.options.endpoint.clone()
+        };
+        let endpoint = Endpoint::new(door, self.schema.clone(), options);
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
             .merge(http::public_keys::routes({
                 let sign_in = self.sign_in.clone();
                 move || sign_in.public_keys()
             }))
-            .merge(http::sign_in::routes(
-                self.sign_in.clone(),
-                self.options
-                    .trust_proxy
-                    .then(|| HeaderName::from_static("x-forwarded-for")),
-            ));
+            .merge(http::sign_in::routes(self.sign_in.clone(), proxy_header));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -155,14 +159,25 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
+        let identity = viewer.user_id().map(|user| Identity {
+            user: user.0,
+            session: match viewer.way() {
+                Way::Session(session) => session.0,
+                // All keys of a program draw on one bucket, as do all tokens of a provider for one user.
+                Way::Service { account, .. } => account.0,
+                Way::Provider | Way::Inside => user.0,
+            },
+        });
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
-            signed_in: true,
+            identity,
             data,
             statements,
+            locale,
         })
     }
 }

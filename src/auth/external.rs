@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use super::crypto;
 use super::tokens::MAX_TOKEN_BYTES;
+use crate::say;
 use crate::{Error, Result};
 
 /// How long fetched keys are used before they are fetched again.
@@ -170,8 +171,9 @@ impl Provider {
     /// Unauthenticated, with the same sentence whatever is wrong; unavailable when the provider's keys
     /// were never to be had.
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<ExternalClaims> {
-        let refused =
-            |reason: String| Error::unauthenticated("sign in again").with_source(Refused(reason));
+        let refused = |reason: String| {
+            Error::unauthenticated(say!("sign in again")).with_source(Refused(reason))
+        };
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refused("too long".into()));
         }
@@ -290,7 +292,7 @@ impl Provider {
             Some(at) if now < at + KEEP_KEYS_UNREACHED => Ok(found),
             _ => Err(Error::new(
                 crate::Code::Unavailable,
-                "the keys of the identity provider cannot be had now; try again later",
+                say!("the keys of the identity provider cannot be had now; try again later"),
             )),
         }
     }

@@ -2,6 +2,8 @@
 //! tables of hashes and tries have no rule of scope, so nothing but these functions reaches them, and each
 //! says for whom it works.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use entity::{Locale, ServiceKeyId, SessionId, UserId, UserRole, session, user};
@@ -96,6 +98,23 @@ impl Session {
     pub async fn account_of(&self, user: UserId) -> Result<Option<Account>> {
         self.require_own_account(user)?;
         self.account("u.id = $1", user.into()).await
+    }
+
+    /// Who has a password. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn users_with_password(&self) -> Result<HashSet<UserId>> {
+        if let Actor::User { .. } = self.viewer().actor() {
+            return Err(refused());
+        }
+        let sql = "SELECT user_id FROM credentials";
+        let statement = Statement::from_string(self.backend(), sql);
+        let mut users = HashSet::new();
+        for row in self.query_all_raw(statement).await? {
+            users.insert(row.try_get("", "user_id")?);
+        }
+        Ok(users)
     }
 
     async fn account(&self, condition: &str, value: Value) -> Result<Option<Account>> {

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::tx::Tx;
 use super::viewer::{Actor, Viewer};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A group of facts about a client that not everybody who sees the client may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -201,9 +202,9 @@ impl Tx {
         audience: Audience,
     ) -> Result<ConfidentialPolicy> {
         if !self.viewer().is_admin() {
-            return Err(Error::forbidden(
-                "only administrators decide who sees what is confidential",
-            ));
+            return Err(Error::forbidden(say!(
+                "only administrators decide who sees what is confidential"
+            )));
         }
         // Made first, so that two who set it at once wait for each other here.
         let make = Statement::from_sql_and_values(

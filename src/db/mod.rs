@@ -49,6 +49,7 @@ mod tests;
 mod tiers;
 mod tree;
 mod tx;
+mod unreachable;
 mod viewer;
 mod visible;
 

@@ -17,6 +17,7 @@ use super::select::ScopedSelect;
 use super::tx::{self, Tx, Unit};
 use super::viewer::Viewer;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Scoped reads for one viewer. Cheap to clone.
 #[derive(Clone)]
@@ -87,7 +88,7 @@ impl Session {
             return Err(Error::bug("a unit of work was begun within another"));
         }
         if !self.viewer.may_write() {
-            return Err(Error::forbidden("this service account may only read")
+            return Err(Error::forbidden(say!("this service account may only read"))
                 .with_rule("service_accounts.scope_missing"));
         }
         tx::run(self.clone(), work).await

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::confidential::{self, ConfidentialPolicy};
 use super::connect::Database;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Who is asking, and with it which rows there are.
 #[derive(Clone, Debug)]
@@ -201,9 +202,9 @@ impl Database {
              AND u.deactivated_at IS NULL";
         let found = self.viewer_row("", rest, [session.into(), user.into()]);
         let Some((row, _)) = found.await? else {
-            return Err(Error::unauthenticated(
-                "this session has ended; sign in again",
-            ));
+            return Err(Error::unauthenticated(say!(
+                "this session has ended; sign in again"
+            )));
         };
         Ok(row.viewer(Way::Session(session)))
     }
@@ -225,9 +226,9 @@ impl Database {
              AND a.closed_at IS NULL AND u.deactivated_at IS NULL";
         let found = self.viewer_row(more, rest, [key.into(), secret_hash.to_vec().into()]);
         let Some((row, found)) = found.await? else {
-            return Err(Error::unauthenticated(
-                "this key is not valid, or no longer",
-            ));
+            return Err(Error::unauthenticated(say!(
+                "this key is not valid, or no longer"
+            )));
         };
         let scopes: String = found.try_get("", "scopes")?;
         let way = Way::Service {
@@ -259,9 +260,9 @@ impl Database {
         let deactivated_at: Option<DateTime<Utc>> = found.try_get("", "deactivated_at")?;
         let revoked_before: Option<DateTime<Utc>> = found.try_get("", "revoked_before")?;
         if deactivated_at.is_some() || revoked_before.is_some_and(|cutoff| issued_at <= cutoff) {
-            return Err(Error::unauthenticated(
-                "this token was ended; sign in again",
-            ));
+            return Err(Error::unauthenticated(say!(
+                "this token was ended; sign in again"
+            )));
         }
         Ok(Some(row.viewer(Way::Provider)))
     }

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, Condition};
 use super::text;
 use crate::db::{Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// How many identities one user has at most.
 pub const MAX_PER_USER: u64 = 10;
@@ -41,9 +42,11 @@ pub async fn link(
         if present.user_id == user.id {
             return Ok(present);
         }
-        return Err(
-            Error::new(Code::Conflict, "this identity is linked to another user").field("subject"),
-        );
+        return Err(Error::new(
+            Code::Conflict,
+            say!("this identity is linked to another user"),
+        )
+        .field("subject"));
     }
     let own = tx
         .select::<user_identity::Entity>()
@@ -51,7 +54,10 @@ pub async fn link(
     if own.count(MAX_PER_USER).await? >= MAX_PER_USER {
         return Err(Error::rule(
             "identities.too_many",
-            format!("a user has at most {MAX_PER_USER} identities"),
+            say!(
+                "a user has at most {count} identities",
+                count = MAX_PER_USER
+            ),
         ));
     }
     tx.insert::<user_identity::Entity>(user_identity::ActiveModel {

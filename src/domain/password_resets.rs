@@ -11,6 +11,7 @@ use crate::auth::passwords::{self, Passwords};
 use crate::auth::{reset_codes, throttle};
 use crate::db::{EndReason, Session, Tx};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A code, shown this once.
 pub struct ShownCode {
@@ -26,14 +27,14 @@ pub struct ShownCode {
 /// `FORBIDDEN` for anybody but administrators; `NOT_FOUND`; `RULE_VIOLATED` `users.deactivated`.
 pub async fn make(tx: &Tx, user: UserId) -> Result<ShownCode> {
     if !tx.viewer().is_admin() {
-        return Err(Error::forbidden(
-            "only administrators make codes for new passwords",
-        ));
+        return Err(Error::forbidden(say!(
+            "only administrators make codes for new passwords"
+        )));
     }
     let account = tx.lock_account(user).await?;
     let account = account.ok_or_else(|| Error::not_found("user").field("userId"))?;
     if !account.is_active {
-        return Err(Error::rule("users.deactivated", "this user has left").field("userId"));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field("userId"));
     }
     let code = reset_codes::make()?;
     let expires_at = tx.now() + reset_codes::LIFE;
@@ -102,5 +103,7 @@ pub async fn redeem(
 }
 
 fn wrong() -> Error {
-    Error::unauthenticated("this code is not valid, or no longer; ask an administrator for another")
+    Error::unauthenticated(say!(
+        "this code is not valid, or no longer; ask an administrator for another"
+    ))
 }

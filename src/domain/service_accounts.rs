@@ -11,6 +11,7 @@ use super::text;
 use crate::auth::service_keys;
 use crate::db::{Tx, Visible, write_scopes};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// How long a key lasts unless said otherwise.
 pub const DEFAULT_KEY_LIFE: TimeDelta = TimeDelta::days(365);
@@ -77,20 +78,22 @@ pub async fn create(tx: &Tx, new: NewServiceAccount) -> Result<Visible<service_a
         }
         return Err(Error::new(
             Code::Conflict,
-            "this id belongs to another service account already",
+            say!("this id belongs to another service account already"),
         )
         .field("id"));
     }
     if user.deactivated_at.is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field("userId"));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field("userId"));
     }
     let named = tx
         .select::<service_account::Entity>()
         .filter(service_account::Column::Name.eq(name.as_str()));
     if named.exists().await? {
-        return Err(
-            Error::new(Code::Conflict, "another service account has this name").field("name"),
-        );
+        return Err(Error::new(
+            Code::Conflict,
+            say!("another service account has this name"),
+        )
+        .field("name"));
     }
     let open = tx
         .select::<service_account::Entity>()
@@ -98,7 +101,10 @@ pub async fn create(tx: &Tx, new: NewServiceAccount) -> Result<Visible<service_a
     if open.count(MAX_ACCOUNTS).await? >= MAX_ACCOUNTS {
         return Err(Error::rule(
             "service_accounts.too_many",
-            format!("there are {MAX_ACCOUNTS} service accounts already: close some of them"),
+            say!(
+                "there are {count} service accounts already: close some of them",
+                count = MAX_ACCOUNTS
+            ),
         ));
     }
     tx.insert::<service_account::Entity>(service_account::ActiveModel {
@@ -131,14 +137,14 @@ pub async fn make_key(
     if account.closed_at.is_some() {
         return Err(Error::rule(
             "service_accounts.closed",
-            "this service account is closed",
+            say!("this service account is closed"),
         ));
     }
     let expires_at = expires_at.unwrap_or(tx.now() + DEFAULT_KEY_LIFE);
     if expires_at <= tx.now() || expires_at > tx.now() + MAX_KEY_LIFE {
         return Err(Error::bad_input(
             "expiresAt",
-            "a key ends in the future, at most two years from now",
+            say!("a key ends in the future, at most two years from now"),
         ));
     }
     let alive = Condition::all()
@@ -149,7 +155,10 @@ pub async fn make_key(
     if alive.count(MAX_KEYS).await? >= MAX_KEYS {
         return Err(Error::rule(
             "service_accounts.too_many_keys",
-            format!("this account has {MAX_KEYS} keys already: revoke some of them"),
+            say!(
+                "this account has {count} keys already: revoke some of them",
+                count = MAX_KEYS
+            ),
         ));
     }
     let id: ServiceKeyId = tx.new_id();
@@ -199,7 +208,7 @@ pub async fn close(tx: &Tx, account: ServiceAccountId) -> Result<Visible<service
     if account.closed_at.is_some() {
         return Err(Error::rule(
             "service_accounts.closed",
-            "this service account is closed already",
+            say!("this service account is closed already"),
         ));
     }
     let closed = service_account::ActiveModel {

@@ -18,6 +18,7 @@ use crate::auth::throttle;
 use crate::auth::tokens::{self, Tokens};
 use crate::db::{Database, EndReason, Session, Tx, Viewer, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How long ended sessions stay in lists of devices.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
@@ -162,9 +163,9 @@ impl SignIn {
                 return Ok(viewer);
             }
         }
-        Err(Error::unauthenticated(
-            "nobody here is known by this identity; ask an administrator to link it",
-        ))
+        Err(Error::unauthenticated(say!(
+            "nobody here is known by this identity; ask an administrator to link it"
+        )))
     }
 
     /// Sets the password of whoever a code was made for ([`password_resets::redeem`]).
@@ -183,7 +184,7 @@ impl SignIn {
 
     /// Whom the key of a program stands for; notes the day of its use.
     async fn viewer_of_key(&self, key: &str) -> Result<Viewer> {
-        let wrong = || Error::unauthenticated("this key is not valid, or no longer");
+        let wrong = || Error::unauthenticated(say!("this key is not valid, or no longer"));
         let (id, secret_hash) = service_keys::parse(key).ok_or_else(wrong)?;
         let id = ServiceKeyId(id);
         let (viewer, last_used_on) = self.database.viewer_of_key(id, &secret_hash).await?;
@@ -315,7 +316,7 @@ impl SignIn {
         if ttl < TimeDelta::minutes(1) || ttl > refresh::ABSOLUTE {
             return Err(Error::bad_input(
                 "ttl",
-                "an access token holds for a minute to 180 days",
+                say!("an access token holds for a minute to 180 days"),
             ));
         }
         let id = SessionId(uuid::Uuid::now_v7());
@@ -329,7 +330,7 @@ impl SignIn {
                     let account = tx.lock_account(user).await?;
                     let account = account.ok_or_else(|| Error::not_found("user"))?;
                     if !account.is_active {
-                        return Err(Error::rule("users.deactivated", "this user has left"));
+                        return Err(Error::rule("users.deactivated", say!("this user has left")));
                     }
                     let mut state = SessionState::begin(&unused, tx.now());
                     state.expires_at = tx.now() + ttl;
@@ -519,9 +520,9 @@ fn cut_user_agent(user_agent: &str) -> String {
 }
 
 fn wrong() -> Error {
-    Error::unauthenticated("the e-mail address or the password is wrong")
+    Error::unauthenticated(say!("the e-mail address or the password is wrong"))
 }
 
 fn ended() -> Error {
-    Error::unauthenticated("this session has ended; sign in again")
+    Error::unauthenticated(say!("this session has ended; sign in again"))
 }

@@ -8,6 +8,7 @@ use sea_orm::Condition;
 use super::context::{mask, session, write};
 use crate::db::{Audience, Confidential, ConfidentialPolicy, Session};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A group of facts about a client that not everybody who sees the client may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -82,8 +83,7 @@ pub async fn require_shown(
         return Ok(());
     }
     Err(Error::forbidden(
-        "this list holds clients of which you may not see this, so it cannot be filtered or sorted by it; \
-         ask for your own clients with `ownerId`",
+        say!("this list holds clients of which you may not see this, so it cannot be filtered or sorted by it; ask for your own clients with `ownerId`")
     )
     .field(field)
     .with_rule("confidentiality.masked_field"))

@@ -10,6 +10,8 @@ use super::service_scopes;
 use crate::auth::passwords::Passwords;
 use crate::db::{Session, Tx};
 use crate::error::{Error, Result};
+use crate::messages::Locale;
+use crate::say;
 
 /// The session of whoever asks.
 ///
@@ -17,9 +19,9 @@ use crate::error::{Error, Result};
 /// `UNAUTHENTICATED` when nobody is signed in; `FORBIDDEN` for a mutation that a program's key is not good for.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
     let session = ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(
-            "sign in first: send an access token in the header `Authorization: Bearer …`",
-        )
+        Error::unauthenticated(say!(
+            "sign in first: send an access token in the header `Authorization: Bearer …`"
+        ))
     })?;
     service_scopes::check(ctx, session.viewer())?;
     Ok(session)
@@ -46,6 +48,11 @@ where
     T: Send + 'static,
 {
     session(ctx)?.write(work).await
+}
+
+/// The language whoever asks reads.
+pub fn locale(ctx: &Context<'_>) -> Locale {
+    ctx.data_opt::<Locale>().copied().unwrap_or(Locale::En)
 }
 
 /// The outcome of a fallible value as a nullable field wants it: a failure nulls the field, not its

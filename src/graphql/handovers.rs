@@ -5,12 +5,13 @@ use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, us
 
 use super::clients::Client;
 use super::connection::Node;
-use super::context::{mask, session, write};
+use super::context::{locale, mask, session, write};
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
 use crate::db::{Confidential, Visible};
 use crate::domain::handovers::{self, Book, NewHandover};
 use crate::error::{Error, Result};
+use crate::messages::Locale;
 
 /// A hand-over of clients to another owner.
 #[derive(Clone)]
@@ -166,7 +167,7 @@ impl HandoverPreview {
 }
 
 impl HandoverPreview {
-    fn new(preview: handovers::Preview, shows_credit: bool) -> Result<Self> {
+    fn new(preview: handovers::Preview, shows_credit: bool, locale: Locale) -> Result<Self> {
         let handovers::Preview {
             client_count,
             open_order_count,
@@ -189,7 +190,7 @@ impl HandoverPreview {
                 .into_iter()
                 .map(|problem| HandoverProblem {
                     kind: problem.into(),
-                    message: problem.message().to_owned(),
+                    message: problem.message().text(locale),
                 })
                 .collect(),
         })
@@ -219,7 +220,7 @@ impl HandoverQuery {
         let hides_credit = session
             .hides_any(Confidential::Credit, book.condition())
             .await?;
-        HandoverPreview::new(preview, !hides_credit)
+        HandoverPreview::new(preview, !hides_credit, locale(ctx))
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::ActiveEnum;
 
 use crate::db::Viewer;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// What a mutation asks of the key of a service account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,14 +156,12 @@ pub fn check(ctx: &Context<'_>, viewer: &Viewer) -> Result<()> {
     }
     match need(ctx.field().name()) {
         Some(Scope(scope)) if scopes.contains(&scope) => Ok(()),
-        Some(Scope(scope)) => Err(Error::forbidden(format!(
-            "this service account lacks the scope {}",
-            scope.to_value()
+        Some(Scope(scope)) => Err(Error::forbidden(say!(
+            "this service account lacks the scope {scope}",
+            scope = scope.to_value()
         ))
         .with_rule("service_accounts.scope_missing")),
-        Some(Person) | None => {
-            Err(Error::forbidden("only people may do this")
-                .with_rule("service_accounts.person_only"))
-        }
+        Some(Person) | None => Err(Error::forbidden(say!("only people may do this"))
+            .with_rule("service_accounts.person_only")),
     }
 }

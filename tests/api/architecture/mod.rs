@@ -5,6 +5,7 @@
 
 mod proofs;
 mod reading;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,7 @@ use self::reading::{Source, line_of, used_modules, words};
 
 /// The layers, lowest first. A module may use its own layer and those above it in this list.
 const LAYERS: &[&[&str]] = &[
-    &["error", "clock", "config"],
+    &["error", "messages", "clock", "config"],
     &["auth"],
     &["db"],
     &["domain"],

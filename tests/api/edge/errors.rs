@@ -217,7 +217,7 @@ async fn every_answer_carries_a_request_id() {
     }
     let missing = reply(small.request("GET", "/nothing")).await;
     assert_eq!(missing.status, 404);
-    assert_eq!(missing.json()["error"]["extensions"]["code"], "NOT_FOUND");
+    assert_eq!(missing.code(), "NOT_FOUND");
 }
 
 #[tokio::test]

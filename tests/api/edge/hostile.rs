@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use clientele::http::documents::Documents;
+use clientele::http::documents::{Documents, hash_of};
 use clientele::http::meter::{self, Introspection};
 use clientele::http::refusal::Refusal;
-use clientele::http::{Bounds, scan};
+use clientele::http::{Bounds, CallerKind, scan};
 use serde_json::json;
 
 use crate::small::{Small, reply};
@@ -158,11 +158,19 @@ fn hostile() -> Vec<(String, String)> {
 }
 
 fn look_at(text: &str, documents: &Documents, bounds: &Bounds) -> Result<(), Refusal> {
-    let document = documents.parse(text, scan::check(text, bounds)?)?;
+    let document = documents.parse(text, hash_of(text), scan::check(text, bounds)?)?;
     let operation =
         meter::operation(&document, Some("Q0")).or_else(|_| meter::operation(&document, None))?;
     let variables = async_graphql::Variables::default();
-    meter::check(&document, operation, &variables, bounds, Introspection::On).map(drop)
+    meter::check(
+        &document,
+        operation,
+        &variables,
+        bounds,
+        Introspection::On,
+        CallerKind::SignedIn,
+    )
+    .map(drop)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use clientele::http::meter::Introspection;
 use clientele::http::server;
 use serde_json::{Value as Json, json};
 
-use crate::small::{Small, reply};
+use crate::small::{Small, TOKEN, reply};
 
 /// The query that explorers and code generators send, as graphql-js writes it with all its options on.
 const INTROSPECTION: &str = "query IntrospectionQuery { __schema { description queryType { name kind } \
@@ -49,7 +49,7 @@ async fn introspection_has_a_budget_of_its_own_and_a_switch() {
         let refused = small.query(query).await;
         assert_eq!(
             (refused.status, refused.rule().as_str()),
-            (400, "INTROSPECTION_OFF")
+            (403, "INTROSPECTION_OFF")
         );
     }
     assert_eq!(small.query("{ __typename }").await.status, 200);
@@ -57,7 +57,7 @@ async fn introspection_has_a_budget_of_its_own_and_a_switch() {
 
 #[tokio::test]
 async fn each_limit_holds_at_its_border() {
-    let small = Small::start().await;
+    let small = Small::limited(|limits| limits.budget = None).await;
     let repeat = |text: &str, count: usize| {
         let all: Vec<_> = (0..count)
             .map(|i| text.replace('#', &i.to_string()))
@@ -148,7 +148,7 @@ async fn each_limit_holds_at_its_border() {
 
 #[tokio::test]
 async fn page_sizes_count_whether_written_given_or_left_out() {
-    let small = Small::start().await;
+    let small = Small::limited(|limits| limits.budget = None).await;
     let nested = |page: &str, first: i64| {
         let query = format!(
             "query($n: Int = 100) {{ clients{page} {{ nodes {{ clients{page} {{ edges {{ node {{ id }} }} }} }} }} }}"
@@ -215,4 +215,98 @@ async fn variables_are_bounded() {
         (400, "BAD_VARIABLES")
     );
     assert_eq!(refused.code(), "BAD_USER_INPUT");
+}
+
+/// What a text measures before it is parsed, and variables, for both kinds of callers.
+#[tokio::test]
+async fn the_bounds_before_the_parser_hold_at_their_borders_for_everybody() {
+    let small = Small::start().await;
+    let repeat = |text: &str, count: usize| vec![text; count].join(" ");
+    let bytes = |count: usize| format!("{{ hello }} #{}", "x".repeat(count - 11));
+    let tokens = |count: usize| format!("{{ hello(x: [{}]) }}", repeat("1", count - 9));
+    let nesting = |count: usize| {
+        let (open, close) = ("[".repeat(count - 2), "]".repeat(count - 2));
+        format!("{{ hello(x: {open}1{close}) }}")
+    };
+    let depth = |count: usize| (1..count).fold(json!(1), |inner, _| json!([inner]));
+    let nodes = |count: usize| json!(vec![1; count - 1]);
+    for (token, most) in [
+        (TOKEN, [32 * 1024, 2_000, 32, 32, 20_000]),
+        ("", [4 * 1024, 300, 12, 8, 50]),
+    ] {
+        let send = |query: String, variable: Json| {
+            let mut request = small.request("POST", "/graphql");
+            if !token.is_empty() {
+                request = request.bearer_auth(token);
+            }
+            let body = json!({ "query": query, "variables": { "v": variable } });
+            reply(
+                request
+                    .header("accept", "application/graphql-response+json")
+                    .json(&body),
+            )
+        };
+        for more in [0, 1] {
+            for (query, rule) in [
+                (bytes(most[0] + more), "QUERY_TOO_LARGE"),
+                (tokens(most[1] + more), "QUERY_TOO_LARGE"),
+                (nesting(most[2] + more), "QUERY_TOO_DEEP"),
+            ] {
+                let answer = send(query, Json::Null).await;
+                let told = answer.rule();
+                assert_eq!(told == rule, more == 1, "{rule} {token} {}", answer.text);
+                if more == 1 {
+                    assert_eq!(
+                        (answer.status, answer.code().as_str()),
+                        (400, "LIMIT_EXCEEDED")
+                    );
+                }
+            }
+            for variable in [depth(most[3] + more), nodes(most[4] + more)] {
+                let answer = send("{ hello }".to_owned(), variable).await;
+                assert_eq!(
+                    answer.status,
+                    if more == 1 { 400 } else { 200 },
+                    "{}",
+                    answer.text
+                );
+                assert_eq!(answer.rule() == "BAD_VARIABLES", more == 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn anonymous_callers_have_little_room() {
+    let small = Small::start().await;
+    let fields = |count: usize| format!("{{ maybeFragile {{ {} }} }}", "ok ".repeat(count - 1));
+    for (fits, over, rule) in [
+        (fields(30), fields(31), "QUERY_TOO_COMPLEX"),
+        (
+            "mutation { write(millis: 0) }".to_owned(),
+            "mutation { write(millis: 0) copy(bytes: 1) }".to_owned(),
+            "QUERY_TOO_COMPLEX",
+        ),
+        (
+            "query A { hello }".to_owned(),
+            "query A { hello } query B { hello }".to_owned(),
+            "QUERY_TOO_COMPLEX",
+        ),
+        (
+            "{ maybeFragile { node { node { ok } } } }".to_owned(),
+            "{ maybeFragile { node { node { node { ok } } } } }".to_owned(),
+            "QUERY_TOO_DEEP",
+        ),
+    ] {
+        let answer = small.anonymous(&fits).await;
+        assert!(answer.json().get("errors").is_none(), "{}", answer.text);
+        let body =
+            json!({ "query": over, "operationName": over.contains("query A").then_some("A") });
+        let refused = reply(small.request("POST", "/graphql").json(&body)).await;
+        assert_eq!(
+            (refused.status, refused.rule().as_str()),
+            (400, rule),
+            "{over}"
+        );
+    }
 }

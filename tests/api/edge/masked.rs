@@ -8,8 +8,14 @@ use crate::small::Small;
 async fn masked_fields_are_null_and_their_paths_are_told() {
     let small = Small::start().await;
     let answer = small.query("{ guarded { open secret } }").await.json();
-    assert_eq!(answer["data"]["guarded"], json!({ "open": 1, "secret": null }));
-    assert_eq!(answer["extensions"]["masked"], json!([["guarded", "secret"]]));
+    assert_eq!(
+        answer["data"]["guarded"],
+        json!({ "open": 1, "secret": null })
+    );
+    assert_eq!(
+        answer["extensions"]["masked"],
+        json!([["guarded", "secret"]])
+    );
     assert!(answer["errors"].is_null());
 }
 

@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod browsers;
+mod conformance;
+mod cost;
 mod errors;
 mod hostile;
 mod limits;
 mod masked;
+mod places;
 mod requests;
 mod serving;
+mod told;
+mod trusted;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

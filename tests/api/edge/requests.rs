@@ -12,7 +12,8 @@ async fn a_query_by_post_is_answered() {
     let small = Small::start().await;
     let reply = small.query("{ hello }").await;
     assert_eq!((reply.status, reply.header("content-type")), (200, JSON));
-    assert_eq!(reply.json(), json!({ "data": { "hello": "world" } }));
+    assert_eq!(reply.json()["data"], json!({ "hello": "world" }));
+    assert!(reply.json().get("errors").is_none());
     assert_eq!(reply.header("cache-control"), "no-store");
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
 }
@@ -136,7 +137,7 @@ async fn malformed_bodies_are_answered_with_a_sentence() {
         ("", "not valid JSON", "BAD_REQUEST"),
         ("{", "not valid JSON", "BAD_REQUEST"),
         ("\u{feff}{}", "not valid JSON", "BAD_REQUEST"),
-        ("3", "query, operationName, variables", "BAD_REQUEST"),
+        ("3", "query or documentId, operationName", "BAD_REQUEST"),
         (r#"{"query":3}"#, "expected a string", "BAD_REQUEST"),
         (
             r#"{"query":"{ hello }","variables":[1]}"#,
@@ -159,8 +160,13 @@ async fn malformed_bodies_are_answered_with_a_sentence() {
         (" \n[]", "batches", "BATCH_REFUSED"),
         (
             r#"{"extensions":{"persistedQuery":{"version":1}}}"#,
-            "PersistedQueryNotSupported",
-            "PERSISTED_QUERY_NOT_SUPPORTED",
+            "sha256Hash",
+            "BAD_REQUEST",
+        ),
+        (
+            r#"{"query":"{ hello }","documentId":"home"}"#,
+            "not both",
+            "BAD_REQUEST",
         ),
     ] {
         let sent = small

@@ -74,7 +74,7 @@ impl App {
     /// Starts a service on a fresh database that it reaches by so many connections.
     pub async fn start_with(backend: Backend, connections: u32) -> Self {
         let database = TestDatabase::create(backend).await;
-        let server = server::spawn(database.url(), |config| {
+        let server = server::spawn(database.url(), server::generous(), |config| {
             config.max_connections = connections;
         })
         .await;
@@ -92,11 +92,18 @@ impl App {
 
     /// Another service, as `setup` says, on the database of this one; this one is gone then.
     pub async fn again_with(self, setup: server::Setup) -> Self {
-        let server = server::spawn_with(self.database.url(), setup, |config| {
+        let server = server::spawn_with(self.database.url(), server::generous(), setup, |config| {
             config.max_connections = 4;
         })
         .await;
         Self { server, ..self }
+    }
+
+    /// Goes on with another service over the same database, whose GraphQL endpoint `change` sets.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut clientele::http::Options)) {
+        let mut endpoint = server::generous();
+        change(&mut endpoint);
+        self.server = server::spawn(self.database.url(), endpoint, |_| {}).await;
     }
 
     /// Which database this is.
