@@ -20,8 +20,11 @@ const FILE_VARIABLE: &str = "CLIENTELE_CONFIG";
 /// Holds the secret. A flag would show it to everybody on the machine, a file would be copied about.
 const SECRET_VARIABLE: &str = "CLIENTELE_SECRET";
 
-/// The name that many hosts give to the address of the database.
-const DATABASE_URL_VARIABLE: &str = "DATABASE_URL";
+/// Names that many hosts give to variables of ours: (ours, theirs).
+const USUAL_NAMES: [(&str, &str); 2] = [
+    ("CLIENTELE_DATABASE_URL", "DATABASE_URL"),
+    ("CLIENTELE_DATABASE_READ_URL", "DATABASE_READ_URL"),
+];
 
 /// Declares the knobs: a flag, a variable and a key in the file for each, all of one name.
 macro_rules! knobs {
@@ -91,6 +94,11 @@ knobs! {
     database_url: String, "CLIENTELE_DATABASE_URL", "URL",
     default "sqlite://clientele.sqlite" String::from("sqlite://clientele.sqlite");
 
+    /// Address of a PostgreSQL replica that queries are read from, where one is set; the variable
+    /// DATABASE_READ_URL is read too
+    database_read_url: String, "CLIENTELE_DATABASE_READ_URL", "URL",
+    default "none" String::new();
+
     /// Directory of what the service keeps beside the database, such as the file secret.key that is made
     /// when CLIENTELE_SECRET is not set
     data_dir: PathBuf, "CLIENTELE_DATA_DIR", "DIR",
@@ -99,6 +107,16 @@ knobs! {
     /// Address and port to listen on
     listen: SocketAddr, "CLIENTELE_LISTEN", "ADDRESS",
     default "127.0.0.1:8080" SocketAddr::from(([127, 0, 0, 1], 8080));
+
+    /// Address and port for /metrics, /livez and /readyz, or off; figures tell names of operations, so
+    /// it is for those who run the service
+    metrics_listen: MaybeAddress, "CLIENTELE_METRICS_LISTEN", "ADDRESS",
+    default "off" MaybeAddress::default();
+
+    /// Seconds from SIGTERM to the moment when no more connections are taken, 0 to 10; /readyz says 503
+    /// meanwhile, so that a balancer sends no more
+    drain_grace: Grace, "CLIENTELE_DRAIN_GRACE", "SECONDS",
+    default "2" Grace::default();
 
     /// Whether / shows the GraphQL explorer to everybody who can reach the service
     public_explorer: bool, "CLIENTELE_PUBLIC_EXPLORER", "BOOL",
@@ -116,6 +134,11 @@ knobs! {
     /// info,clientele::http=debug; the variable RUST_LOG goes before it
     log_level: LogLevel, "CLIENTELE_LOG_LEVEL", "LEVEL",
     default "info,sea_orm_migration=warn" LogLevel::default();
+
+    /// Where to send traces by OTLP over HTTP, as in http://127.0.0.1:4318/v1/traces; needs a program built
+    /// with the feature otlp
+    otlp_endpoint: String, "CLIENTELE_OTLP_ENDPOINT", "URL",
+    default "none" String::new();
 
     /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it
     trusted_proxy: bool, "CLIENTELE_TRUSTED_PROXY", "BOOL",
@@ -151,13 +174,10 @@ impl Config {
             None => File::default(),
         };
         let environment = |name: &str| {
-            let value = environment(name).filter(|value| !value.is_empty());
-            match value {
-                None if name == "CLIENTELE_DATABASE_URL" => {
-                    environment(DATABASE_URL_VARIABLE).filter(|value| !value.is_empty())
-                }
-                value => value,
-            }
+            let usual = USUAL_NAMES.iter().find(|(ours, _)| *ours == name);
+            let names = [Some(name), usual.map(|(_, theirs)| *theirs)];
+            let mut values = names.into_iter().flatten().filter_map(environment);
+            values.find(|value| !value.is_empty())
         };
         Self::assemble(flags, &environment, file)
     }
@@ -280,6 +300,77 @@ impl Knob for MaxConnections {
     fn read(text: &str) -> Result<Self, String> {
         text.parse::<u32>()
             .map_err(|_| "expected a number of 1 or more".to_owned())
+            .and_then(Self::try_from)
+    }
+}
+
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MaybeAddress(Option<SocketAddr>);
+
+impl MaybeAddress {
+    /// The address, if there is one.
+    pub const fn get(self) -> Option<SocketAddr> {
+        self.0
+    }
+}
+
+impl TryFrom<String> for MaybeAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text)
+    }
+}
+
+impl Knob for MaybeAddress {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(None)),
+            _ => text
+                .parse()
+                .map(|address| Self(Some(address)))
+                .map_err(|_| {
+                    "expected off, or an address with a port, as in 127.0.0.1:9090".to_owned()
+                }),
+        }
+    }
+}
+
+/// How long connections are still taken after the end was announced: 0 to 10 seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Grace(u64);
+
+impl Grace {
+    /// The time.
+    pub const fn get(self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.0)
+    }
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl TryFrom<u64> for Grace {
+    type Error = String;
+
+    fn try_from(seconds: u64) -> Result<Self, String> {
+        if seconds > 10 {
+            return Err("expected a number of seconds from 0 to 10".to_owned());
+        }
+        Ok(Self(seconds))
+    }
+}
+
+impl Knob for Grace {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse::<u64>()
+            .map_err(|_| "expected a number of seconds from 0 to 10".to_owned())
             .and_then(Self::try_from)
     }
 }
@@ -414,6 +505,8 @@ mod tests {
             ("CLIENTELE_LISTEN", "here"),
             ("CLIENTELE_MAX_CONNECTIONS", "0"),
             ("CLIENTELE_PUBLIC_EXPLORER", "perhaps"),
+            ("CLIENTELE_METRICS_LISTEN", "here"),
+            ("CLIENTELE_DRAIN_GRACE", "11"),
             ("CLIENTELE_LOG_FORMAT", "xml"),
             ("CLIENTELE_LOG_LEVEL", "a=b=c"),
         ] {
@@ -431,6 +524,29 @@ mod tests {
         assert_eq!(config.database_url, "postgres://usual/a");
         let config = load(&flags, &[usual, ours], "").unwrap();
         assert_eq!(config.database_url, "postgres://ours/a");
+    }
+
+    #[test]
+    fn figures_and_replica_are_off_until_somebody_says_where() {
+        let flags = Flags::default();
+        let config = load(&flags, &[], "").unwrap();
+        assert_eq!(config.metrics_listen.get(), None);
+        assert_eq!(config.database_read_url, "");
+        let config = load(
+            &flags,
+            &[],
+            "metrics_listen = \"127.0.0.1:1\"\ndrain_grace = 10",
+        )
+        .unwrap();
+        assert_eq!(config.metrics_listen.get().unwrap().port(), 1);
+        assert_eq!(config.drain_grace.get().as_secs(), 10);
+        let off = ("CLIENTELE_METRICS_LISTEN", "off");
+        let config = load(&flags, &[off], "metrics_listen = \"127.0.0.1:1\"").unwrap();
+        assert_eq!(config.metrics_listen.get(), None);
+        let usual = ("DATABASE_READ_URL", "postgres://replica/a");
+        let config = load(&flags, &[usual], "").unwrap();
+        assert_eq!(config.database_read_url, "postgres://replica/a");
+        assert!(load(&flags, &[], "drain_grace = 11").is_err());
     }
 
     #[test]

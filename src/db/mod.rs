@@ -28,6 +28,7 @@
 //! ```
 
 mod accounts;
+mod backup;
 mod bulk;
 mod classify;
 mod client_stats;
@@ -35,13 +36,16 @@ mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod figures;
 mod guards;
 mod handovers;
 mod month_day;
+mod replica;
 mod scope;
 mod select;
 mod session;
 mod stock;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -51,15 +55,18 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, EndReason, OwnSettings};
+pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
+pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
+pub use stream::points_at;
 pub use tiers::tier_holds;
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};

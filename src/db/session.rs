@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, ExecResult, QueryResult, Statement,
+    StatementBuilder,
+};
 
 use super::connect::Database;
+use super::replica::Replica;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
 use super::tx::{self, Tx, Unit};
@@ -21,6 +25,8 @@ pub struct Session {
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
+    /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
+    may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -31,8 +37,15 @@ impl Session {
             viewer: Arc::new(viewer),
             statements,
             within: None,
+            may_lag: Arc::default(),
             now: None,
         }
+    }
+
+    /// Lets reads go to a replica, where there is one.
+    pub(super) fn lagging(self) -> Self {
+        self.may_lag.store(true, Ordering::Relaxed);
+        self
     }
 
     pub(super) fn inside(&self, unit: Arc<Unit>, now: DateTime<Utc>) -> Self {
@@ -80,6 +93,8 @@ impl Session {
             // It would wait for the connection that its own caller holds.
             return Err(Error::bug("a unit of work was begun within another"));
         }
+        // What was just written must be read back.
+        self.may_lag.store(false, Ordering::Relaxed);
         tx::run(self.clone(), work).await
     }
 
@@ -115,18 +130,58 @@ impl Session {
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_all_raw(statement).await?,
-            None => self.database.inner.read.query_all_raw(statement).await?,
-        })
+        if let Some(unit) = &self.within {
+            return Ok(unit.transaction().await?.query_all_raw(statement).await?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_all_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
+            }
+        }
+        Ok(self.primary().query_all_raw(statement).await?)
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_one_raw(statement).await?,
-            None => self.database.inner.read.query_one_raw(statement).await?,
-        })
+        if let Some(unit) = &self.within {
+            return Ok(unit.transaction().await?.query_one_raw(statement).await?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_one_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
+            }
+        }
+        Ok(self.primary().query_one_raw(statement).await?)
+    }
+
+    /// The replica, where there is one to ask now.
+    fn replica(&self) -> Option<&Replica> {
+        let inner = &self.database.inner;
+        let replica = inner.replica.as_ref()?;
+        if !self.may_lag.load(Ordering::Relaxed) || !replica.is_worth_a_try() {
+            return None;
+        }
+        inner.replica_waits.notice(&replica.connection);
+        Some(replica)
+    }
+
+    fn primary(&self) -> &DatabaseConnection {
+        let inner = &self.database.inner;
+        let waits = match inner.read.get_database_backend() {
+            // One pool for both.
+            DbBackend::Postgres => &inner.write_waits,
+            _ => &inner.read_waits,
+        };
+        waits.notice(&inner.read);
+        &inner.read
     }
 
     /// Only inside a transaction.

@@ -66,12 +66,20 @@ pub(super) const CHUNK_PARAMETERS: usize = 30_000;
 /// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
 /// and would lend the connection on with the transaction open.
 pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let connection = connection.clone();
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         isolation_level: None,
         access_mode: None,
     };
+    begin_with(connection, options).await
+}
+
+/// As [`begin`], of another kind.
+pub(super) async fn begin_with(
+    connection: &DatabaseConnection,
+    options: TransactionOptions,
+) -> Result<DatabaseTransaction> {
+    let connection = connection.clone();
     let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
         .await
         .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
@@ -83,7 +91,7 @@ pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
 pub(super) struct Unit(RwLock<Option<DatabaseTransaction>>);
 
 impl Unit {
-    fn new(transaction: DatabaseTransaction) -> Self {
+    pub(super) fn new(transaction: DatabaseTransaction) -> Self {
         Self(RwLock::new(Some(transaction)))
     }
 
@@ -94,7 +102,7 @@ impl Unit {
     }
 
     /// Takes the transaction once no statement is on its way.
-    async fn end(&self) -> Result<DatabaseTransaction> {
+    pub(super) async fn end(&self) -> Result<DatabaseTransaction> {
         self.0
             .write()
             .await
@@ -111,7 +119,9 @@ where
     Fut: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
 {
+    let working = session.database().inner.working.subscribe();
     let task = tokio::spawn(async move {
+        let _working = working;
         let mut attempt = 0;
         let mut clashed = false;
         loop {
@@ -136,7 +146,9 @@ where
     F: Fn(Tx) -> Fut,
     Fut: Future<Output = Result<T>>,
 {
-    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
+    let inner = &session.database().inner;
+    inner.write_waits.notice(&inner.write);
+    let unit = Arc::new(Unit::new(begin(&inner.write).await?));
     let now = session.now();
     let tx = Tx {
         session: session.inside(Arc::clone(&unit), now),

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError, Value};
 
 use super::limits::CallerKind;
 use super::request_id::RequestId;
@@ -67,6 +67,19 @@ pub fn finish(
         }
         complete_path(error, document, operation);
     }
+}
+
+/// The code of an error that [`finish`] has made ready.
+pub(crate) fn code_as_sent(error: &ServerError) -> &'static str {
+    let extensions = error.extensions.as_ref();
+    let sent = match extensions.and_then(|extensions| extensions.get("code")) {
+        Some(Value::String(code)) => code.as_str(),
+        _ => "",
+    };
+    let mut codes = Code::ALL.iter().map(|code| code.as_str());
+    codes
+        .find(|code| *code == sent)
+        .unwrap_or(Code::Internal.as_str())
 }
 
 /// The code and rule of an error that brings none, after logging what must not be sent.

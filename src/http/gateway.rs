@@ -25,6 +25,8 @@ pub trait Gateway: Send + Sync + 'static {
 pub struct Caller {
     /// Whether a valid token came with the request.
     pub signed_in: bool,
+    /// Who it is, for the log.
+    pub user: Option<uuid::Uuid>,
     /// The data of this request (viewer, session), for [`async_graphql::Request::data`].
     pub data: Data,
     /// Counts the SQL statements of this request.
@@ -36,6 +38,7 @@ impl Caller {
     pub fn anonymous() -> Self {
         Self {
             signed_in: false,
+            user: None,
             data: Data::default(),
             statements: Arc::default(),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_graphql::parser::types::{OperationDefinition, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Executor, ServerError, Value, Variables};
 use axum::body::Body;
 use axum::extract::{Query, Request};
@@ -28,7 +28,9 @@ use super::errors::{self, Phase};
 use super::gateway::Gateway;
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
+use super::metrics::Metrics;
 use super::negotiate::{self, MediaType};
+use super::observe::{Kind, Told};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
 use super::scan;
@@ -51,6 +53,8 @@ pub struct Options {
     pub debug_headers: bool,
     /// Memory for parsed documents, bytes.
     pub document_cache_bytes: u64,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -60,6 +64,7 @@ impl Default for Options {
             introspection: Introspection::On,
             debug_headers: false,
             document_cache_bytes: 32 * 1024 * 1024,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -112,6 +117,7 @@ struct Context {
     request_id: RequestId,
     /// Unknown until the token has been looked at.
     statements: Option<Arc<AtomicU32>>,
+    told: Told,
 }
 
 impl<G: Gateway, E: Executor> Endpoint<G, E> {
@@ -125,6 +131,11 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         }
     }
 
+    /// Where requests are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.options.metrics
+    }
+
     /// Answers one request, whatever it is.
     pub async fn serve(&self, request: Request) -> Response {
         let request_id = request.extensions().get::<RequestId>().cloned();
@@ -132,19 +143,27 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             media: MediaType::Json,
             request_id: request_id.unwrap_or_else(|| RequestId::of(request.headers())),
             statements: None,
+            told: Told {
+                kind: Some(Kind::Refused),
+                ..Told::default()
+            },
         };
         let mut response = match self.answer(request, &mut context).await {
             Ok(response) => response,
-            Err(refusal) => refused(&refusal, &context),
+            Err(refusal) => {
+                context.told.code = Some(refusal.error.code().as_str());
+                context.told.limit = limit_of(&refusal.error);
+                refused(&refusal, &context)
+            }
         };
-        if self.options.debug_headers
-            && let Some(statements) = &context.statements
-        {
-            let count = statements.load(Ordering::Relaxed);
-            response
-                .headers_mut()
-                .insert(STATEMENTS, HeaderValue::from(count));
+        if let Some(statements) = &context.statements {
+            context.told.statements = statements.load(Ordering::Relaxed);
         }
+        if self.options.debug_headers && context.statements.is_some() {
+            let count = HeaderValue::from(context.told.statements);
+            response.headers_mut().insert(STATEMENTS, count);
+        }
+        response.extensions_mut().insert(context.told);
         response
     }
 
@@ -170,6 +189,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let caller = self.gateway.authenticate(bearer).await?;
         let kind = caller.kind();
         context.statements = Some(caller.statements);
+        context.told.user = caller.user;
         let bounds = self.options.limits.of(kind);
 
         let ask = if by_get {
@@ -185,11 +205,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let scanned = scan::check(&query, bounds)?;
         let document = self.documents.parse(&query, scanned)?;
         let operation = meter::operation(&document, operation_name.as_deref())?;
+        context.told.name = name_of(&document, operation);
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
                 return Err(Refusal::method("POST", "only queries can be sent by GET"));
             }
-            OperationType::Query | OperationType::Mutation => {}
+            OperationType::Query => context.told.kind = Some(Kind::Query),
+            OperationType::Mutation => context.told.kind = Some(Kind::Mutation),
             OperationType::Subscription => {
                 return Err(Refusal::validation(
                     "subscriptions are not served over HTTP",
@@ -209,9 +231,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.operation_name = operation_name;
         run.data = caller.data;
         run.data.insert(context.request_id.clone());
-        run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
-            &document,
-        ));
+        run.set_parsed_query(ExecutableDocument::clone(&document));
         let mut done = self.run(run, deadline).await?;
 
         let nothing_ran = done.data == Value::Null
@@ -224,6 +244,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         };
         let id = &context.request_id;
         errors::finish(&mut done.errors, phase, kind, &document, operation, id);
+        context.told.is_proven = kind == CallerKind::SignedIn && phase == Phase::Execution;
+        context.told.code = done.errors.first().map(errors::code_as_sent);
         Ok(executed(&done, phase, kind, context))
     }
 
@@ -245,6 +267,22 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
         }
     }
+}
+
+/// The name of an operation in its document.
+fn name_of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<String> {
+    let mut operations = document.operations.iter();
+    let found = operations.find(|(_, one)| std::ptr::eq(&one.node, operation));
+    Some(found?.0?.to_string())
+}
+
+/// The limit that refused, if one did.
+pub(crate) fn limit_of(error: &Error) -> Option<&'static str> {
+    matches!(
+        error.code(),
+        Code::LimitExceeded | Code::Throttled | Code::Timeout
+    )
+    .then(|| error.rule_name().unwrap_or(error.code().as_str()))
 }
 
 /// The error of a panic: its message goes to the log, not to the client.

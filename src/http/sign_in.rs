@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{RequestId, errors, refusal};
+use super::graphql::limit_of;
+use super::{RequestId, Told, errors, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::{Code, Error};
 
@@ -111,8 +112,19 @@ impl From<SignedIn> for Granted {
     }
 }
 
+/// Marks the answer to a try to sign in with who it was.
+fn granted(signed_in: SignedIn) -> Response {
+    let user = Some(signed_in.user.id.0);
+    let mut response = axum::Json(Granted::from(signed_in)).into_response();
+    response.extensions_mut().insert(Told {
+        user,
+        ..Told::default()
+    });
+    response
+}
+
 async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, address, body| {
+    answer(request, true, async |headers, address, body| {
         let Credentials {
             email,
             password,
@@ -123,23 +135,23 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
             user_agent: text(&headers, &USER_AGENT),
             address: client_address(&headers, auth.proxy_header.as_ref(), address),
         };
-        let granted = auth.sign_in.sign_in(&email, &password, device).await?;
-        Ok(axum::Json(Granted::from(granted)).into_response())
+        let signed_in = auth.sign_in.sign_in(&email, &password, device).await?;
+        Ok(granted(signed_in))
     })
     .await
 }
 
 async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, _, body| {
+    answer(request, true, async |headers, _, body| {
         let Refresh { refresh_token } = read(&headers, body).await?;
-        let granted = auth.sign_in.refresh(&refresh_token).await?;
-        Ok(axum::Json(Granted::from(granted)).into_response())
+        let signed_in = auth.sign_in.refresh(&refresh_token).await?;
+        Ok(granted(signed_in))
     })
     .await
 }
 
 async fn end(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, _, _| {
+    answer(request, false, async |headers, _, _| {
         let token = text(&headers, &AUTHORIZATION);
         let token = token.as_deref().and_then(bearer).ok_or_else(|| {
             Error::unauthenticated("send the access token in the header `Authorization: Bearer …`")
@@ -162,6 +174,7 @@ impl From<Error> for Refused {
 /// Runs one handler. Nothing that holds a token may be kept by anybody on the way.
 async fn answer(
     request: Request,
+    is_sign_in: bool,
     handler: impl AsyncFnOnce(HeaderMap, Option<IpAddr>, Body) -> Result<Response, Refused>,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -181,6 +194,8 @@ async fn answer(
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let told = response.extensions_mut().get_or_insert_default::<Told>();
+    told.is_sign_in = is_sign_in;
     response
 }
 
@@ -196,6 +211,11 @@ fn refuse(status: StatusCode, error: &Error, request_id: &RequestId) -> Response
         body.insert("message".to_owned(), told.message.into());
     }
     let mut response = (status, axum::Json(json!({ "error": body }))).into_response();
+    response.extensions_mut().insert(Told {
+        code: Some(error.code().as_str()),
+        limit: limit_of(error),
+        ..Told::default()
+    });
     let headers = response.headers_mut();
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

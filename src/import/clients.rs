@@ -299,7 +299,7 @@ fn plan_address(
     let part = |column: &str| row.value(column, |part| text::text(column, part, 200));
     let [street, city, region, postal_code, country] = ADDRESS;
     let common = address::ActiveModel {
-        street: part(street)?,
+        street: row.value(street, |street| text::long_text("street", street, 500))?,
         city: part(city)?,
         region: part(region)?,
         postal_code: part(postal_code)?,

@@ -48,6 +48,7 @@ impl Gateway for Tokens {
                 data.insert(Arc::clone(&statements));
                 Ok(Caller {
                     signed_in: true,
+                    user: None,
                     data,
                     statements,
                 })

@@ -162,9 +162,7 @@ impl World {
             .person("Keeper", UserRole::Manager, Some(&team.top))
             .await;
         let gone = app.person("Gone", UserRole::Rep, Some(&team.right)).await;
-        let trainee = app
-            .person("Trainee", UserRole::Rep, Some(&team.ann))
-            .await;
+        let trainee = app.person("Trainee", UserRole::Rep, Some(&team.ann)).await;
         let db = dump::connect(app.database_url()).await;
         let mut world = Self {
             app,
