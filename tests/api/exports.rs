@@ -158,11 +158,11 @@ on_both!(hard_texts_go_out_and_in_unchanged, async |app: App| {
     let archive =
         |client: &Value| json!({ "input": { "id": client["id"], "version": client["version"] } });
     let query = "{ clients(first: 1, orderBy: NAME_ASC) { nodes { id version } } }";
-    let found = app.gql(&team.ann.token, query, json!({})).await.ok();
+    let found = app.gql(&team.admin.token, query, json!({})).await.ok();
     let client = found.data("/clients/nodes/0").clone();
     let query =
         "mutation($input: ClientVersionInput!) { clientArchive(input: $input) { client { id } } }";
-    let done = app.gql(&team.ann.token, query, archive(&client)).await;
+    let done = app.gql(&team.admin.token, query, archive(&client)).await;
     let _ = done.ok();
     let (_, files) = exported(&app.server().database).await;
     assert_eq!(count(&files, "clients.csv"), HARD.len() - 1);
