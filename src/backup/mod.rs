@@ -153,6 +153,8 @@ pub fn check(path: &Path) -> Result<Summary> {
 /// `BAD_USER_INPUT` when the file is no backup, is damaged, or comes from a later version; `CONFLICT` when the
 /// database is not empty; `UNAVAILABLE`, `INTERNAL` from the database.
 pub async fn restore(database: &Database, path: &Path, may_replace: bool) -> Result<Summary> {
+    // All of it, before anything is touched; what is read again below is compared again.
+    check(path)?;
     let mut input = Input::open(path)?;
     let head = head(&mut input)?;
     let restore = database

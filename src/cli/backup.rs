@@ -54,8 +54,6 @@ impl Restore {
         if self.check {
             return describe(&backup::check(&self.file)?);
         }
-        // All of it, before anything is touched.
-        backup::check(&self.file)?;
         let database = opening::unsigned_database(config).await?;
         let summary = backup::restore(&database, &self.file, self.replace).await?;
         describe(&summary)?;
