@@ -18,6 +18,9 @@ use crate::jobs;
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// How often to look for what nobody needs any more.
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Do not bring the tables up to date first; refuse to start when they are not
@@ -81,13 +84,16 @@ pub(super) async fn serve(
     };
     let router = App::new(database.clone(), keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);
-    let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
+    let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, stopped.clone());
+    let cleaning = jobs::housekeeping::spawn(database, CLEAN_EVERY, stopped);
     let told = stop_signal()?;
     let drained = server.serve(router, told).await;
     // The receiver lives as long as the job; a job that is gone needs no telling.
     let _ = stop.send(true);
-    if sweeping.await.is_err() {
-        tracing::warn!("the statistics job ended in a panic");
+    for (name, job) in [("statistics", sweeping), ("housekeeping", cleaning)] {
+        if job.await.is_err() {
+            tracing::warn!(name, "a job ended in a panic");
+        }
     }
     match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),

@@ -7,13 +7,7 @@ use crate::error::{Code, Error};
 /// Turns a database error into ours.
 pub(crate) fn classify(error: DbErr) -> Error {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            return Error::new(
-                Code::Conflict,
-                "this clashes with something that exists already",
-            )
-            .with_source(error);
-        }
+        Some(SqlErr::UniqueConstraintViolation(text)) => return clash(&text).with_source(error),
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
             return Error::new(
                 Code::Conflict,
@@ -64,6 +58,34 @@ pub(crate) fn classify(error: DbErr) -> Error {
         .with_source(error),
         _ => Error::internal(error),
     }
+}
+
+/// The error of a value that is taken. The row that holds it may be out of the caller's sight: what is said
+/// is what to do, and nothing of that row. The text of the database names the constraint.
+fn clash(text: &str) -> Error {
+    if text.contains("external_id") {
+        return Error::new(
+            Code::Conflict,
+            "this external id is taken; choose another, or leave it out",
+        )
+        .field("externalId");
+    }
+    // The number of an order is made of its id.
+    let is_of_the_id = ["_pkey", "orders_by_number", "orders.number"]
+        .iter()
+        .any(|mark| text.contains(mark))
+        || text.trim_end().rsplit('.').next() == Some("id");
+    if is_of_the_id {
+        return Error::new(
+            Code::Conflict,
+            "this id cannot be used; make a new one, or leave it out",
+        )
+        .field("id");
+    }
+    Error::new(
+        Code::Conflict,
+        "this clashes with something that exists already",
+    )
 }
 
 /// Whether the connection broke under the statement.

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
@@ -433,7 +433,7 @@ impl Tx {
     /// goes up by one. Only columns that are set are written.
     ///
     /// # Errors
-    /// `STALE_VERSION` with `presentVersion` when somebody else was faster; `NOT_FOUND` when the row left
+    /// `STALE_VERSION` with `presentVersion` and `present` when somebody else was faster; `NOT_FOUND` when the row left
     /// the scope; `FORBIDDEN`.
     pub async fn update<E>(
         &self,
@@ -472,7 +472,7 @@ impl Tx {
             return Ok(row);
         }
         match self.select::<E>().id(E::id(row)).find().await? {
-            Some(row) => Err(stale(E::NAME, E::version(&row))),
+            Some(row) => Err(stale::<E>(&row)),
             None => Err(Error::not_found(E::NAME)),
         }
     }
@@ -615,20 +615,31 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
 /// what is wrong with it now.
 ///
 /// # Errors
-/// `STALE_VERSION` with `presentVersion`.
+/// `STALE_VERSION` with `presentVersion` and `present`.
 pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
-    let present = E::version(row);
-    if expected == present {
+    if expected == E::version(row) {
         return Ok(());
     }
-    Err(stale(E::NAME, present))
+    Err(stale::<E>(row))
 }
 
-fn stale(what: &str, present: i64) -> Error {
+/// Says what `row` is now: which, in which version, since when. What else changed, its caller reads.
+fn stale<E: Versioned>(row: &E::Model) -> Error {
+    let version = E::version(row);
+    let updated_at = E::updated_at(row).to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let present = [
+        ("id", E::id(row).to_string().into()),
+        ("version", version.into()),
+        ("updatedAt", updated_at.into()),
+    ];
     Error::new(
         Code::StaleVersion,
-        format!("this {what} was changed meanwhile; read it again, then repeat your change"),
+        format!(
+            "this {} was changed meanwhile; read it again, then repeat your change",
+            E::NAME
+        ),
     )
     .field("version")
-    .detail("presentVersion", present)
+    .detail("presentVersion", version)
+    .object("present", present)
 }

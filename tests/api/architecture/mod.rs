@@ -77,6 +77,10 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/stats.rs",
         "statistics go stale by the passing of time",
     ),
+    (
+        "src/jobs/housekeeping.rs",
+        "what nobody needs any more goes",
+    ),
     ("src/demo/mod.rs", "demo"),
     ("src/cli/demo.rs", "demo"),
     ("src/cli/user.rs", "the command line keeps users"),
