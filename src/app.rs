@@ -1,19 +1,22 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use async_graphql::context::Data;
+use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
 use axum::http::HeaderName;
 use axum::routing::get;
+use futures_util::stream::BoxStream;
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::Database;
+use crate::db::{Database, IdempotencyKey, Session};
 use crate::domain::sign_in::SignIn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graphql::{self, Schema};
 use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
 
@@ -71,7 +74,8 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
+        let executor = Runner(self.schema.clone());
+        let endpoint = Endpoint::new(door, executor, self.options.endpoint.clone());
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
             .merge(http::sign_in::routes(
@@ -105,5 +109,52 @@ impl Gateway for Door {
             data,
             statements,
         })
+    }
+
+    async fn remember(&self, data: &mut Data, key: &str, body: &[u8]) -> Result<()> {
+        let Some(session) = session_of(data) else {
+            return Err(Error::bug("a key without a session"));
+        };
+        let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
+        data.insert(keyed);
+        Ok(())
+    }
+}
+
+fn session_of(data: &Data) -> Option<&Session> {
+    data.get(&TypeId::of::<Session>())?.downcast_ref()
+}
+
+/// Runs requests. One that came with an idempotency key runs in a task of its own: whoever gave up waiting
+/// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
+/// off in the middle.
+#[derive(Clone)]
+struct Runner(Schema);
+
+impl Executor for Runner {
+    async fn execute(&self, request: Request) -> Response {
+        if !session_of(&request.data).is_some_and(Session::is_keyed) {
+            return self.0.execute(request).await;
+        }
+        let schema = self.0.clone();
+        match tokio::spawn(async move { schema.execute(request).await }).await {
+            Ok(response) => response,
+            Err(ended) => {
+                if let Ok(panic) = ended.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                let error = Error::bug("a request with a key was cut off");
+                let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+                Response::from_errors(vec![error])
+            }
+        }
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        Executor::execute_stream(&self.0, request, session_data)
     }
 }

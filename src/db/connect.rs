@@ -9,7 +9,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, sqlx};
 
 use super::session::Session;
-use super::tx;
+use super::unit;
 use super::viewer::Viewer;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ impl Database {
     /// # Errors
     /// `INTERNAL` when a step fails; the step leaves nothing behind.
     pub async fn migrate(&self) -> Result<()> {
-        let transaction = tx::begin(&self.inner.write).await?;
+        let transaction = unit::begin(&self.inner.write).await?;
         if self.backend() == DbBackend::Postgres {
             // Neither the turn nor a step is held to the times of a request. The lock lives and dies with
             // this transaction, whatever happens to the process.

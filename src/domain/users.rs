@@ -461,8 +461,9 @@ async fn keep_password(
 
 /// Counts a try at somebody's present password: a stolen access token must not become a way to guess.
 async fn count_password_try(session: &Session, user: UserId) -> Result<()> {
+    // Kept also when the password turns out to be wrong, and the request with it.
     session
-        .write(move |tx| async move {
+        .write_apart(move |tx| async move {
             let key = password_key(user);
             let failures = tx.lock_failures(&key).await?;
             let counted =

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::Documents;
 use super::errors::{self, Phase};
 use super::gateway::Gateway;
+use super::idempotency;
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
 use super::negotiate::{self, MediaType};
@@ -212,6 +213,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
             &document,
         ));
+        if operation.ty == OperationType::Mutation
+            && kind == CallerKind::SignedIn
+            && let Some(key) = idempotency::key(&parts.headers)?
+        {
+            self.gateway.remember(&mut run.data, key, &body).await?;
+        }
         let mut done = self.run(run, deadline).await?;
 
         let nothing_ran = done.data == Value::Null
@@ -460,8 +467,10 @@ fn executed(
             let code = extensions.and_then(|extensions| extensions.get("code"));
             code == Some(&Value::from(Code::Unauthenticated.as_str()))
         });
+    let key_refused = idempotency::status(&done.errors);
     let status = match (phase, context.media) {
         _ if unauthenticated => StatusCode::UNAUTHORIZED,
+        _ if key_refused.is_some() => key_refused.unwrap_or_default(),
         (Phase::Request, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Phase::Request, MediaType::Json) | (Phase::Execution, _) => StatusCode::OK,
     };
@@ -473,6 +482,11 @@ fn executed(
     let mut response = respond(status, &answer, context);
     for (name, value) in &done.http_headers {
         response.headers_mut().append(name, value.clone());
+    }
+    if key_refused == Some(StatusCode::CONFLICT) {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(1));
     }
     if unauthenticated {
         let challenge = HeaderValue::from_static("Bearer");

@@ -7,6 +7,7 @@ pub mod errors;
 pub mod explorer;
 pub mod gateway;
 pub mod graphql;
+pub mod idempotency;
 pub mod limits;
 pub mod meter;
 pub mod negotiate;

@@ -27,6 +27,7 @@ mod graphql_contract;
 mod ground;
 mod handovers;
 mod housekeeping;
+mod idempotency;
 mod import;
 mod import_command;
 mod isolation;
