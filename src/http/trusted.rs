@@ -134,7 +134,7 @@ impl TrustedDocuments {
         if self.by_hash.contains_key(&hash) {
             return Ok(());
         }
-        let document = look_at(&text).map_err(|refusal| refusal.error.message().to_owned())?;
+        let document = look_at(&text).map_err(|refusal| refusal.error.message().clone())?;
         validate(&document, executor).await?;
         self.by_hash
             .insert(hash, Arc::new(TrustedDocument { text, document }));
@@ -268,7 +268,7 @@ fn look_at(text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
 /// document and runs one, and that one is added here and asks for nothing.
 async fn validate(document: &ExecutableDocument, executor: &impl Executor) -> Result<(), String> {
     let nothing = Documents::read("{ __typename }", scan::Scan::default())
-        .map_err(|refusal| refusal.error.message().to_owned())?;
+        .map_err(|refusal| refusal.error.message().clone())?;
     let DocumentOperations::Single(nothing) = nothing.operations else {
         return Err("the service cannot look at documents".to_owned());
     };

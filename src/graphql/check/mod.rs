@@ -211,14 +211,15 @@ impl<'a> Walk<'a> {
             return;
         }
         let near = self.values.nearest(name, self.shapes.fields(parent));
-        let message = match near {
-            Some(near) => say!(
+        let message = if let Some(near) = near {
+            say!(
                 "there is no field `{name}` on {parent}; did you mean `{near}`?",
                 name,
                 parent,
                 near
-            ),
-            None => say!("there is no field `{name}` on {parent}", name, parent),
+            )
+        } else {
+            say!("there is no field `{name}` on {parent}", name, parent)
         };
         self.invalid(at, message);
     }
