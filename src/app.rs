@@ -14,11 +14,11 @@ use futures_util::stream::BoxStream;
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::{Database, IdempotencyKey, Session};
+use crate::db::{Actor, Database, IdempotencyKey, Session};
 use crate::domain::sign_in::SignIn;
 use crate::error::{Error, Result};
-use crate::graphql::{self, Schema};
-use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
+use crate::graphql::{self, check::Checked};
+use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -43,7 +43,7 @@ pub struct Options {
 pub struct App {
     database: Database,
     sign_in: SignIn,
-    schema: Schema,
+    schema: Checked,
     options: Options,
 }
 
@@ -51,14 +51,14 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
         Ok(Self {
             database,
             sign_in,
-            schema: graphql::schema(),
+            schema: Checked::new(graphql::schema())?,
             options,
         })
     }
@@ -74,16 +74,18 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let executor = Runner(self.schema.clone());
-        let endpoint = Endpoint::new(door, executor, self.options.endpoint.clone());
+        let proxy_header = self
+            .options
+            .trust_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let options = http::Options {
+            proxy_header: proxy_header.clone(),
+            ..self.options.endpoint.clone()
+        };
+        let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
-            .merge(http::sign_in::routes(
-                self.sign_in.clone(),
-                self.options
-                    .trust_proxy
-                    .then(|| HeaderName::from_static("x-forwarded-for")),
-            ));
+            .merge(http::sign_in::routes(self.sign_in.clone(), proxy_header));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -100,14 +102,23 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
+        let identity = match viewer.actor() {
+            Actor::User { id, session, .. } => Some(Identity {
+                user: id.0,
+                session: session.0,
+            }),
+            Actor::System { .. } => None,
+        };
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
-            signed_in: true,
+            identity,
             data,
             statements,
+            locale,
         })
     }
 
@@ -129,7 +140,7 @@ fn session_of(data: &Data) -> Option<&Session> {
 /// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
 /// off in the middle.
 #[derive(Clone)]
-struct Runner(Schema);
+struct Runner(Checked);
 
 impl Executor for Runner {
     async fn execute(&self, request: Request) -> Response {
@@ -155,6 +166,6 @@ impl Executor for Runner {
         request: Request,
         session_data: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        Executor::execute_stream(&self.0, request, session_data)
+        self.0.execute_stream(request, session_data)
     }
 }

@@ -2,6 +2,8 @@
 //! tables of hashes and tries have no rule of scope, so nothing but these functions reaches them, and each
 //! says for whom it works.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use entity::{Locale, SessionId, UserId, UserRole, session, user};
@@ -134,6 +136,23 @@ impl Session {
                 })
             })
             .collect()
+    }
+
+    /// Who has a password. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn users_with_password(&self) -> Result<HashSet<UserId>> {
+        if let Actor::User { .. } = self.viewer().actor() {
+            return Err(refused());
+        }
+        let sql = "SELECT user_id FROM credentials";
+        let statement = Statement::from_string(self.backend(), sql);
+        let mut users = HashSet::new();
+        for row in self.query_all_raw(statement).await? {
+            users.insert(row.try_get("", "user_id")?);
+        }
+        Ok(users)
     }
 
     async fn account(&self, condition: &str, value: Value) -> Result<Option<Account>> {

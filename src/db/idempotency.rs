@@ -20,6 +20,7 @@ use super::tx::Tx;
 use super::unit::Unit;
 use super::viewer::Actor;
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// How long answers are kept.
 pub const KEEP_ANSWERS: TimeDelta = TimeDelta::days(30);
@@ -138,7 +139,7 @@ impl KeyedRequest {
             return Err(in_progress());
         };
         self.state(|state| state.found = Some(found));
-        Err(Error::new(Code::Conflict, "this was done already"))
+        Err(Error::new(Code::Conflict, say!("this was done already")))
     }
 }
 
@@ -158,8 +159,9 @@ fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> 
             }
             Err(Error::rule(
                 "idempotency.other_request",
-                "this Idempotency-Key was used for another request; take a new key for each, and the same \
-                 key and body to repeat one",
+                say!(
+                    "this Idempotency-Key was used for another request; take a new key for each, and the same key and body to repeat one"
+                ),
             ))
         })
         .collect()
@@ -168,7 +170,7 @@ fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> 
 fn in_progress() -> Error {
     Error::new(
         Code::Conflict,
-        "the first request with this Idempotency-Key still runs; repeat yours in a moment",
+        say!("the first request with this Idempotency-Key still runs; repeat yours in a moment"),
     )
     .with_rule("idempotency.in_progress")
     .detail("retryable", true)

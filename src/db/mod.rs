@@ -51,6 +51,7 @@ mod tiers;
 mod tree;
 mod tx;
 mod unit;
+mod unreachable;
 mod viewer;
 mod visible;
 

@@ -17,6 +17,8 @@ use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
 use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// A transaction of one viewer. Reads through it are scoped like any other ([`Session`]) and see its own
 /// writes.
@@ -147,7 +149,7 @@ impl Tx {
         }
         Err(Error::new(
             Code::Unavailable,
-            "this is changing hands; try again in a moment",
+            say!("this is changing hands; try again in a moment"),
         ))
     }
 
@@ -194,9 +196,9 @@ impl Tx {
             let condition = Condition::all().add(made).add(scope.clone());
             let statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
             if self.query_all(&statement).await?.len() != chunk.len() {
-                return Err(Error::forbidden(format!(
-                    "you cannot make a {} that you would not see",
-                    E::NAME
+                return Err(Error::forbidden(say!(
+                    "a new {what} has to be one that you would see",
+                    what = Message::noun(E::NAME)
                 )));
             }
         }
@@ -284,7 +286,10 @@ impl Tx {
         }
         Err(Error::new(
             Code::Conflict,
-            format!("this id belongs to another {} already", E::NAME),
+            say!(
+                "this id belongs to another {what} already",
+                what = Message::noun(E::NAME)
+            ),
         )
         .field("id"))
     }
@@ -421,12 +426,13 @@ impl Tx {
             return Ok(());
         }
         let who = match E::WRITERS {
-            Writers::Viewers | Writers::Managers => "managers and administrators",
-            Writers::Admins => "administrators",
+            Writers::Viewers | Writers::Managers => say!("managers and administrators"),
+            Writers::Admins => say!("administrators"),
         };
-        Err(Error::forbidden(format!(
-            "only {who} may change a {}",
-            E::NAME
+        Err(Error::forbidden(say!(
+            "{what}: only {who} may change it",
+            what = Message::noun(E::NAME),
+            who
         )))
     }
 
@@ -530,9 +536,9 @@ fn stale<E: Versioned>(row: &E::Model) -> Error {
     ];
     Error::new(
         Code::StaleVersion,
-        format!(
-            "this {} was changed meanwhile; read it again, then repeat your change",
-            E::NAME
+        say!(
+            "this {what} was changed meanwhile; read it again, then repeat your change",
+            what = Message::noun(E::NAME)
         ),
     )
     .field("version")

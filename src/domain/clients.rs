@@ -13,6 +13,8 @@ use super::text::{self, Email};
 use super::{external_ids, users};
 use crate::db::{Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// A client to be.
 #[derive(Clone, Debug)]
@@ -190,7 +192,7 @@ pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if client.archived_at.is_some() {
         return Err(Error::rule(
             "clients.already_archived",
-            "this client is archived already",
+            say!("this client is archived already"),
         ));
     }
     let open = [
@@ -208,7 +210,7 @@ pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if has_open_orders {
         return Err(Error::rule(
             "clients.open_orders",
-            "this client has orders that are not delivered yet; finish or cancel them first",
+            say!("this client has orders that are not delivered yet; finish or cancel them first"),
         ));
     }
     let row = client::ActiveModel {
@@ -229,7 +231,7 @@ pub async fn restore(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if client.archived_at.is_none() {
         return Err(Error::rule(
             "clients.not_archived",
-            "this client is not archived",
+            say!("this client is not archived"),
         ));
     }
     let row = client::ActiveModel {
@@ -249,9 +251,9 @@ pub async fn require_steward(tx: &Tx, client: &LockedClient) -> Result<()> {
     if users::is_steward(tx, client.owner_id).await? {
         return Ok(());
     }
-    Err(Error::forbidden(
-        "only the owner of this client, managers above the owner and administrators may do this",
-    )
+    Err(Error::forbidden(say!(
+        "only the owner of this client, managers above the owner and administrators may do this"
+    ))
     .with_rule("clients.not_owner"))
 }
 
@@ -290,9 +292,10 @@ pub fn require_currency(field: &str, expected: &str, given: CurrencyCode) -> Res
     }
     Err(Error::bad_input(
         field,
-        format!(
-            "this client is billed in {expected}, not in {}",
-            given.as_str()
+        say!(
+            "this client is billed in {expected}, not in {given}",
+            expected,
+            given = given.as_str()
         ),
     ))
 }
@@ -307,7 +310,7 @@ pub fn require_active(client: &client::Model) -> Result<()> {
     }
     Err(Error::rule(
         "clients.archived",
-        "this client is archived; restore it first",
+        say!("this client is archived; restore it first"),
     ))
 }
 
@@ -380,9 +383,9 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
         if keeps_pool {
             return Ok(());
         }
-        return Err(Error::forbidden(
-            "only administrators and keepers of the pool may leave a client without an owner",
-        )
+        return Err(Error::forbidden(say!(
+            "only administrators and keepers of the pool may leave a client without an owner"
+        ))
         .field("ownerId"));
     };
     if viewer.user_id() == Some(owner) {
@@ -395,7 +398,7 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
         .await
         .map_err(|error| error.field("ownerId"))?;
     if user.deactivated_at.is_some() && viewer.user_id().is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field("ownerId"));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field("ownerId"));
     }
     let in_reach = match viewer.user_id() {
         Some(me) if !viewer.is_admin() => viewer.is_manager() && tx.reaches(me, owner).await?,
@@ -404,10 +407,10 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
     if in_reach {
         return Ok(());
     }
-    Err(
-        Error::forbidden("you can give clients only to yourself and to people who report to you")
-            .field("ownerId"),
-    )
+    Err(Error::forbidden(say!(
+        "you can give clients only to yourself and to people who report to you"
+    ))
+    .field("ownerId"))
 }
 
 /// Writes `profile` into `row`; `present` is the client as it is.
@@ -446,10 +449,22 @@ async fn apply(
     let is_organization = nature.is_some() || industry.is_some() || employee_count.is_some();
     match kind {
         ClientKind::Individual if is_organization => {
-            return Err(wrong_section("organization", "an individual"));
+            return Err(wrong_section(
+                "organization",
+                say!(
+                    "this client is a person; it has no section `{section}`",
+                    section = "organization"
+                ),
+            ));
         }
         ClientKind::Organization if is_person => {
-            return Err(wrong_section("individual", "an organization"));
+            return Err(wrong_section(
+                "individual",
+                say!(
+                    "this client is an organization; it has no section `{section}`",
+                    section = "individual"
+                ),
+            ));
         }
         ClientKind::Individual | ClientKind::Organization => {}
     }
@@ -459,17 +474,17 @@ async fn apply(
             None => tx.viewer().is_manager(),
         };
         if !is_above {
-            return Err(Error::forbidden(
-                "only managers of the owner may set the credit limit and the payment term",
-            )
+            return Err(Error::forbidden(say!(
+                "only managers of the owner may set the credit limit and the payment term"
+            ))
             .field("creditLimit"));
         }
     }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {
             return Err(Error::bad_input(
-                "creditLimit",
-                "the credit limit is 0 or more",
+                "creditLimit.amount",
+                say!("the credit limit is 0 or more"),
             ));
         }
         require_currency("creditLimit.currency", currency, limit_currency)?;
@@ -479,23 +494,23 @@ async fn apply(
     {
         return Err(Error::bad_input(
             "paymentTermDays",
-            "the payment term is 0 to 3650 days",
+            say!("the payment term is 0 to 3650 days"),
         ));
     }
     if let Some(Some(count)) = employee_count
         && count < 0
     {
         return Err(Error::bad_input(
-            "employeeCount",
-            "the number of people is 0 or more",
+            "organization.employeeCount",
+            say!("the number of people is 0 or more"),
         ));
     }
     if let Some(Some(birthday)) = birthday
         && birthday > tx.today()
     {
         return Err(Error::bad_input(
-            "birthday",
-            "a birthday is not in the future",
+            "individual.birthday",
+            say!("a birthday is not in the future"),
         ));
     }
     if let Some(Some(parent)) = parent {
@@ -528,18 +543,16 @@ async fn apply(
         gender: set(gender),
         birthday: set(birthday),
         nature: set(nature),
-        industry: set(each(industry, |value| text::text("industry", value, 100))?),
+        industry: set(each(industry, |value| {
+            text::text("organization.industry", value, 100)
+        })?),
         employee_count: set(employee_count),
         ..row
     })
 }
 
-fn wrong_section(section: &str, what: &str) -> Error {
-    Error::rule(
-        "clients.wrong_section",
-        format!("this client is {what}; it has no section `{section}`"),
-    )
-    .field(section)
+fn wrong_section(section: &str, message: Message) -> Error {
+    Error::rule("clients.wrong_section", message).field(section)
 }
 
 /// A parent must be an organization in scope, and not the client itself nor one below it. Those above the
@@ -555,7 +568,7 @@ async fn check_parent(tx: &Tx, id: Option<ClientId>, parent: ClientId) -> Result
     if parent.kind != ClientKind::Organization {
         return Err(Error::rule(
             "clients.parent_not_organization",
-            "the parent of a client is an organization",
+            say!("the parent of a client is an organization"),
         )
         .field("parentId"));
     }
@@ -563,14 +576,14 @@ async fn check_parent(tx: &Tx, id: Option<ClientId>, parent: ClientId) -> Result
     if id.is_some_and(|id| line.contains(&id)) {
         return Err(Error::rule(
             "clients.parent_circle",
-            "a client cannot belong to itself or to one that belongs to it",
+            say!("a client cannot belong to itself or to one that belongs to it"),
         )
         .field("parentId"));
     }
     if line.len() >= MAX_DEPTH {
         return Err(Error::rule(
             "clients.parent_too_deep",
-            format!("organizations nest at most {MAX_DEPTH} deep"),
+            say!("organizations nest at most {most} deep", most = MAX_DEPTH),
         )
         .field("parentId"));
     }
@@ -581,13 +594,14 @@ fn parse_tags(tags: &[String]) -> Result<Vec<String>> {
     const MAX_TAGS: usize = 50;
     if tags.len() > MAX_TAGS {
         return Err(Error::bad_input(
-            "tags",
-            format!("a client has at most {MAX_TAGS} tags"),
+            "profile.tags",
+            say!("a client has at most {most} tags", most = MAX_TAGS),
         ));
     }
     let mut parsed = tags
         .iter()
-        .map(|tag| text::tag("tags", tag))
+        .enumerate()
+        .map(|(at, tag)| text::tag(&format!("profile.tags.{at}"), tag))
         .collect::<Result<Vec<_>>>()?;
     parsed.sort_unstable();
     parsed.dedup();

@@ -13,6 +13,7 @@ use super::external_ids;
 use super::text::{self, Email};
 use crate::db::{LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many contacts of one client are in use at most.
 pub const MAX_PER_CLIENT: u64 = 200;
@@ -148,7 +149,7 @@ pub async fn update(
     if is_key && present.archived_at.is_some() {
         return Err(Error::rule(
             "contacts.archived",
-            "this contact is archived; restore it before you make it the key contact",
+            say!("this contact is archived; restore it before you make it the key contact"),
         )
         .field("isKey"));
     }
@@ -171,7 +172,7 @@ pub async fn archive(tx: &Tx, id: ContactId, version: i64) -> Result<Visible<con
     if present.archived_at.is_some() {
         return Err(Error::rule(
             "contacts.already_archived",
-            "this contact is archived already",
+            say!("this contact is archived already"),
         ));
     }
     let row = contact::ActiveModel {
@@ -196,7 +197,7 @@ pub async fn restore(tx: &Tx, id: ContactId, version: i64) -> Result<Visible<con
     if present.archived_at.is_none() {
         return Err(Error::rule(
             "contacts.not_archived",
-            "this contact is not archived",
+            say!("this contact is not archived"),
         ));
     }
     clients::require_active(&client)?;
@@ -240,7 +241,10 @@ pub fn birthday_within(session: &Session, days: i32) -> Result<Condition> {
     let Some(ahead) = ahead else {
         return Err(Error::bad_input(
             "birthdayWithinDays",
-            format!("birthdays are looked for 0 to {MAX_BIRTHDAY_DAYS} days ahead"),
+            say!(
+                "birthdays are looked for 0 to {most} days ahead",
+                most = MAX_BIRTHDAY_DAYS
+            ),
         ));
     };
     let from = session.today();
@@ -284,7 +288,10 @@ async fn check_room(tx: &Tx, client: &LockedClient) -> Result<()> {
     }
     Err(Error::rule(
         "contacts.too_many",
-        format!("a client has at most {MAX_PER_CLIENT} contacts in use"),
+        say!(
+            "a client has at most {most} contacts in use",
+            most = MAX_PER_CLIENT
+        ),
     ))
 }
 
@@ -328,7 +335,7 @@ fn apply(
     {
         return Err(Error::bad_input(
             "birthday",
-            "a birthday is not in the future",
+            say!("a birthday is not in the future"),
         ));
     }
     Ok(contact::ActiveModel {
@@ -367,7 +374,10 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
     if points.len() > MAX_POINTS {
         return Err(Error::bad_input(
             "points",
-            format!("a contact has at most {MAX_POINTS} phones and handles"),
+            say!(
+                "a contact has at most {most} phones and handles",
+                most = MAX_POINTS
+            ),
         ));
     }
     let mut parsed: Vec<ContactPoint> = Vec::with_capacity(points.len());
@@ -379,7 +389,7 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
         {
             return Err(Error::bad_input(
                 format!("points.{at}.value"),
-                "this number or handle is in the list already",
+                say!("this number or handle is in the list already"),
             ));
         }
         if point.is_preferred
@@ -389,7 +399,7 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
         {
             return Err(Error::bad_input(
                 format!("points.{at}.isPreferred"),
-                "of each kind one is preferred at most",
+                say!("of each kind one is preferred at most"),
             ));
         }
         parsed.push(point);

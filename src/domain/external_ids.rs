@@ -4,6 +4,7 @@
 use super::text;
 use crate::db::Session;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The external id of a new row that reps write too, at most 100 characters; nothing for a blank one. Whether
 /// it is taken, the database says when the row goes in: alike for rows in sight and out of it.
@@ -14,9 +15,9 @@ use crate::error::{Error, Result};
 pub fn parse(session: &Session, given: Option<&str>) -> Result<Option<String>> {
     let external_id = text::optional_text("externalId", given, 100)?;
     if external_id.is_some() && !session.viewer().is_manager() {
-        return Err(Error::forbidden(
-            "only managers, administrators and imports may set `externalId`; leave it out",
-        )
+        return Err(Error::forbidden(say!(
+            "only managers, administrators and imports may set `externalId`; leave it out"
+        ))
         .field("externalId"));
     }
     Ok(external_id)

@@ -9,6 +9,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::{clients, text, users};
 use crate::db::{Children, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many people one share takes.
 pub const MAX_SHARE_USERS: usize = 20;
@@ -95,7 +96,7 @@ pub async fn add(tx: &Tx, new: NewMember) -> Result<(LockedClient, Visible<clien
         Some(member) if is_live(&member, tx.now()) => {
             return Err(Error::rule(
                 "members.already_member",
-                "this user is on the team already; change that instead",
+                say!("this user is on the team already; change that instead"),
             )
             .field("userId"));
         }
@@ -195,7 +196,10 @@ pub async fn share(
     if users.is_empty() || users.len() > MAX_SHARE_USERS {
         return Err(Error::bad_input(
             "userIds",
-            format!("share with 1 to {MAX_SHARE_USERS} people at once"),
+            say!(
+                "share with 1 to {most} people at once",
+                most = MAX_SHARE_USERS
+            ),
         ));
     }
     let client = tx.lock_client(client).await?;
@@ -222,7 +226,7 @@ pub async fn share(
             {
                 return Err(Error::rule(
                     "members.already_member",
-                    "one of these users is on the team already",
+                    say!("one of these users is on the team already"),
                 )
                 .field("userIds"));
             }
@@ -274,12 +278,12 @@ pub async fn team(
 /// `BAD_USER_INPUT`.
 pub fn check_share_end(session: &Session, field: &str, expires_at: DateTime<Utc>) -> Result<()> {
     if expires_at <= session.now() {
-        return Err(Error::bad_input(field, "the end is in the future"));
+        return Err(Error::bad_input(field, say!("the end is in the future")));
     }
     if expires_at > session.now() + TimeDelta::days(MAX_SHARE_DAYS) {
         return Err(Error::bad_input(
             field,
-            format!("a share lasts at most {MAX_SHARE_DAYS} days"),
+            say!("a share lasts at most {most} days", most = MAX_SHARE_DAYS),
         ));
     }
     Ok(())
@@ -290,8 +294,7 @@ async fn require_owner(tx: &Tx, client: &LockedClient) -> Result<()> {
         return Ok(());
     }
     Err(Error::forbidden(
-        "only the owner of a client, managers above the owner and administrators may change its team",
-    )
+        say!("only the owner of a client, managers above the owner and administrators may change its team"))
     .with_rule("members.not_owner"))
 }
 
@@ -311,7 +314,7 @@ fn check_role(role: Option<MemberRole>) -> Result<()> {
     if role == Some(MemberRole::Owner) {
         return Err(Error::rule(
             "members.owner_role",
-            "a client has one owner; hand it over to change that",
+            say!("a client has one owner; hand it over to change that"),
         )
         .field("role"));
     }
@@ -322,14 +325,17 @@ fn check_future(tx: &Tx, expires_at: DateTime<Utc>) -> Result<()> {
     if expires_at > tx.now() {
         return Ok(());
     }
-    Err(Error::bad_input("expiresAt", "the end is in the future"))
+    Err(Error::bad_input(
+        "expiresAt",
+        say!("the end is in the future"),
+    ))
 }
 
 async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -> Result<()> {
     if client.owner_id == Some(user) {
         return Err(Error::rule(
             "members.is_owner",
-            "this user owns the client and is on its team by that",
+            say!("this user owns the client and is on its team by that"),
         )
         .field(field));
     }
@@ -340,7 +346,7 @@ async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -
         .await
         .map_err(|error| error.field(field))?;
     if user.deactivated_at.is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field(field));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field(field));
     }
     Ok(())
 }
@@ -365,7 +371,7 @@ async fn check_room(tx: &Tx, client: &LockedClient, more: u64) -> Result<()> {
     }
     Err(Error::rule(
         "members.team_full",
-        format!("a team has at most {MAX_TEAM} members"),
+        say!("a team has at most {most} members", most = MAX_TEAM),
     ))
 }
 

@@ -9,6 +9,7 @@ use super::money::{self, CurrencyCode};
 use super::{clients, dates, external_ids, orders, text};
 use crate::db::{Tx, Visible, require_version};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A payment to be.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     if amount_minor <= 0 {
         return Err(Error::bad_input(
             "amount.amount",
-            "the amount is more than 0",
+            say!("the amount is more than 0"),
         ));
     }
     let now = tx.now();
@@ -85,12 +86,15 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     let today = tx.today();
     let paid_on = dates::day("paidOn", paid_on.unwrap_or(today))?;
     if paid_on > today {
-        return Err(Error::bad_input("paidOn", "this day is in the future"));
+        return Err(Error::bad_input(
+            "paidOn",
+            say!("this day is in the future"),
+        ));
     }
     if !orders::is_booked(order.status) {
         return Err(Error::rule(
             "payments.order_not_billed",
-            "this order is not approved yet, or was cancelled: there is nothing to pay",
+            say!("this order is not approved yet, or was cancelled: there is nothing to pay"),
         )
         .field("orderId"));
     }
@@ -98,10 +102,10 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     if amount_minor > balance {
         return Err(Error::rule(
             "payments.exceeds_balance",
-            format!(
-                "{} is more than the {} that is still to be paid",
-                written(amount_minor, currency),
-                written(balance.max(0), currency)
+            say!(
+                "{amount} is more than the {balance} that is still to be paid",
+                amount = written(amount_minor, currency),
+                balance = written(balance.max(0), currency)
             ),
         )
         .field("amount.amount"));
@@ -132,7 +136,7 @@ pub async fn void(
     if payment.voided_at.is_some() {
         return Err(Error::rule(
             "payments.already_void",
-            "this payment was voided already",
+            say!("this payment was voided already"),
         ));
     }
     let changes = payment::ActiveModel {

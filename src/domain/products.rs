@@ -11,6 +11,7 @@ use super::money::CurrencyCode;
 use super::text;
 use crate::db::{MAX_STOCK, Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// A product to be.
 #[derive(Clone, Debug)]
@@ -158,13 +159,15 @@ pub async fn archive(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
     if product.archived_at.is_some() {
         return Err(Error::rule(
             "products.already_archived",
-            "this product is archived already",
+            say!("this product is archived already"),
         ));
     }
     if tx.lock_stock(id).await?.reserved > 0 {
         return Err(Error::rule(
             "products.promised",
-            "this product is promised to orders that have not shipped yet; ship or cancel them first",
+            say!(
+                "this product is promised to orders that have not shipped yet; ship or cancel them first"
+            ),
         ));
     }
     let row = product::ActiveModel {
@@ -186,7 +189,7 @@ pub async fn restore(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
     if product.archived_at.is_none() {
         return Err(Error::rule(
             "products.not_archived",
-            "this product is not archived",
+            say!("this product is not archived"),
         ));
     }
     if let Some(category) = product.category_id {
@@ -228,7 +231,11 @@ pub fn require_for_sale(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "products.inactive",
-        format!("{} ({}) is not for sale", product.name, product.sku),
+        say!(
+            "{name} ({sku}) is not for sale",
+            name = &product.name,
+            sku = &product.sku
+        ),
     ))
 }
 
@@ -242,9 +249,10 @@ pub fn require_in_use(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "products.archived",
-        format!(
-            "{} ({}) is archived; restore it first",
-            product.name, product.sku
+        say!(
+            "{name} ({sku}) is archived; restore it first",
+            name = &product.name,
+            sku = &product.sku
         ),
     ))
 }
@@ -282,7 +290,7 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
     {
         return Err(Error::bad_input(
             "listPrice.amount",
-            "the list price is 0 or more",
+            say!("the list price is 0 or more"),
         ));
     }
     if let Some(level) = reorder_level
@@ -290,7 +298,7 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
     {
         return Err(Error::bad_input(
             "reorderLevel",
-            format!("the reorder level is 0 to {MAX_STOCK}"),
+            say!("the reorder level is 0 to {most}", most = MAX_STOCK),
         ));
     }
     let sku = sku.map(|sku| text::text("sku", &sku, 60)).transpose()?;
@@ -327,9 +335,11 @@ async fn check_references(
             .find()
             .await?;
         if holder.is_some_and(|holder| present.is_none_or(|present| present.id != holder.id)) {
-            return Err(
-                Error::new(Code::Conflict, "another product has this article number").field("sku"),
-            );
+            return Err(Error::new(
+                Code::Conflict,
+                say!("another product has this article number"),
+            )
+            .field("sku"));
         }
     }
     if let Some(Some(category)) = row.category_id.try_as_ref()
@@ -354,7 +364,10 @@ async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
     if !taken {
         return Ok(());
     }
-    Err(Error::new(Code::Conflict, "another product has this external id").field("externalId"))
+    Err(
+        Error::new(Code::Conflict, say!("another product has this external id"))
+            .field("externalId"),
+    )
 }
 
 /// What searches of a product look at. An article number is found with and without what sets its parts

@@ -15,6 +15,7 @@ use crate::auth::throttle;
 use crate::auth::tokens::{self, Tokens};
 use crate::db::{Database, EndReason, Session, Tx, Viewer, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How long ended sessions stay in lists of devices.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
@@ -209,7 +210,7 @@ impl SignIn {
         if ttl < TimeDelta::minutes(1) || ttl > refresh::ABSOLUTE {
             return Err(Error::bad_input(
                 "ttl",
-                "an access token holds for a minute to 180 days",
+                say!("an access token holds for a minute to 180 days"),
             ));
         }
         let id = SessionId(uuid::Uuid::now_v7());
@@ -223,7 +224,7 @@ impl SignIn {
                     let account = tx.lock_account(user).await?;
                     let account = account.ok_or_else(|| Error::not_found("user"))?;
                     if !account.is_active {
-                        return Err(Error::rule("users.deactivated", "this user has left"));
+                        return Err(Error::rule("users.deactivated", say!("this user has left")));
                     }
                     let mut state = SessionState::begin(&unused, tx.now());
                     state.expires_at = tx.now() + ttl;
@@ -408,9 +409,9 @@ fn cut_user_agent(user_agent: &str) -> String {
 }
 
 fn wrong() -> Error {
-    Error::unauthenticated("the e-mail address or the password is wrong")
+    Error::unauthenticated(say!("the e-mail address or the password is wrong"))
 }
 
 fn ended() -> Error {
-    Error::unauthenticated("this session has ended; sign in again")
+    Error::unauthenticated(say!("this session has ended; sign in again"))
 }

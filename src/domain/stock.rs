@@ -12,6 +12,8 @@ use super::products;
 use super::text;
 use crate::db::{Children, MAX_STOCK, Session, StockChange, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// The most units one line or one movement has.
 pub const MAX_QUANTITY: i64 = MAX_STOCK;
@@ -128,7 +130,7 @@ pub async fn adjust(
     if !(0..=MAX_QUANTITY).contains(&counted) {
         return Err(Error::bad_input(
             "counted",
-            format!("a count is 0 to {MAX_QUANTITY}"),
+            say!("a count is 0 to {most}", most = MAX_QUANTITY),
         ));
     }
     // Held, so that goods that leave meanwhile are neither lost nor counted twice.
@@ -229,7 +231,7 @@ fn check_quantity(field: &str, quantity: i64) -> Result<i64> {
     }
     Err(Error::bad_input(
         field,
-        format!("a quantity is 1 to {MAX_QUANTITY}"),
+        say!("a quantity is 1 to {most}", most = MAX_QUANTITY),
     ))
 }
 
@@ -268,26 +270,39 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
         .filter(stock_level::Column::ProductId.is_in(refused.iter().copied()))
         .all()
         .await?;
-    let mut words: Vec<String> = Vec::new();
+    let mut words: Vec<Message> = Vec::new();
     for id in refused.iter().take(NAMED) {
         let Some(product) = products.iter().find(|product| product.id == *id) else {
-            words.push(id.to_string());
+            words.push(id.to_string().into());
             continue;
         };
         let level = levels.iter().find(|level| level.product_id == *id);
         let on_hand = level.map_or(0, |level| level.on_hand);
         let free = level.map_or(0, |level| available(level).max(0));
-        words.push(format!(
-            "{} ({}): {free} {} free, {on_hand} on hand",
-            product.name, product.sku, product.unit
+        let asked: i64 = lines
+            .iter()
+            .filter(|(product, _)| product == id)
+            .map(|(_, quantity)| quantity)
+            .sum();
+        words.push(say!(
+            "{name} ({sku}): {asked} asked for, {free} available of {on_hand} on hand, in {unit}",
+            name = &product.name,
+            sku = &product.sku,
+            asked,
+            free,
+            on_hand,
+            unit = &product.unit
         ));
     }
     if let Some(more @ 1..) = refused.len().checked_sub(NAMED) {
-        words.push(format!("and {more} more"));
+        words.push(say!("and {count} more", count = more));
     }
     let mut error = Error::rule(
         "stock.insufficient",
-        format!("there is not enough in stock: {}", words.join("; ")),
+        say!(
+            "there is not enough in stock: {shortages}",
+            shortages = Message::list(words)
+        ),
     )
     .detail("productIds", id_list(refused));
     for (at, (product, _)) in lines.iter().enumerate() {
@@ -301,7 +316,10 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
 fn too_much(product: ProductId, field: &str) -> Error {
     Error::rule(
         "stock.too_much",
-        format!("no more than {MAX_STOCK} units of a product can be in stock"),
+        say!(
+            "no more than {most} units of a product can be in stock",
+            most = MAX_STOCK
+        ),
     )
     .field(field)
     .detail("productIds", id_list(&[product]))

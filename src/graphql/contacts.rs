@@ -263,7 +263,7 @@ pub async fn of_client(
     let page = PageRequest::new(first, after, last, before, binding)?;
     let children = Children {
         parent: contact::Column::ClientId,
-        select: select(session, filter.as_ref())?,
+        select: select(session, filter.as_ref()).map_err(|error| error.under("filter"))?,
     };
     let own = |client: &client::Model| client.id.0;
     let sort = order_by.sort();
@@ -317,7 +317,7 @@ impl ContactQuery {
         let order_by = order_by.unwrap_or_default();
         let binding = binding("contacts", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
-        let select = select(session, filter.as_ref())?;
+        let select = select(session, filter.as_ref()).map_err(|error| error.under("filter"))?;
         Connection::list(select, &order_by.sort(), &page).await
     }
 

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod categories;
+pub mod check;
 pub mod clients;
 pub mod connection;
 pub mod contacts;

@@ -193,9 +193,9 @@ impl PaymentFilter {
             amount,
             external_id,
             voided,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use payment::Column;
         let mut all = Condition::all();
@@ -223,20 +223,7 @@ impl PaymentFilter {
         if let Some(voided) = voided {
             all = all.add(null(Column::VoidedAt, !voided));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 

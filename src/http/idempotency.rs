@@ -7,6 +7,7 @@ use async_graphql::{ServerError, Value};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::refusal::Refusal;
+use crate::say;
 
 /// The header.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -31,8 +32,9 @@ pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         Ok(key) if is_key => Ok(Some(key)),
         _ => Err(Refusal::bad_request(
             "IDEMPOTENCY_KEY_INVALID",
-            format!(
-                "send one Idempotency-Key of 1 to {MAX_KEY} visible ASCII characters, such as a UUID"
+            say!(
+                "send one Idempotency-Key of 1 to {most} visible ASCII characters, such as a UUID",
+                most = MAX_KEY
             ),
         )),
     }

@@ -57,7 +57,7 @@ pub(super) async fn import(run: &mut Run<'_>) -> Result<()> {
         }
         match draft(run, row, external_id, present.get(external_id), &mut emails) {
             Ok(draft) => drafts.push(draft),
-            Err(problem) => run.refuse(KIND, row.line, external_id, problem),
+            Err(problem) => run.refuse_row(KIND, row, external_id, problem),
         }
     }
     let drafts = settle(run, drafts, &users, &present);
@@ -179,15 +179,18 @@ fn draft<'a>(
     present: Option<&Visible<user::Model>>,
     emails: &mut HashMap<String, UserId>,
 ) -> Result<Draft<'a>, Problem> {
-    let name = row.demand("name", |name| text::text("name", name, 100))?;
-    let email = row.demand("email", |email| Email::parse("email", email))?;
-    let role = row.parse("role", role)?;
+    let name = row.demand("name", |name| text::text("name", name, 100));
+    let email = row.demand("email", |email| Email::parse("email", email));
+    let role = row.parse("role", role);
     let time_zone = row.parse("time_zone", |zone| {
         text::time_zone("timeZone", zone).map(|zone| zone.name().to_owned())
-    })?;
-    let locale = row.parse("locale", locale)?;
-    let title = row.value("title", |title| text::text("title", title, 100))?;
-    let hired_on = row.value("hired_on", day)?;
+    });
+    let locale = row.parse("locale", locale);
+    let title = row.value("title", |title| text::text("title", title, 100));
+    let hired_on = row.value("hired_on", day);
+    // Only now may the first that is wrong end it: all of them are told.
+    let (name, email, role) = (name?, email?, role?);
+    let (time_zone, locale, title, hired_on) = (time_zone?, locale?, title?, hired_on?);
     let now = run.session.now();
     let id = present.map_or_else(|| UserId(uuid::Uuid::now_v7()), |user| user.id);
     // Only a row that is otherwise right takes its address.

@@ -448,8 +448,11 @@ on_both!(
         let session = system(&app);
         let lines: Vec<(&str, i64)> = vec![(&ids[0], 5), (&ids[1], 6), (&ids[2], 3), (&ids[2], 3)];
         let refused = step(&session, Step::Reserve, order, &lines).await;
-        let message = refused.as_ref().unwrap_err().message().to_owned();
-        assert!(message.contains("B (B): 5 box free"), "{message}");
+        let message = refused.as_ref().unwrap_err().message().clone();
+        assert!(
+            message.contains("B (B): 6 asked for, 5 available"),
+            "{message}"
+        );
         let (named, fields) = insufficient(refused);
         assert_eq!(named, json!([ids[1], ids[2]]));
         assert_eq!(

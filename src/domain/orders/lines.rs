@@ -11,6 +11,7 @@ use crate::db::{LockedClient, Tx, Visible};
 use crate::domain::money::{self, CurrencyCode, WHOLE_BP};
 use crate::domain::{clients, products};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The most lines an order has.
 pub const MAX_LINES: usize = 200;
@@ -69,7 +70,10 @@ pub fn totals(
     let discount_minor = money::share_bp(lines_minor, discount_bp)?;
     let total_minor = money::add(money::subtract(lines_minor, discount_minor)?, freight_minor)?;
     if lines_minor > MAX_TOTAL_MINOR || total_minor > MAX_TOTAL_MINOR {
-        return Err(Error::bad_input("lines", "this order comes to too much"));
+        return Err(Error::bad_input(
+            "lines",
+            say!("this order comes to too much"),
+        ));
     }
     Ok(Totals {
         lines_minor,
@@ -88,9 +92,10 @@ pub(super) async fn price(
     if lines.len() > MAX_LINES {
         return Err(Error::bad_input(
             "lines",
-            format!(
-                "an order has at most {MAX_LINES} lines, not {}",
-                lines.len()
+            say!(
+                "an order has at most {most} lines, not {count}",
+                most = MAX_LINES,
+                count = lines.len()
             ),
         ));
     }
@@ -128,16 +133,22 @@ fn price_line(
     if product.currency != client.currency {
         return Err(Error::bad_input(
             "productId",
-            format!(
-                "{} is priced in {}, but this client is billed in {}",
-                product.sku, product.currency, client.currency
+            say!(
+                "{sku} is priced in {priced}, but this client is billed in {billed}",
+                sku = &product.sku,
+                priced = &product.currency,
+                billed = &client.currency
             ),
         ));
     }
     if !(1..=MAX_QUANTITY).contains(quantity) {
         return Err(Error::bad_input(
             "quantity",
-            format!("the quantity is 1 to {MAX_QUANTITY}, not {quantity}"),
+            say!(
+                "the quantity is 1 to {most}, not {quantity}",
+                most = MAX_QUANTITY,
+                quantity
+            ),
         ));
     }
     let unit_price_minor = match unit_price {
@@ -146,8 +157,7 @@ fn price_line(
             super::require_amount("unitPrice", &client.currency, *minor, *currency)?;
             if *minor != product.list_price_minor && !may_set_price {
                 return Err(Error::forbidden(
-                    "only managers of the client may set a price other than the list price; give a discount instead",
-                )
+                    say!("only managers of the client may set a price other than the list price; give a discount instead"))
                 .field("unitPrice"));
             }
             *minor
@@ -171,7 +181,11 @@ pub(super) fn require_sold(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "orders.inactive_product",
-        format!("{} ({}) is no longer sold", product.sku, product.name),
+        say!(
+            "{name} ({sku}) is no longer sold",
+            sku = &product.sku,
+            name = &product.name
+        ),
     )
     .field("productId"))
 }
@@ -186,7 +200,11 @@ pub(super) fn require_discount(field: &str, discount_bp: i32) -> Result<()> {
     }
     Err(Error::bad_input(
         field,
-        format!("a discount is 0 to {WHOLE_BP} basis points, not {discount_bp}"),
+        say!(
+            "a discount is 0 to {most} basis points, not {discount_bp}",
+            most = WHOLE_BP,
+            discount_bp
+        ),
     ))
 }
 

@@ -37,6 +37,7 @@ use super::money::{self, CurrencyCode};
 use super::{clients, dates, external_ids, stock, text};
 use crate::db::{LockedClient, Tx, Visible, require_version};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// An order to be.
 #[derive(Clone, Debug)]
@@ -307,7 +308,7 @@ pub async fn update(tx: &Tx, seen: Seen, patch: OrderPatch) -> Result<Visible<or
     if order.status != OrderStatus::Draft {
         return Err(Error::rule(
             "orders.not_draft",
-            "only a draft can be changed; this order was submitted",
+            say!("only a draft can be changed; this order was submitted"),
         ));
     }
     let mut row = order::ActiveModel::default();
@@ -460,7 +461,7 @@ pub(super) async fn note_payment(
 pub(super) fn author(tx: &Tx) -> Result<UserId> {
     tx.viewer()
         .user_id()
-        .ok_or_else(|| Error::forbidden("this is done by a person, in their name"))
+        .ok_or_else(|| Error::forbidden(say!("this is done by a person, in their name")))
 }
 
 fn require_amount(field: &str, expected: &str, minor: i64, currency: CurrencyCode) -> Result<()> {
@@ -470,7 +471,7 @@ fn require_amount(field: &str, expected: &str, minor: i64, currency: CurrencyCod
     }
     Err(Error::bad_input(
         format!("{field}.amount"),
-        "the amount is 0 or more",
+        say!("the amount is 0 or more"),
     ))
 }
 
@@ -487,7 +488,7 @@ fn parse_placed_on(tx: &Tx, placed_on: Option<NaiveDate>) -> Result<NaiveDate> {
     match placed_on {
         Some(day) if day > today => Err(Error::bad_input(
             "placedOn",
-            "an order is not placed in the future",
+            say!("an order is not placed in the future"),
         )),
         Some(day) => dates::day("placedOn", day),
         None => Ok(today),
@@ -498,7 +499,10 @@ fn require_after(field: &str, day: Option<NaiveDate>, placed_on: NaiveDate) -> R
     match day {
         Some(day) if day < placed_on => Err(Error::bad_input(
             field,
-            format!("this is before the order was placed, on {placed_on}"),
+            say!(
+                "this is before the order was placed, on {placed_on}",
+                placed_on
+            ),
         )),
         Some(day) => dates::day(field, day).map(|_| ()),
         None => Ok(()),
@@ -506,5 +510,9 @@ fn require_after(field: &str, day: Option<NaiveDate>, placed_on: NaiveDate) -> R
 }
 
 fn taken() -> Error {
-    Error::new(Code::Conflict, "this id belongs to another order already").field("id")
+    Error::new(
+        Code::Conflict,
+        say!("this id belongs to another order already"),
+    )
+    .field("id")
 }

@@ -218,7 +218,10 @@ impl ClientMutation {
             name,
             currency: currency.0,
             owner: optional(owner_id),
-            profile: profile.unwrap_or_default().parse()?,
+            profile: profile
+                .unwrap_or_default()
+                .parse()
+                .map_err(|error| error.under("input.profile"))?,
         };
         let row = write(ctx, move |tx| {
             let new = new.clone();
@@ -241,8 +244,11 @@ impl ClientMutation {
             name,
             profile,
         } = input;
-        let name = required("name", name)?;
-        let patch = profile.unwrap_or_default().parse()?;
+        let name = required("name", name).map_err(|error| error.under("input"))?;
+        let patch = profile
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| error.under("input.profile"))?;
         let row = write(ctx, move |tx| {
             let (name, patch) = (name.clone(), patch.clone());
             async move { clients::update(&tx, id, i64::from(version), name, patch).await }

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::write;
 use crate::graphql::input::{optional, required};
 use crate::graphql::scalars::{Date, MoneyInput};
+use crate::say;
 
 /// A line of an order.
 #[derive(Clone, Debug, InputObject)]
@@ -277,7 +278,7 @@ fn parse_destination(
     match (address_id, ship_to) {
         (Some(_), Some(_)) => Err(Error::bad_input(
             "shipTo",
-            "give `addressId` or `shipTo`, not both",
+            say!("give `addressId` or `shipTo`, not both"),
         )),
         (Some(address), None) => Ok(Some(Some(Destination::Address(address)))),
         (None, Some(Some(ship_to))) => Ok(Some(Some(Destination::Given(parse_ship_to(ship_to))))),

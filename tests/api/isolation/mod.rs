@@ -5,6 +5,7 @@ mod arguments;
 mod cases;
 mod crawl;
 mod dump;
+mod faults;
 mod more_cases;
 mod mutations;
 mod oracle;
