@@ -21,7 +21,7 @@ use super::negotiate::MediaType;
 use super::refusal::{Refusal, status_of};
 use super::request_id::RequestId;
 use crate::messages::Locale;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 /// What was learnt of a request before it was answered or refused.
 pub(super) struct Context {
@@ -144,13 +144,17 @@ pub(super) fn executed(
 fn too_long(kind: OperationType, limit: usize) -> Refusal {
     let advice = match kind {
         OperationType::Mutation => {
-            "the write is done; read what you need of it by a query that selects less"
+            say!("the write is done; read what you need of it by a query that selects less")
         }
         OperationType::Query | OperationType::Subscription => {
-            "ask for smaller pages, fewer fields, or in several requests"
+            say!("ask for smaller pages, fewer fields, or in several requests")
         }
     };
-    let message = format!("the answer is larger than the {limit} bytes allowed: {advice}");
+    let message = say!(
+        "the answer is larger than the {limit} bytes allowed: {advice}",
+        limit,
+        advice
+    );
     let error = Error::new(Code::LimitExceeded, message)
         .with_rule("RESPONSE_TOO_LARGE")
         .detail("limit", limit);

@@ -343,7 +343,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         match (query, document_id) {
             (Some(_), Some(_)) => Err(Refusal::bad_request(
                 "BAD_REQUEST",
-                "send query or documentId, not both",
+                say!("send query or documentId, not both"),
             )),
             (Some(query), None) => self.by_text(query.into(), persisted, caller),
             (None, Some(id)) => {
@@ -361,7 +361,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 let Some(hash) = persisted else {
                     return Err(Refusal::bad_request(
                         "QUERY_MISSING",
-                        "the request has no query: send the GraphQL document as query",
+                        say!("the request has no query: send the GraphQL document as query"),
                     ));
                 };
                 // Clients that try a hash first know these very messages, and send the document then.
@@ -389,7 +389,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         if persisted.is_some_and(|claimed| claimed != hash) {
             return Err(Refusal::bad_request(
                 "PERSISTED_QUERY_MISMATCH",
-                "sha256Hash is not the SHA-256 of the query",
+                say!("sha256Hash is not the SHA-256 of the query"),
             ));
         }
         if let Some(trusted) = &self.options.trusted {
@@ -397,9 +397,9 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 return Ok(Found::Trusted(found));
             }
             if trusted.is_only() {
-                let error = Error::forbidden(
-                    "this service runs only the documents it was given: send the documentId of one of them",
-                );
+                let error = Error::forbidden(say!(
+                    "this service runs only the documents it was given: send the documentId of one of them"
+                ));
                 return Err(error.with_rule("DOCUMENT_NOT_TRUSTED").into());
             }
         }
@@ -471,7 +471,7 @@ fn unsupported() -> Refusal {
 fn unknown_document() -> Refusal {
     let error = Error::new(
         Code::NotFound,
-        "no document of this documentId is known here",
+        say!("no document of this documentId is known here"),
     )
     .with_rule("DOCUMENT_UNKNOWN");
     Refusal {
@@ -493,7 +493,7 @@ fn persisted_hash(
         (Some(1), Some(hash)) => Ok(Some(hash)),
         _ => Err(Refusal::bad_request(
             "BAD_REQUEST",
-            "extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits",
+            say!("extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits"),
         )),
     }
 }

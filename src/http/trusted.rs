@@ -14,7 +14,7 @@ use super::limits::{Bounds, CallerKind};
 use super::meter::{self, Introspection};
 use super::refusal::Refusal;
 use super::scan;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 pub use crate::config::TrustedDocuments as Trust;
 
@@ -248,9 +248,9 @@ fn look_at(text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         if operation.ty == OperationType::Subscription {
-            return Err(Refusal::validation(
-                "subscriptions are not served over HTTP",
-            ));
+            return Err(Refusal::validation(say!(
+                "subscriptions are not served over HTTP"
+            )));
         }
         meter::check(
             &document,

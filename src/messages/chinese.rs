@@ -356,8 +356,27 @@ texts! {
     "{what} is not valid JSON: {reason}" => "{what} 不是有效的 JSON：{reason}",
     "the body" => "请求体",
     "batches are not served: send one request, not an array of them" => "不支持批量请求：请逐个发送，不要发送数组",
-    "the query string must hold query, and may hold operationName, variables, extensions, once each"
-        => "查询字符串必须含有 query，另可含 operationName、variables、extensions，每项至多一次",
+    "the query string must hold query or documentId, and may hold operationName, variables, extensions, once each"
+        => "查询字符串必须含有 query 或 documentId，另可含 operationName、variables、extensions，每项至多一次",
+    "send query or documentId, not both" => "query 与 documentId 只能发送其一",
+    "no document of this documentId is known here" => "此处没有该 documentId 对应的文档",
+    "this service runs only the documents it was given: send the documentId of one of them"
+        => "本服务只执行预先登记的文档：请发送其中之一的 documentId",
+    "sha256Hash is not the SHA-256 of the query" => "sha256Hash 与 query 的 SHA-256 不符",
+    "extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits"
+        => "extensions.persistedQuery 必须含有 version 1 和 sha256Hash（64 位十六进制数字）",
+    "sign in to look at the schema" => "请先登录再查看 schema",
+    "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in several requests"
+        => "该文档需要 {cost} 点，最多允许 {most} 点：请缩小分页，或分成多次请求",
+    "the document costs {cost} points and this session has fewer left: wait {seconds} s"
+        => "该文档需要 {cost} 点，当前会话余额不足：请等待 {seconds} 秒",
+    "{limit} requests of yours are running, which is as many as may at the same time: send the next when one is answered"
+        => "您已有 {limit} 个请求正在处理，已达同时处理的上限：请在收到响应后再发送下一个",
+    "the service has more to do than it can: try again in some seconds" => "服务繁忙：请过几秒再试",
+    "the answer is larger than the {limit} bytes allowed: {advice}" => "响应超过允许的 {limit} 字节：{advice}",
+    "the write is done; read what you need of it by a query that selects less"
+        => "写入已完成；请用选取内容较少的查询读取所需结果",
+    "ask for smaller pages, fewer fields, or in several requests" => "请缩小分页、减少字段，或分成多次请求",
     "the request has no query: send the GraphQL document as query"
         => "请求缺少 query：请将 GraphQL 文档作为 query 发送",
     "it took longer than the {seconds} s it may" => "处理时间超过了允许的 {seconds} 秒",

@@ -11,6 +11,7 @@ const SAYING: &[(&str, usize)] = &[
     ("Error::unauthenticated", 0),
     ("Refusal::bad_request", 1),
     ("Refusal::method", 1),
+    ("Refusal::persisted", 0),
     ("Refusal::syntax", 0),
     ("Refusal::validation", 0),
 ];
@@ -26,7 +27,10 @@ const ENGLISH_ONLY: &[&str] = &[
 ];
 
 /// Texts that are the same in every language, because programs know them: (file, text).
-const VERBATIM: &[(&str, &str)] = &[("src/http/graphql.rs", "PersistedQueryNotSupported")];
+const VERBATIM: &[(&str, &str)] = &[
+    ("src/http/graphql.rs", "PersistedQueryNotFound"),
+    ("src/http/graphql.rs", "PersistedQueryNotSupported"),
+];
 
 /// Messages that bypass the catalogue.
 pub fn bare_texts(sources: &[Source], verbatim: &[(&str, &str)]) -> Vec<String> {
