@@ -151,13 +151,14 @@ fn json_of<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Opti
 }
 
 fn malformed(what: Message, error: &serde_json::Error) -> Refusal {
-    let message = match error.classify() {
-        serde_json::error::Category::Data => say!(
+    let message = if error.classify() == serde_json::error::Category::Data {
+        say!(
             "{what} is JSON, but not what a GraphQL request holds: {reason}",
             what,
             reason = error
-        ),
-        _ => say!("{what} is not valid JSON: {reason}", what, reason = error),
+        )
+    } else {
+        say!("{what} is not valid JSON: {reason}", what, reason = error)
     };
     Refusal::bad_request("BAD_REQUEST", message)
 }

@@ -136,7 +136,8 @@ fn unknown_nouns(sources: &[Source]) -> Vec<String> {
 
 /// What a text in the source says.
 fn read(text: &str) -> String {
-    let inside = text.trim_start_matches('"').trim_end_matches('"');
+    let inside = text.strip_prefix('"').unwrap_or(text);
+    let inside = inside.strip_suffix('"').unwrap_or(inside);
     let mut said = String::new();
     let mut rest = inside.chars().peekable();
     while let Some(letter) = rest.next() {
