@@ -1,22 +1,25 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_graphql::context::Data;
+use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
 use axum::http::HeaderName;
+use futures_util::stream::BoxStream;
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::Database;
+use crate::db::{Actor, Database, IdempotencyKey, Session};
 use crate::domain::sign_in::SignIn;
-use crate::error::Result;
-use crate::graphql::{self, Schema};
+use crate::error::{Error, Result};
+use crate::graphql::{self, check::Checked};
 use crate::http::metrics::{Pool, Reading};
-use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health};
+use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -44,7 +47,7 @@ pub struct Options {
 pub struct App {
     database: Database,
     sign_in: SignIn,
-    schema: Schema,
+    schema: Checked,
     health: Health,
     options: Options,
 }
@@ -53,7 +56,7 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
@@ -61,7 +64,7 @@ impl App {
             health: health(&database),
             database,
             sign_in,
-            schema: graphql::schema(),
+            schema: Checked::new(graphql::schema())?,
             options,
         })
     }
@@ -93,13 +96,17 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
-        let rest = self.health.routes().merge(http::sign_in::routes(
-            self.sign_in.clone(),
-            self.options
-                .trust_proxy
-                .then(|| HeaderName::from_static("x-forwarded-for")),
-        ));
+        let proxy_header = self
+            .options
+            .trust_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let options = http::Options {
+            proxy_header: proxy_header.clone(),
+            ..self.options.endpoint.clone()
+        };
+        let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
+        let sign_in = http::sign_in::routes(self.sign_in.clone(), proxy_header);
+        let rest = self.health.routes().merge(sign_in);
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -149,16 +156,70 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
-        let user = viewer.user_id().map(|id| id.0);
+        let identity = match viewer.actor() {
+            Actor::User { id, session, .. } => Some(Identity {
+                user: id.0,
+                session: session.0,
+            }),
+            Actor::System { .. } => None,
+        };
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
-            signed_in: true,
-            user,
+            identity,
             data,
             statements,
+            locale,
         })
+    }
+
+    async fn remember(&self, data: &mut Data, key: &str, body: &[u8]) -> Result<()> {
+        let Some(session) = session_of(data) else {
+            return Err(Error::bug("a key without a session"));
+        };
+        let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
+        data.insert(keyed);
+        Ok(())
+    }
+}
+
+fn session_of(data: &Data) -> Option<&Session> {
+    data.get(&TypeId::of::<Session>())?.downcast_ref()
+}
+
+/// Runs requests. One that came with an idempotency key runs in a task of its own: whoever gave up waiting
+/// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
+/// off in the middle.
+#[derive(Clone)]
+struct Runner(Checked);
+
+impl Executor for Runner {
+    async fn execute(&self, request: Request) -> Response {
+        if !session_of(&request.data).is_some_and(Session::is_keyed) {
+            return self.0.execute(request).await;
+        }
+        let schema = self.0.clone();
+        match tokio::spawn(async move { schema.execute(request).await }).await {
+            Ok(response) => response,
+            Err(ended) => {
+                if let Ok(panic) = ended.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                let error = Error::bug("a request with a key was cut off");
+                let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+                Response::from_errors(vec![error])
+            }
+        }
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        self.0.execute_stream(request, session_data)
     }
 }

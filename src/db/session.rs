@@ -11,10 +11,12 @@ use sea_orm::{
 };
 
 use super::connect::Database;
+use super::idempotency::KeyedRequest;
 use super::replica::Replica;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
-use super::tx::{self, Tx, Unit};
+use super::tx::Tx;
+use super::unit::{self, Unit};
 use super::viewer::Viewer;
 use crate::error::{Error, Result};
 
@@ -25,6 +27,7 @@ pub struct Session {
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
+    keyed: Option<Arc<KeyedRequest>>,
     /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
     may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
@@ -37,6 +40,7 @@ impl Session {
             viewer: Arc::new(viewer),
             statements,
             within: None,
+            keyed: None,
             may_lag: Arc::default(),
             now: None,
         }
@@ -46,6 +50,17 @@ impl Session {
     pub(super) fn lagging(self) -> Self {
         self.may_lag.store(true, Ordering::Relaxed);
         self
+    }
+
+    pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
+        Self {
+            keyed: Some(keyed),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<&KeyedRequest> {
+        self.keyed.as_deref()
     }
 
     pub(super) fn inside(&self, unit: Arc<Unit>, now: DateTime<Utc>) -> Self {
@@ -95,7 +110,25 @@ impl Session {
         }
         // What was just written must be read back.
         self.may_lag.store(false, Ordering::Relaxed);
-        tx::run(self.clone(), work).await
+        unit::run(self.clone(), work).await
+    }
+
+    /// As [`Self::write`], for what is kept whatever comes of the request: it is no effect that a key
+    /// ([`Self::keyed`]) stands for. To be done before that effect.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_apart<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let session = Self {
+            keyed: None,
+            ..self.clone()
+        };
+        session.write(work).await
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -130,8 +163,9 @@ impl Session {
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
-        if let Some(unit) = &self.within {
-            return Ok(unit.transaction().await?.query_all_raw(statement).await?);
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_all_raw(statement).await;
+            return Ok(unit.note(found)?);
         }
         if let Some(replica) = self.replica() {
             match replica.connection.query_all_raw(statement.clone()).await {
@@ -147,8 +181,9 @@ impl Session {
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
-        if let Some(unit) = &self.within {
-            return Ok(unit.transaction().await?.query_one_raw(statement).await?);
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_one_raw(statement).await;
+            return Ok(unit.note(found)?);
         }
         if let Some(replica) = self.replica() {
             match replica.connection.query_one_raw(statement.clone()).await {
@@ -184,12 +219,21 @@ impl Session {
         &inner.read
     }
 
+    /// The transaction to read in, if any: that of a unit of work, or that which a key keeps open.
+    fn unit(&self) -> Option<Arc<Unit>> {
+        match &self.within {
+            Some(unit) => Some(Arc::clone(unit)),
+            None => self.keyed.as_ref()?.open(),
+        }
+    }
+
     /// Only inside a transaction.
     pub(super) async fn execute_raw(&self, statement: Statement) -> Result<ExecResult> {
         let Some(unit) = &self.within else {
             return Err(Error::bug("a write outside a unit of work"));
         };
         self.count();
-        Ok(unit.transaction().await?.execute_raw(statement).await?)
+        let done = unit.transaction().await?.execute_raw(statement).await;
+        Ok(unit.note(done)?)
     }
 }

@@ -244,14 +244,15 @@ impl Metrics {
             .observe(f64::from(told.statements));
     }
 
-    /// The name an operation counts under. Only those of signed-in callers whose document ran are told
-    /// apart: anybody else could fill the memory with names.
+    /// The name an operation counts under. Only those of signed-in callers whose document ran, and of the
+    /// documents the service was given, are told apart: anybody else could fill the memory with names.
     fn name_of(&self, told: &Told) -> Arc<str> {
         let inner = &*self.0;
+        let is_kept = told.is_proven || told.is_trusted;
         match told.name.as_deref() {
             None if told.kind == Some(Kind::Refused) => Arc::clone(&inner.other),
             None => Arc::clone(&inner.unnamed),
-            Some(name) if told.is_proven && name.len() <= MAX_NAME_BYTES => self.known(name),
+            Some(name) if is_kept && name.len() <= MAX_NAME_BYTES => self.known(name),
             Some(name) => self.find(name).unwrap_or_else(|| Arc::clone(&inner.other)),
         }
     }

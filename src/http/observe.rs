@@ -16,7 +16,11 @@ use uuid::Uuid;
 use super::metrics::Metrics;
 use super::request_id::{self, RequestId};
 use super::traceparent::TraceParent;
-use super::{graphql, plain_error};
+use super::{graphql, negotiate, plain_error};
+use crate::{Code, Error};
+
+/// The rule that refuses when the process has enough to do.
+const OVERLOADED: &str = "OVERLOADED";
 
 /// Stands for paths that lead nowhere: what people type there may be anything.
 const NO_ROUTE: &str = "none";
@@ -56,6 +60,8 @@ pub struct Told {
     pub name: Option<String>,
     /// Whether somebody signed in sent it and it ran.
     pub is_proven: bool,
+    /// Whether its document is one of those the service was given.
+    pub is_trusted: bool,
     /// The code of the first error; nothing when there is none.
     pub code: Option<&'static str>,
     /// The limit that refused it.
@@ -66,6 +72,23 @@ pub struct Told {
     pub statements: u32,
     /// Whether it was a try to sign in or to refresh.
     pub is_sign_in: bool,
+}
+
+impl Told {
+    /// Of a request that was refused.
+    pub(crate) fn of(error: &Error) -> Self {
+        let is_limit = match error.code() {
+            Code::LimitExceeded | Code::Throttled | Code::Timeout => true,
+            Code::Unavailable => error.rule_name() == Some(OVERLOADED),
+            _ => false,
+        };
+        let code = error.code().as_str();
+        Self {
+            code: Some(code),
+            limit: is_limit.then(|| error.rule_name().unwrap_or(code)),
+            ..Self::default()
+        }
+    }
 }
 
 /// How a request went, for the log and for traces.
@@ -92,10 +115,11 @@ pub(crate) async fn watch(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(request_id.clone());
+    let locale = negotiate::locale(request.headers(), None);
     let running = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match running.await {
         Ok(response) => response,
-        Err(panic) => plain_error(&graphql::panicked(panic.as_ref()), &request_id),
+        Err(panic) => plain_error(&graphql::panicked(panic.as_ref()), &request_id, locale),
     };
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {

@@ -205,7 +205,9 @@ on_both!(every_row_comes_back_on_either_database, async |app: App| {
             tier_assignment tier_scheme user user_reach
         );
         // The service goes on with it: the same person signs in and sees the same clients.
-        let served = crate::support::server::spawn(target.url(), |_| {}).await;
+        let served =
+            crate::support::server::spawn(target.url(), crate::support::server::generous(), |_| {})
+                .await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let sign_in = json!({ "email": demo::REP, "password": demo::PASSWORD });
         let answer = http

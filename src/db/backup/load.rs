@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::shape::{self, TableShape};
 use crate::db::session::Session;
-use crate::db::tx::{self, CHUNK_PARAMETERS};
+use crate::db::tx::CHUNK_PARAMETERS;
+use crate::db::unit;
 use crate::db::viewer::Actor;
 use crate::error::{Code, Error, Result};
 
@@ -47,7 +48,7 @@ impl Session {
         }
         require_known(steps)?;
         let backend = self.backend();
-        let transaction = tx::begin(&self.database().inner.write).await?;
+        let transaction = unit::begin(&self.database().inner.write).await?;
         let before: &[&str] = match backend {
             DbBackend::Postgres => &[
                 "SET LOCAL statement_timeout = 0",

@@ -23,7 +23,7 @@ pub use load::{Restore, SYNC_EPOCH};
 pub use shape::{ColumnShape, Kind, TableShape};
 
 use super::session::Session;
-use super::tx::{self, Unit};
+use super::unit::{self, Unit};
 use super::viewer::Actor;
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ impl Session {
             access_mode: is_postgres.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
         };
-        let transaction = tx::begin_with(&self.database().inner.read, options).await?;
+        let transaction = unit::begin_with(&self.database().inner.read, options).await?;
         if is_postgres {
             // This is no request: it may take its time.
             for statement in [
@@ -49,10 +49,10 @@ impl Session {
                 transaction.execute_unprepared(statement).await?;
             }
         }
-        let unit = Arc::new(Unit::new(transaction));
+        let unit = Arc::new(Unit::new(transaction, &self.database().inner.working));
         let outcome = work(self.inside(Arc::clone(&unit), self.now())).await;
         // Nothing was written.
-        unit.end().await?.rollback().await?;
+        unit.undo().await?;
         outcome
     }
 

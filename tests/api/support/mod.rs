@@ -83,7 +83,7 @@ impl App {
         change: impl FnOnce(&mut clientele::db::DatabaseConfig),
     ) -> Self {
         let database = TestDatabase::create(backend).await;
-        let server = server::spawn(database.url(), change).await;
+        let server = server::spawn(database.url(), server::generous(), change).await;
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(std::time::Duration::from_mins(1))
@@ -94,6 +94,13 @@ impl App {
             server,
             database,
         }
+    }
+
+    /// Goes on with another service over the same database, whose GraphQL endpoint `change` sets.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut clientele::http::Options)) {
+        let mut endpoint = server::generous();
+        change(&mut endpoint);
+        self.server = server::spawn(self.database.url(), endpoint, |_| {}).await;
     }
 
     /// Which database this is.
