@@ -182,10 +182,7 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when steps are missing, or the database cannot be reached.
     pub async fn require_tables(&self) -> Result<()> {
-        let sql = format!(
-            "SELECT version FROM {}",
-            Migrator::migration_table_name().to_string()
-        );
+        let sql = format!("SELECT version FROM {}", Migrator::migration_table_name());
         let statement = Statement::from_string(self.backend(), sql);
         let rows = self.inner.read.query_all_raw(statement).await;
         let rows = rows.map_err(|error| match Error::from(error) {

@@ -44,17 +44,14 @@ impl Waits {
 
 /// Connections open, idle, and at most.
 fn state(connection: &DatabaseConnection) -> (u32, usize, u32) {
-    match connection.get_database_backend() {
-        DbBackend::Postgres => {
-            let pool = connection.get_postgres_connection_pool();
-            let most = pool.options().get_max_connections();
-            (pool.size(), pool.num_idle(), most)
-        }
-        _ => {
-            let pool = connection.get_sqlite_connection_pool();
-            let most = pool.options().get_max_connections();
-            (pool.size(), pool.num_idle(), most)
-        }
+    if connection.get_database_backend() == DbBackend::Postgres {
+        let pool = connection.get_postgres_connection_pool();
+        let most = pool.options().get_max_connections();
+        (pool.size(), pool.num_idle(), most)
+    } else {
+        let pool = connection.get_sqlite_connection_pool();
+        let most = pool.options().get_max_connections();
+        (pool.size(), pool.num_idle(), most)
     }
 }
 

@@ -51,19 +51,18 @@ impl Session {
     {
         let table = E::default().table_name().to_owned();
         let prefix = <E::Id as EntityId>::PREFIX;
-        Expr::cust(match self.backend() {
-            DbBackend::Postgres => format!(
+        Expr::cust(if self.backend() == DbBackend::Postgres {
+            format!(
                 "(COALESCE({table}.external_id, '{prefix}_' || {table}.id::text) COLLATE \"C\")"
-            ),
-            _ => {
-                let hex = format!("lower(hex({table}.id))");
-                let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)]
-                    .map(|(from, length)| format!("substr({hex}, {from}, {length})"));
-                format!(
-                    "COALESCE({table}.external_id, '{prefix}_' || {})",
-                    parts.join(" || '-' || ")
-                )
-            }
+            )
+        } else {
+            let hex = format!("lower(hex({table}.id))");
+            let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)]
+                .map(|(from, length)| format!("substr({hex}, {from}, {length})"));
+            format!(
+                "COALESCE({table}.external_id, '{prefix}_' || {})",
+                parts.join(" || '-' || ")
+            )
         })
     }
 }

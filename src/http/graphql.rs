@@ -469,7 +469,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
 /// The name of an operation in its document.
 fn name_of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<String> {
     let mut operations = document.operations.iter();
-    let found = operations.find(|(_, one)| std::ptr::eq(&one.node, operation));
+    let found = operations.find(|(_, one)| std::ptr::eq(&raw const one.node, operation));
     Some(found?.0?.to_string())
 }
 

@@ -132,7 +132,7 @@ impl Health {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => {
                     tracing::warn!(check = name, ?error, "not ready");
-                    Some(error.message().to_owned())
+                    Some(error.message().clone())
                 }
                 Err(_) => {
                     tracing::warn!(check = name, "not ready: the check took too long");

@@ -46,6 +46,7 @@ const SECONDS: [f64; 12] = [
 /// Upper bounds of numbers of SQL statements.
 const STATEMENTS: [f64; 9] = [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 
+type RouteAndStatus = ([(&'static str, Arc<str>); 1], [(&'static str, u16); 1]);
 type Label = (&'static str, &'static str);
 type Name = [(&'static str, Arc<str>); 1];
 type ByLabels<const N: usize, M> = Family<[Label; N], M>;
@@ -62,7 +63,7 @@ struct Inner {
     other: Arc<str>,
     unnamed: Arc<str>,
     in_flight: Gauge,
-    requests: Family<([(&'static str, Arc<str>); 1], [(&'static str, u16); 1]), Counter>,
+    requests: Family<RouteAndStatus, Counter>,
     operations: Family<([Label; 2], Name), Counter>,
     durations: ByOperation,
     statements: Family<[Label; 1], Histogram, MakeHistogram>,
@@ -103,10 +104,9 @@ pub struct Pool {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let durations: ByOperation =
-            Family::new_with_constructor(|| Histogram::new(SECONDS.into_iter()));
+        let durations: ByOperation = Family::new_with_constructor(|| Histogram::new(SECONDS));
         let statements: Family<[Label; 1], Histogram, MakeHistogram> =
-            Family::new_with_constructor(|| Histogram::new(STATEMENTS.into_iter()));
+            Family::new_with_constructor(|| Histogram::new(STATEMENTS));
         let inner = Inner {
             names: RwLock::default(),
             other: OTHER.into(),
