@@ -117,7 +117,8 @@ const HARD: &[&str] = &[
 on_both!(hard_texts_go_out_and_in_unchanged, async |app: App| {
     let team = app.team().await;
     for (at, name) in HARD.iter().enumerate() {
-        let owner = [&team.ann, &team.ben, &team.cleo][at % 3];
+        // Who keeps the keys of another system is a manager.
+        let owner = [&team.left, &team.ben, &team.right, &team.ann][at % 4];
         let mut input = json!({ "kind": "ORGANIZATION", "name": name, "currency": (["EUR", "JPY", "KWD"][at % 3]) });
         if at % 2 == 0 {
             input["externalId"] = json!(format!("key {name}"));
