@@ -195,7 +195,7 @@ knobs! {
     default "false" false;
 
     /// Origins whose pages may use the service from a browser, with commas between them, as in
-    /// https://app.example.com
+    /// `https://app.example.com`
     cors_origins: Origins, "CLIENTELE_CORS_ORIGINS", "ORIGINS",
     default "none" Origins::default();
 }

@@ -551,18 +551,6 @@ async fn round_trip_every_entity(db: &DatabaseConnection) {
         },
     )
     .await;
-    round_trip(
-        db,
-        idempotent_answer::Model {
-            user_id: id(),
-            key_hash: vec![0, 1, 255],
-            field: 9,
-            request_hash: vec![255, 0, 1],
-            answer: text("answer 名"),
-            created_at: instant(),
-        },
-    )
-    .await;
 }
 
 /// Asserts that the database refuses `sql`.
