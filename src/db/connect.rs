@@ -302,6 +302,8 @@ async fn replica(
     options
         .connect_lazy(true)
         .min_connections(0)
+        // After a rest all connections are looked at before they are used: those from before it are dead.
+        .test_before_acquire_if_idle_for(Replica::REST / 2)
         .acquire_timeout(config.acquire_timeout.min(REPLICA_PATIENCE));
     Ok(sea_orm::Database::connect(options).await?)
 }

@@ -10,9 +10,6 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use super::classify::{classify, state};
 use crate::error::Code;
 
-/// How long a replica that failed is left alone.
-const REST: Duration = Duration::from_secs(5);
-
 /// A replica, and whether it answers.
 pub(super) struct Replica {
     pub(super) connection: DatabaseConnection,
@@ -22,6 +19,9 @@ pub(super) struct Replica {
 }
 
 impl Replica {
+    /// How long a replica that failed is left alone.
+    pub(super) const REST: Duration = Duration::from_secs(5);
+
     pub(super) fn new(connection: DatabaseConnection) -> Self {
         Self {
             connection,
@@ -44,7 +44,7 @@ impl Replica {
             return false;
         }
         // One request tries; the others go on without it.
-        *at = Some(now + REST);
+        *at = Some(now + Self::REST);
         true
     }
 
@@ -66,7 +66,7 @@ impl Replica {
         }
         self.fallbacks.fetch_add(1, Ordering::Relaxed);
         if is_gone {
-            *self.lock() = Some(Instant::now() + REST);
+            *self.lock() = Some(Instant::now() + Self::REST);
             if !self.is_down.swap(true, Ordering::Relaxed) {
                 tracing::warn!(%error, "the read replica fails: the primary answers instead");
             }
