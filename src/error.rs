@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Value};
+use async_graphql::{ErrorExtensionValues, Name, Value};
 use sea_orm::DbErr;
 
 use crate::messages::{Locale, Message};
@@ -25,7 +25,7 @@ pub enum Code {
     BadUserInput,
     /// A business rule refused it; `rule` says which.
     RuleViolated,
-    /// The row changed since it was read; `presentVersion` says to what.
+    /// The row changed since it was read; `present` says what it is now: `id`, `version`, `updatedAt`.
     StaleVersion,
     /// It clashes with something that exists.
     Conflict,
@@ -42,6 +42,22 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::BadUserInput,
+        Self::RuleViolated,
+        Self::StaleVersion,
+        Self::Conflict,
+        Self::Throttled,
+        Self::LimitExceeded,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// The code as clients see it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -158,6 +174,20 @@ impl Error {
     pub fn detail(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.details.push((name, value.into()));
         self
+    }
+
+    /// Adds an object a program can read, such as `present`.
+    #[must_use]
+    pub fn object<const N: usize>(
+        self,
+        name: &'static str,
+        fields: [(&'static str, Value); N],
+    ) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (Name::new(name), value))
+            .collect();
+        self.detail(name, Value::Object(fields))
     }
 
     /// Keeps the cause for the log.

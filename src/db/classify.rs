@@ -8,13 +8,7 @@ use crate::say;
 /// Turns a database error into ours.
 pub(crate) fn classify(error: DbErr) -> Error {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            return Error::new(
-                Code::Conflict,
-                say!("this clashes with something that exists already"),
-            )
-            .with_source(error);
-        }
+        Some(SqlErr::UniqueConstraintViolation(text)) => return clash(&text).with_source(error),
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
             return Error::new(
                 Code::Conflict,
@@ -71,6 +65,34 @@ pub(crate) fn classify(error: DbErr) -> Error {
     }
 }
 
+/// The error of a value that is taken. The row that holds it may be out of the caller's sight: what is said
+/// is what to do, and nothing of that row. The text of the database names the constraint.
+fn clash(text: &str) -> Error {
+    if text.contains("external_id") {
+        return Error::new(
+            Code::Conflict,
+            say!("this external id is taken; choose another, or leave it out"),
+        )
+        .field("externalId");
+    }
+    // The number of an order is made of its id.
+    let is_of_the_id = ["_pkey", "orders_by_number", "orders.number"]
+        .iter()
+        .any(|mark| text.contains(mark))
+        || text.trim_end().rsplit('.').next() == Some("id");
+    if is_of_the_id {
+        return Error::new(
+            Code::Conflict,
+            say!("this id cannot be used; make a new one, or leave it out"),
+        )
+        .field("id");
+    }
+    Error::new(
+        Code::Conflict,
+        say!("this clashes with something that exists already"),
+    )
+}
+
 /// Whether the connection broke under the statement.
 fn is_lost(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
@@ -112,7 +134,7 @@ pub(super) fn is_transient(error: &Error) -> bool {
     )
 }
 
-fn state(error: &DbErr) -> Option<String> {
+pub(super) fn state(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
         error
     else {

@@ -28,6 +28,7 @@
 //! ```
 
 mod accounts;
+mod backup;
 mod bulk;
 mod classify;
 mod client_stats;
@@ -36,35 +37,46 @@ mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod figures;
 mod guards;
 mod handovers;
+mod idempotency;
 mod identities;
 mod month_day;
+mod parents;
+mod products;
+mod replica;
 mod scope;
 mod select;
 mod session;
 mod stock;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tiers;
 mod tree;
 mod tx;
+mod unit;
 mod unreachable;
 mod viewer;
 mod visible;
 
-pub use accounts::{Account, EndReason, OwnSettings};
+pub use accounts::{Account, Administrator, EndReason, OwnSettings};
+pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
 pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
+pub use figures::PoolFigures;
 pub use guards::Guard;
+pub use idempotency::{IdempotencyKey, KEEP_ANSWERS};
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
-pub use tiers::tier_holds;
+pub use stream::points_at;
+pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer, Way};
 pub(crate) use viewer::{read_scopes, write_scopes};

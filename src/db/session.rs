@@ -3,18 +3,23 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::UserId;
-use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
-
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, ExecResult, QueryResult, Statement,
+    StatementBuilder,
+};
 use tokio::sync::OnceCell;
 
 use super::connect::Database;
+use super::idempotency::KeyedRequest;
+use super::replica::Replica;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
-use super::tx::{self, Tx, Unit};
+use super::tx::Tx;
+use super::unit::{self, Unit};
 use super::viewer::Viewer;
 use crate::error::{Error, Result};
 use crate::say;
@@ -27,6 +32,9 @@ pub struct Session {
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
     reach: Arc<OnceCell<HashSet<UserId>>>,
+    keyed: Option<Arc<KeyedRequest>>,
+    /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
+    may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -38,8 +46,27 @@ impl Session {
             statements,
             within: None,
             reach: Arc::default(),
+            keyed: None,
+            may_lag: Arc::default(),
             now: None,
         }
+    }
+
+    /// Lets reads go to a replica, where there is one.
+    pub(super) fn lagging(self) -> Self {
+        self.may_lag.store(true, Ordering::Relaxed);
+        self
+    }
+
+    pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
+        Self {
+            keyed: Some(keyed),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<&KeyedRequest> {
+        self.keyed.as_deref()
     }
 
     pub(super) fn inside(&self, unit: Arc<Unit>, now: DateTime<Utc>) -> Self {
@@ -76,7 +103,8 @@ impl Session {
     /// and is run again, up to three times, when the database asks for that.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a program that may only read; what `work` fails with; `CONFLICT`, `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
+    /// `FORBIDDEN` for a program that may only read; what `work` fails with; `CONFLICT`, `UNAVAILABLE`,
+    /// `TIMEOUT` or `INTERNAL` from the database.
     pub async fn write<T, F, Fut>(&self, work: F) -> Result<T>
     where
         F: Fn(Tx) -> Fut + Send + Sync + 'static,
@@ -91,7 +119,27 @@ impl Session {
             return Err(Error::forbidden(say!("this service account may only read"))
                 .with_rule("service_accounts.scope_missing"));
         }
-        tx::run(self.clone(), work).await
+        // What was just written must be read back.
+        self.may_lag.store(false, Ordering::Relaxed);
+        unit::run(self.clone(), work).await
+    }
+
+    /// As [`Self::write`], for what is kept whatever comes of the request: it is no effect that a key
+    /// ([`Self::keyed`]) stands for. To be done before that effect.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_apart<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let session = Self {
+            keyed: None,
+            ..self.clone()
+        };
+        session.write(work).await
     }
 
     pub(super) fn reach_once(&self) -> &OnceCell<HashSet<UserId>> {
@@ -130,18 +178,68 @@ impl Session {
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_all_raw(statement).await?,
-            None => self.database.inner.read.query_all_raw(statement).await?,
-        })
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_all_raw(statement).await;
+            return Ok(unit.note(found)?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_all_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
+            }
+        }
+        Ok(self.primary().query_all_raw(statement).await?)
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_one_raw(statement).await?,
-            None => self.database.inner.read.query_one_raw(statement).await?,
-        })
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_one_raw(statement).await;
+            return Ok(unit.note(found)?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_one_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
+            }
+        }
+        Ok(self.primary().query_one_raw(statement).await?)
+    }
+
+    /// The replica, where there is one to ask now.
+    fn replica(&self) -> Option<&Replica> {
+        let inner = &self.database.inner;
+        let replica = inner.replica.as_ref()?;
+        if !self.may_lag.load(Ordering::Relaxed) || !replica.is_worth_a_try() {
+            return None;
+        }
+        inner.replica_waits.notice(&replica.connection);
+        Some(replica)
+    }
+
+    fn primary(&self) -> &DatabaseConnection {
+        let inner = &self.database.inner;
+        let waits = match inner.read.get_database_backend() {
+            // One pool for both.
+            DbBackend::Postgres => &inner.write_waits,
+            _ => &inner.read_waits,
+        };
+        waits.notice(&inner.read);
+        &inner.read
+    }
+
+    /// The transaction to read in, if any: that of a unit of work, or that which a key keeps open.
+    fn unit(&self) -> Option<Arc<Unit>> {
+        match &self.within {
+            Some(unit) => Some(Arc::clone(unit)),
+            None => self.keyed.as_ref()?.open(),
+        }
     }
 
     /// Only inside a transaction.
@@ -150,6 +248,7 @@ impl Session {
             return Err(Error::bug("a write outside a unit of work"));
         };
         self.count();
-        Ok(unit.transaction().await?.execute_raw(statement).await?)
+        let done = unit.transaction().await?.execute_raw(statement).await;
+        Ok(unit.note(done)?)
     }
 }

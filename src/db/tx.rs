@@ -2,22 +2,16 @@
 //! [`Tx::delete_rows`] in this file, which is where a change log can see all of them.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, Insert, IntoSimpleExpr, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ActiveModelTrait, ActiveValue, ColumnTrait, DbBackend, EntityTrait, Insert, IntoSimpleExpr,
+    Iterable, ModelTrait, QueryTrait,
 };
-use tokio::sync::{RwLock, RwLockReadGuard};
 
-use super::classify::{is_clash, is_transient};
 use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
@@ -41,6 +35,12 @@ impl Deref for Tx {
     }
 }
 
+impl Tx {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session }
+    }
+}
+
 /// A client whose row this transaction holds: nothing else can write its subtree meanwhile.
 #[derive(Clone, Debug)]
 pub struct LockedClient(Visible<client::Model>);
@@ -60,112 +60,8 @@ impl LockedClient {
     }
 }
 
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 pub(super) const CHUNK_PARAMETERS: usize = 30_000;
-
-/// Begins a transaction.
-///
-/// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
-/// and would lend the connection on with the transaction open.
-pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let connection = connection.clone();
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        isolation_level: None,
-        access_mode: None,
-    };
-    let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
-        .await
-        .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
-    Ok(begun?)
-}
-
-/// The transaction of one unit of work, for as long as that runs: whoever keeps a [`Tx`] beyond it holds
-/// no connection.
-pub(super) struct Unit(RwLock<Option<DatabaseTransaction>>);
-
-impl Unit {
-    fn new(transaction: DatabaseTransaction) -> Self {
-        Self(RwLock::new(Some(transaction)))
-    }
-
-    /// The transaction, to run one statement on.
-    pub(super) async fn transaction(&self) -> Result<RwLockReadGuard<'_, DatabaseTransaction>> {
-        RwLockReadGuard::try_map(self.0.read().await, Option::as_ref)
-            .map_err(|_| Error::bug("a statement of a unit of work that has ended"))
-    }
-
-    /// Takes the transaction once no statement is on its way.
-    async fn end(&self) -> Result<DatabaseTransaction> {
-        self.0
-            .write()
-            .await
-            .take()
-            .ok_or_else(|| Error::bug("a unit of work ended twice"))
-    }
-}
-
-/// Runs a unit of work in a task of its own: a caller that goes away cannot cut it in half, which would
-/// leave an open transaction on a pooled connection.
-pub(super) async fn run<T, F, Fut>(session: Session, work: F) -> Result<T>
-where
-    F: Fn(Tx) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Send + 'static,
-{
-    let task = tokio::spawn(async move {
-        let mut attempt = 0;
-        let mut clashed = false;
-        loop {
-            attempt += 1;
-            match once(&session, &work).await {
-                // Perhaps with a twin of this very request, which the second run finds.
-                Err(error) if !clashed && is_clash(&error) => clashed = true,
-                Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                    let millis = u64::from(session.now().timestamp_subsec_micros() % 20);
-                    tokio::time::sleep(Duration::from_millis(millis * u64::from(attempt))).await;
-                }
-                outcome => return outcome,
-            }
-        }
-    });
-    task.await
-        .map_err(|error| Error::bug(format!("a unit of work did not end: {error}")))?
-}
-
-async fn once<T, F, Fut>(session: &Session, work: &F) -> Result<T>
-where
-    F: Fn(Tx) -> Fut,
-    Fut: Future<Output = Result<T>>,
-{
-    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
-    let now = session.now();
-    let tx = Tx {
-        session: session.inside(Arc::clone(&unit), now),
-    };
-    let outcome = work(tx).await;
-    // Somebody who keeps it may be in the middle of a write: half of that must not be kept.
-    let outcome = match outcome {
-        Ok(_) if Arc::strong_count(&unit) > 1 => {
-            Err(Error::bug("a unit of work kept its transaction"))
-        }
-        outcome => outcome,
-    };
-    let transaction = unit.end().await?;
-    match outcome {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // The first error is the one that counts; a connection that cannot roll back is closed.
-            if let Err(failed) = transaction.rollback().await {
-                tracing::warn!(error = %failed, "rollback failed");
-            }
-            Err(error)
-        }
-    }
-}
 
 impl Tx {
     /// The client with this id, held until the transaction ends. Take it before writing anything in its
@@ -438,7 +334,7 @@ impl Tx {
     /// goes up by one. Only columns that are set are written.
     ///
     /// # Errors
-    /// `STALE_VERSION` with `presentVersion` when somebody else was faster; `NOT_FOUND` when the row left
+    /// `STALE_VERSION` with `presentVersion` and `present` when somebody else was faster; `NOT_FOUND` when the row left
     /// the scope; `FORBIDDEN`.
     pub async fn update<E>(
         &self,
@@ -477,7 +373,7 @@ impl Tx {
             return Ok(row);
         }
         match self.select::<E>().id(E::id(row)).find().await? {
-            Some(row) => Err(stale(E::NAME, E::version(&row))),
+            Some(row) => Err(stale::<E>(&row)),
             None => Err(Error::not_found(E::NAME)),
         }
     }
@@ -621,23 +517,31 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
 /// what is wrong with it now.
 ///
 /// # Errors
-/// `STALE_VERSION` with `presentVersion`.
+/// `STALE_VERSION` with `presentVersion` and `present`.
 pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
-    let present = E::version(row);
-    if expected == present {
+    if expected == E::version(row) {
         return Ok(());
     }
-    Err(stale(E::NAME, present))
+    Err(stale::<E>(row))
 }
 
-fn stale(what: &str, present: i64) -> Error {
+/// Says what `row` is now: which, in which version, since when. What else changed, its caller reads.
+fn stale<E: Versioned>(row: &E::Model) -> Error {
+    let version = E::version(row);
+    let updated_at = E::updated_at(row).to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let present = [
+        ("id", E::id(row).to_string().into()),
+        ("version", version.into()),
+        ("updatedAt", updated_at.into()),
+    ];
     Error::new(
         Code::StaleVersion,
         say!(
             "this {what} was changed meanwhile; read it again, then repeat your change",
-            what = Message::noun(what)
+            what = Message::noun(E::NAME)
         ),
     )
     .field("version")
-    .detail("presentVersion", present)
+    .detail("presentVersion", version)
+    .object("present", present)
 }

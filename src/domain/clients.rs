@@ -10,8 +10,8 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::money::CurrencyCode;
 use super::text::{self, Email};
-use super::users;
-use crate::db::{Confidential, LockedClient, Session, Tx, Visible};
+use super::{external_ids, users};
+use crate::db::{Confidential, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::messages::Message;
 use crate::say;
@@ -86,8 +86,8 @@ pub struct ProfilePatch {
 /// Adds a client. With an id that exists and equal content it answers the client that is there.
 ///
 /// # Errors
-/// `BAD_USER_INPUT`; `FORBIDDEN` for an owner out of reach or terms that only managers set; `CONFLICT` for an
-/// id or external id that is taken; `RULE_VIOLATED` `clients.wrong_section`.
+/// `BAD_USER_INPUT`; `FORBIDDEN` for an owner out of reach, an external id or terms that only managers set;
+/// `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED` `clients.wrong_section`.
 pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
     let NewClient {
         id,
@@ -104,8 +104,7 @@ pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
     };
     check_owner(tx, owner_id).await?;
     let name = text::text("name", &name, 200)?;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
-    check_external_id(tx, external_id.as_deref(), id).await?;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let now = tx.now();
     let tags = parse_tags(profile.tags.as_deref().unwrap_or_default())?;
     let row = client::ActiveModel {
@@ -158,6 +157,10 @@ pub async fn update(
     name: Option<String>,
     profile: ProfilePatch,
 ) -> Result<Visible<client::Model>> {
+    if profile.parent.flatten().is_some() {
+        // Before the client, as everywhere. Two changes at once could close a circle.
+        tx.hold(Guard::ClientParents).await?;
+    }
     let client = tx.lock_client(id).await?;
     let mut row = client::ActiveModel::default();
     if let Some(name) = name {
@@ -260,6 +263,15 @@ pub async fn require_steward(tx: &Tx, client: &LockedClient) -> Result<()> {
         "only the owner of this client, managers above the owner and administrators may do this"
     ))
     .with_rule("clients.not_owner"))
+}
+
+/// Whether the viewer is a manager of `client` or an administrator: a manager who sees it through a share or
+/// the account team is not, and sells to it as a rep does.
+///
+/// # Errors
+/// From the database.
+pub async fn is_managed(tx: &Tx, client: &LockedClient) -> Result<bool> {
+    Ok(tx.viewer().is_manager() && users::is_steward(tx, client.owner_id).await?)
 }
 
 /// The condition that finds clients by what a person types: parts of the name, pinyin, initials, a fragment
@@ -409,25 +421,6 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
     .field("ownerId"))
 }
 
-async fn check_external_id(tx: &Tx, external_id: Option<&str>, id: Option<ClientId>) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let holder = tx
-        .select::<client::Entity>()
-        .filter(client::Column::ExternalId.eq(external_id))
-        .find()
-        .await?;
-    match holder {
-        Some(holder) if Some(holder.id) != id => Err(Error::new(
-            crate::Code::Conflict,
-            say!("another client of yours has this external id"),
-        )
-        .field("externalId")),
-        _ => Ok(()),
-    }
-}
-
 /// Writes `profile` into `row`; `present` is the client as it is.
 async fn apply(
     tx: &Tx,
@@ -485,10 +478,10 @@ async fn apply(
     }
     if credit_limit.is_some() || payment_term_days.is_some() {
         let is_above = match present {
-            Some(client) => users::is_steward(tx, client.owner_id).await?,
-            None => true,
+            Some(client) => is_managed(tx, client).await?,
+            None => tx.viewer().is_manager(),
         };
-        if !(tx.viewer().is_manager() && is_above) {
+        if !is_above {
             return Err(Error::forbidden(say!(
                 "only managers of the owner may set the credit limit and the payment term"
             ))
@@ -584,43 +577,39 @@ fn wrong_section(section: &str, message: Message) -> Error {
     Error::rule("clients.wrong_section", message).field(section)
 }
 
-/// A parent must be an organization in scope, and not the client itself nor one below it.
+/// A parent must be an organization in scope, and not the client itself nor one below it. Those above the
+/// parent count wherever they are: a circle would run through a client out of sight too.
 async fn check_parent(tx: &Tx, id: Option<ClientId>, parent: ClientId) -> Result<()> {
     const MAX_DEPTH: usize = 20;
-    let mut above = tx
+    let parent = tx
         .select::<client::Entity>()
         .id(parent)
         .get()
         .await
         .map_err(|error| error.field("parentId"))?;
-    if above.kind != ClientKind::Organization {
+    if parent.kind != ClientKind::Organization {
         return Err(Error::rule(
             "clients.parent_not_organization",
             say!("the parent of a client is an organization"),
         )
         .field("parentId"));
     }
-    for _ in 0..MAX_DEPTH {
-        if Some(above.id) == id {
-            return Err(Error::rule(
-                "clients.parent_circle",
-                say!("a client cannot belong to itself or to one that belongs to it"),
-            )
-            .field("parentId"));
-        }
-        let Some(next) = above.parent_id else {
-            return Ok(());
-        };
-        let Some(next) = tx.select::<client::Entity>().id(next).find().await? else {
-            return Ok(());
-        };
-        above = next;
+    let line = tx.client_line(&parent, MAX_DEPTH).await?;
+    if id.is_some_and(|id| line.contains(&id)) {
+        return Err(Error::rule(
+            "clients.parent_circle",
+            say!("a client cannot belong to itself or to one that belongs to it"),
+        )
+        .field("parentId"));
     }
-    Err(Error::rule(
-        "clients.parent_too_deep",
-        say!("organizations nest at most {most} deep", most = MAX_DEPTH),
-    )
-    .field("parentId"))
+    if line.len() >= MAX_DEPTH {
+        return Err(Error::rule(
+            "clients.parent_too_deep",
+            say!("organizations nest at most {most} deep", most = MAX_DEPTH),
+        )
+        .field("parentId"));
+    }
+    Ok(())
 }
 
 fn parse_tags(tags: &[String]) -> Result<Vec<String>> {

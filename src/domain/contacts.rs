@@ -9,9 +9,10 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ColumnTrait, Condition};
 
 use super::clients::{self, each, set};
+use super::external_ids;
 use super::text::{self, Email};
 use crate::db::{Confidential, LockedClient, Session, Tx, Visible};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::say;
 
 /// How many contacts of one client are in use at most.
@@ -67,8 +68,8 @@ pub struct ContactPatch {
 /// there. A new key contact takes the place of the one before.
 ///
 /// # Errors
-/// `NOT_FOUND` for the client; `BAD_USER_INPUT`; `CONFLICT` for an id or external id that is taken;
-/// `RULE_VIOLATED` `clients.archived`, `contacts.too_many`.
+/// `NOT_FOUND` for the client; `BAD_USER_INPUT`; `FORBIDDEN` for an external id that only managers set;
+/// `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED` `clients.archived`, `contacts.too_many`.
 pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>> {
     let NewContact {
         id,
@@ -77,14 +78,13 @@ pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>>
         name,
         profile,
     } = new;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let client = tx
         .lock_client(client)
         .await
         .map_err(|error| error.field("clientId"))?;
     clients::require_active(&client)?;
     let name = text::text("name", &name, 200)?;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
-    check_external_id(tx, external_id.as_deref(), id).await?;
     let now = tx.now();
     let is_key = profile.is_key.unwrap_or_default();
     let row = contact::ActiveModel {
@@ -308,29 +308,6 @@ async fn check_room(tx: &Tx, client: &LockedClient) -> Result<()> {
             most = MAX_PER_CLIENT
         ),
     ))
-}
-
-async fn check_external_id(
-    tx: &Tx,
-    external_id: Option<&str>,
-    id: Option<ContactId>,
-) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let holder = tx
-        .select::<contact::Entity>()
-        .filter(contact::Column::ExternalId.eq(external_id))
-        .find()
-        .await?;
-    match holder {
-        Some(holder) if Some(holder.id) != id => Err(Error::new(
-            Code::Conflict,
-            say!("another contact of your clients has this external id"),
-        )
-        .field("externalId")),
-        _ => Ok(()),
-    }
 }
 
 /// Takes the mark of the key contact off whoever has it, but `keep`.

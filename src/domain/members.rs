@@ -62,7 +62,7 @@ pub struct NewShare {
 }
 
 /// Puts somebody on a client's team. With an id that exists and equal content it answers the member that is
-/// there.
+/// there. Who was on it until their time ran out joins anew: under the chosen id, if there is one.
 ///
 /// # Errors
 /// `NOT_FOUND` for the client or user; `FORBIDDEN` `members.not_owner`; `BAD_USER_INPUT`; `CONFLICT` for an id
@@ -100,7 +100,14 @@ pub async fn add(tx: &Tx, new: NewMember) -> Result<(LockedClient, Visible<clien
             )
             .field("userId"));
         }
-        // One row per client and user: what ran out is taken up again.
+        // One row per client and user: the one that ran out makes room for that of the chosen id.
+        Some(member) if id.is_some() => {
+            let over = Condition::all().add(client_member::Column::Id.eq(member.id));
+            tx.delete_under::<client_member::Entity>(&client, over)
+                .await?;
+            tx.insert_under::<client_member::Entity>(&client, row)
+                .await?
+        }
         Some(member) => renew(tx, &member, row).await?,
         None => {
             check_room(tx, &client, 1).await?;

@@ -6,7 +6,7 @@ use entity::{OrderId, PaymentId, PaymentMethod, payment};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::money::{self, CurrencyCode};
-use super::{clients, dates, orders, text};
+use super::{clients, dates, external_ids, orders, text};
 use crate::db::{Tx, Visible, require_version};
 use crate::error::{Error, Result};
 use crate::say;
@@ -35,8 +35,8 @@ pub struct NewPayment {
 /// Records a payment. With an id that exists and equal content it answers the payment that is there.
 ///
 /// # Errors
-/// `NOT_FOUND`, `BAD_USER_INPUT`; `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED`
-/// `payments.order_not_billed`, `payments.exceeds_balance`.
+/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for an external id that only managers set; `CONFLICT` for an id
+/// or external id that is taken; `RULE_VIOLATED` `payments.order_not_billed`, `payments.exceeds_balance`.
 pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>> {
     let NewPayment {
         id,
@@ -48,7 +48,7 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
         reference,
         note,
     } = new;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let reference = text::optional_text("reference", reference.as_deref(), 100)?;
     let note = text::optional_long_text("note", note.as_deref(), 1_000)?;
     let (client, order) = orders::open(tx, order_id)

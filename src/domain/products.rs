@@ -203,11 +203,12 @@ pub async fn restore(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
         .await
 }
 
-/// The products of some lines, in one statement. Those that do not exist are missing from the answer; ask
+/// The products of some lines, in one statement, held until the transaction ends: what an order found for
+/// sale is so when the order is kept. Those that do not exist are missing from the answer; ask
 /// [`require_for_sale`] of each that goes on an order.
 ///
 /// # Errors
-/// From the database.
+/// From the database; `UNAVAILABLE` when one is being changed for too long.
 pub async fn for_lines(
     tx: &Tx,
     ids: &[ProductId],
@@ -215,11 +216,7 @@ pub async fn for_lines(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let products = tx
-        .select::<product::Entity>()
-        .ids(ids.iter().copied())
-        .all()
-        .await?;
+    let products = tx.share_products(ids).await?;
     Ok(products.into_iter().map(|row| (row.id, row)).collect())
 }
 

@@ -348,22 +348,6 @@ impl SignIn {
         })
     }
 
-    /// Forgets counted tries that have no effect any more, and sessions that ended 90 days ago. To be
-    /// called now and then; says how many rows went.
-    ///
-    /// # Errors
-    /// From the database.
-    pub async fn clean_up(&self) -> Result<u64> {
-        self.unguarded()
-            .write(move |tx| async move {
-                let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
-                let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
-                let resets = tx.forget_resets(tx.now()).await?;
-                Ok(failures.saturating_add(sessions).saturating_add(resets))
-            })
-            .await
-    }
-
     fn unguarded(&self) -> Session {
         self.database.as_system("sign-in and refresh")
     }
@@ -405,6 +389,18 @@ impl Keys {
             .map(|key| (key, throttle::TRIES_PER_ADDRESS));
         std::iter::once(account).chain(address)
     }
+}
+
+/// Forgets counted tries that have no effect any more, sessions that ended 90 days ago, and codes to set a new
+/// password that are over. To be called now and then, by the service itself; says how many rows went.
+///
+/// # Errors
+/// `INTERNAL` when a person asks; from the database.
+pub async fn clean_up(tx: &Tx) -> Result<u64> {
+    let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
+    let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
+    let resets = tx.forget_resets(tx.now()).await?;
+    Ok(failures.saturating_add(sessions).saturating_add(resets))
 }
 
 /// Counts a try before its password is looked at: a hundred at once must not all pass.

@@ -1,7 +1,11 @@
 //! Stock: what is on hand, what of it is promised to orders, and the ledger of why it changed. Orders call
 //! it with products and quantities; it knows nothing else of them.
 
-use entity::{MovementKind, OrderId, ProductId, product, stock_level};
+use std::collections::BTreeSet;
+
+use entity::{
+    MovementKind, OrderId, ProductId, UserId, product, stock_level, stock_movement, user_reach,
+};
 use sea_orm::ColumnTrait;
 
 use super::products;
@@ -179,6 +183,36 @@ pub fn available(level: &stock_level::Model) -> i64 {
     level.on_hand.saturating_sub(level.reserved)
 }
 
+/// Whether a movement shows the viewer who caused it, and what they wrote: that is for administrators, for
+/// those above the person and for themselves. What the service did by itself names nobody and hides nothing.
+///
+/// # Errors
+/// From the database.
+pub async fn names_its_user(
+    session: &Session,
+    movement: &Visible<stock_movement::Model>,
+) -> Result<bool> {
+    let viewer = session.viewer();
+    let (Some(user), Some(me), false) = (movement.user_id, viewer.user_id(), viewer.is_admin())
+    else {
+        return Ok(true);
+    };
+    let in_reach = movement
+        .shared("usersInReach", |movements| async move {
+            let users: BTreeSet<UserId> = movements.iter().filter_map(|row| row.user_id).collect();
+            let rows = session
+                .select::<user_reach::Entity>()
+                .filter(user_reach::Column::ManagerId.eq(me))
+                .filter(user_reach::Column::UserId.is_in(users))
+                .all()
+                .await?;
+            let users: BTreeSet<UserId> = rows.iter().map(|row| row.user_id).collect();
+            Ok(users)
+        })
+        .await?;
+    Ok(in_reach.contains(&user))
+}
+
 /// The product of a movement, which must be in use.
 async fn moved(tx: &Tx, product: ProductId) -> Result<Visible<product::Model>> {
     let product = tx
@@ -226,7 +260,11 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
     if refused.is_empty() {
         return Ok(());
     }
-    let products = products::for_lines(tx, refused).await?;
+    let products = tx
+        .select::<product::Entity>()
+        .ids(refused.iter().copied())
+        .all()
+        .await?;
     let levels = tx
         .select::<stock_level::Entity>()
         .filter(stock_level::Column::ProductId.is_in(refused.iter().copied()))
@@ -234,7 +272,7 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
         .await?;
     let mut words: Vec<Message> = Vec::new();
     for id in refused.iter().take(NAMED) {
-        let Some(product) = products.get(id) else {
+        let Some(product) = products.iter().find(|product| product.id == *id) else {
             words.push(id.to_string().into());
             continue;
         };

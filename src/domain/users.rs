@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::{dates, text};
 use crate::auth::passwords::{self, Passwords};
 use crate::auth::throttle;
-use crate::db::{Actor, Database, EndReason, OwnSettings, Session, Tx, Visible};
+use crate::db::{Actor, Administrator, Database, EndReason, OwnSettings, Session, Tx, Visible};
 use crate::error::{Code, Error, Result};
 use crate::say;
 
@@ -465,8 +465,9 @@ async fn keep_password(
 
 /// Counts a try at somebody's present password: a stolen access token must not become a way to guess.
 async fn count_password_try(session: &Session, user: UserId) -> Result<()> {
+    // Kept also when the password turns out to be wrong, and the request with it.
     session
-        .write(move |tx| async move {
+        .write_apart(move |tx| async move {
             let key = password_key(user);
             let failures = tx.lock_failures(&key).await?;
             let counted =
@@ -513,25 +514,46 @@ fn not_an_admin() -> Error {
     Error::forbidden(say!("only administrators may keep users"))
 }
 
-/// Refuses to take away the last administrator who can sign in.
-async fn keep_an_admin(tx: &Tx, user: &user::Model) -> Result<()> {
+/// Refuses to take away the last administrator who can sign in. Call [`Tx::lock_tree`] first.
+///
+/// # Errors
+/// `RULE_VIOLATED` `users.last_admin`.
+pub async fn keep_an_admin(tx: &Tx, user: &user::Model) -> Result<()> {
     if user.role != UserRole::Admin || user.deactivated_at.is_some() {
         return Ok(());
     }
-    let another = tx
-        .select::<user::Entity>()
-        .filter(user::Column::Role.eq(UserRole::Admin))
-        .filter(user::Column::DeactivatedAt.is_null())
-        .filter(user::Column::Id.ne(user.id))
-        .exists()
-        .await?;
-    if another {
-        return Ok(());
+    admins_without(&tx.administrators().await?, user.id).map(|_| ())
+}
+
+/// The active administrators that are left when `leaving` goes. Only a password counts as a way to sign in,
+/// as long as anybody has one: where nobody has, as with tokens alone, any other administrator will do.
+///
+/// # Errors
+/// `RULE_VIOLATED` `users.last_admin` when nobody would be left who can sign in.
+pub fn admins_without(admins: &[Administrator], leaving: UserId) -> Result<Vec<Administrator>> {
+    let had_password = admins
+        .iter()
+        .any(|admin| admin.user == leaving && admin.has_password);
+    let left: Vec<Administrator> = admins
+        .iter()
+        .filter(|admin| admin.user != leaving)
+        .copied()
+        .collect();
+    if left.is_empty() {
+        return Err(Error::rule(
+            "users.last_admin",
+            say!("this is the last active administrator; make somebody else one first"),
+        ));
     }
-    Err(Error::rule(
-        "users.last_admin",
-        say!("this is the last active administrator; make somebody else one first"),
-    ))
+    if had_password && !left.iter().any(|admin| admin.has_password) {
+        return Err(Error::rule(
+            "users.last_admin",
+            say!(
+                "this is the last active administrator who has a password; give one to another first"
+            ),
+        ));
+    }
+    Ok(left)
 }
 
 async fn check_no_reports(tx: &Tx, id: UserId) -> Result<()> {

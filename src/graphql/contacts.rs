@@ -462,7 +462,7 @@ pub struct ContactCreateInput {
     id: Option<ContactId>,
     /// The client they are at; it stays so. A client has at most 200 contacts in use.
     client_id: ClientId,
-    /// The id in another system, unique among contacts.
+    /// The id in another system, unique among contacts, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The name, 1 to 200 characters.
     name: String,

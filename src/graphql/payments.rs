@@ -319,7 +319,7 @@ impl PaymentQuery {
 pub struct PaymentRecordInput {
     /// An id made by the caller (`payment_` and a UUID, best of version 7). Sending the same again with it answers the payment that is there.
     id: Option<PaymentId>,
-    /// The id in another system, unique among payments.
+    /// The id in another system, unique among payments, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The order it pays: approved or further.
     order_id: OrderId,

@@ -15,12 +15,14 @@ use serde::Serialize;
 
 use super::cost::Purse;
 use super::errors::{self, Phase};
+use super::idempotency;
 use super::limits::CallerKind;
 use super::negotiate::MediaType;
+use super::observe::Told;
 use super::refusal::{Refusal, status_of};
 use super::request_id::RequestId;
 use crate::messages::Locale;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 /// What was learnt of a request before it was answered or refused.
 pub(super) struct Context {
@@ -34,6 +36,8 @@ pub(super) struct Context {
     pub purse: Option<Purse>,
     /// What the document was priced at.
     pub requested: u64,
+    /// For the figures and the log.
+    pub told: Told,
 }
 
 /// The body of an answer.
@@ -77,6 +81,7 @@ pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
         Ok(body) => respond(status, body, context.media),
         Err(fault) => unwritable(&fault, context),
     };
+    response.extensions_mut().insert(Told::of(&refusal.error));
     let headers = response.headers_mut();
     if let Some(allow) = refusal.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -109,8 +114,10 @@ pub(super) fn executed(
             let code = extensions.and_then(|extensions| extensions.get("code"));
             code == Some(&Value::from(Code::Unauthenticated.as_str()))
         });
+    let key_refused = idempotency::status(&done.errors);
     let status = match (phase, context.media) {
         _ if unauthenticated => StatusCode::UNAUTHORIZED,
+        _ if key_refused.is_some() => key_refused.unwrap_or_default(),
         (Phase::Request, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Phase::Request, MediaType::Json) | (Phase::Execution, _) => StatusCode::OK,
     };
@@ -127,6 +134,10 @@ pub(super) fn executed(
     for (name, value) in &done.http_headers {
         response.headers_mut().append(name, value.clone());
     }
+    if key_refused == Some(StatusCode::CONFLICT) {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(1));
+    }
     if unauthenticated {
         let challenge = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -137,13 +148,17 @@ pub(super) fn executed(
 fn too_long(kind: OperationType, limit: usize) -> Refusal {
     let advice = match kind {
         OperationType::Mutation => {
-            "the write is done; read what you need of it by a query that selects less"
+            say!("the write is done; read what you need of it by a query that selects less")
         }
         OperationType::Query | OperationType::Subscription => {
-            "ask for smaller pages, fewer fields, or in several requests"
+            say!("ask for smaller pages, fewer fields, or in several requests")
         }
     };
-    let message = format!("the answer is larger than the {limit} bytes allowed: {advice}");
+    let message = say!(
+        "the answer is larger than the {limit} bytes allowed: {advice}",
+        limit,
+        advice
+    );
     let error = Error::new(Code::LimitExceeded, message)
         .with_rule("RESPONSE_TOO_LARGE")
         .detail("limit", limit);

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use crate::{Code, Error};
+use crate::messages::Message;
+use crate::{Code, Error, say};
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
@@ -57,9 +58,10 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     });
     match token.filter(|token| !token.is_empty()) {
         Some(token) => Ok(Some(token)),
-        None => {
-            Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into())
-        }
+        None => Err(Error::unauthenticated(say!(
+            "send the token as: Authorization: Bearer <token>"
+        ))
+        .into()),
     }
 }
 
@@ -87,10 +89,10 @@ pub(super) async fn read_body(
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err(Refusal::bad_request(
             "BAD_REQUEST",
-            "the body ended before it was complete",
+            say!("the body ended before it was complete"),
         )),
         Err(_) => {
-            let error = Error::new(Code::Timeout, "the body did not arrive in time")
+            let error = Error::new(Code::Timeout, say!("the body did not arrive in time"))
                 .with_rule("BODY_TOO_SLOW");
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error))
         }
@@ -98,7 +100,7 @@ pub(super) async fn read_body(
 }
 
 fn too_large(limit: usize) -> Refusal {
-    let message = format!("the body is larger than the {limit} bytes allowed");
+    let message = say!("the body is larger than the {limit} bytes allowed", limit);
     let error = Error::new(Code::LimitExceeded, message)
         .with_rule("PAYLOAD_TOO_LARGE")
         .detail("limit", limit);
@@ -111,10 +113,10 @@ pub(super) fn of_body(body: &[u8]) -> Result<Ask, Refusal> {
     if first == Some(&b'[') {
         return Err(Refusal::bad_request(
             "BATCH_REFUSED",
-            "batches are not served: send one request, not an array of them",
+            say!("batches are not served: send one request, not an array of them"),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| malformed("the body", &error))
+    serde_json::from_slice(body).map_err(|error| malformed(say!("the body"), &error))
 }
 
 /// What a GET asks.
@@ -125,8 +127,9 @@ pub(super) fn of_query_string(uri: &Uri, limit: usize) -> Result<Ask, Refusal> {
     let Query(ask) = Query::<AskByGet>::try_from_uri(uri).map_err(|_| {
         Refusal::bad_request(
             "BAD_REQUEST",
-            "the query string must hold query or documentId, and may hold operationName, variables, \
-             extensions, once each",
+            say!(
+                "the query string must hold query or documentId, and may hold operationName, variables, extensions, once each"
+            ),
         )
     })?;
     Ok(Ask {
@@ -140,17 +143,22 @@ pub(super) fn of_query_string(uri: &Uri, limit: usize) -> Result<Ask, Refusal> {
 
 fn json_of<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Refusal> {
     match text.filter(|text| !text.is_empty()) {
-        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(name, &error)),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|error| malformed(name.to_owned().into(), &error))
+        }
         None => Ok(None),
     }
 }
 
-fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
-    let message = match error.classify() {
-        serde_json::error::Category::Data => {
-            format!("{what} is JSON, but not what a GraphQL request holds: {error}")
-        }
-        _ => format!("{what} is not valid JSON: {error}"),
+fn malformed(what: Message, error: &serde_json::Error) -> Refusal {
+    let message = if error.classify() == serde_json::error::Category::Data {
+        say!(
+            "{what} is JSON, but not what a GraphQL request holds: {reason}",
+            what,
+            reason = error
+        )
+    } else {
+        say!("{what} is not valid JSON: {reason}", what, reason = error)
     };
     Refusal::bad_request("BAD_REQUEST", message)
 }
@@ -170,8 +178,10 @@ pub(super) fn require_variables(
         let is_missing = given.is_none() && definition.default_value.is_none();
         if is_missing || given.is_some_and(serde_json::Value::is_null) {
             let kind = &definition.var_type.node;
-            return Err(Refusal::validation(format!(
-                "the variable ${name} of type {kind} needs a value"
+            return Err(Refusal::validation(say!(
+                "the variable ${name} of type {kind} needs a value",
+                name,
+                kind
             )));
         }
     }

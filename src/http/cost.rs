@@ -28,7 +28,7 @@ use super::limits::Budget;
 use super::meter::{INTROSPECTION_COST, MUTATION_COST};
 use super::refusal::Refusal;
 use super::selection;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 /// Parts of a point that a bucket counts in. At a rate of so many points a second, as many parts come back in
 /// a millisecond.
@@ -82,9 +82,10 @@ impl Purse {
     pub fn reserve(&self, cost: u64) -> Result<(), Refusal> {
         let most = self.budget.per_document.min(self.budget.bucket);
         if cost > most {
-            let message = format!(
-                "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in \
-                 several requests"
+            let message = say!(
+                "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in several requests",
+                cost,
+                most
             );
             let error = Error::new(Code::LimitExceeded, message)
                 .with_rule("COST")
@@ -96,8 +97,10 @@ impl Purse {
         }
         let wait = self.with(|bucket, budget, now| bucket.take(budget, cost, now));
         wait.map_err(|seconds| {
-            let message = format!(
-                "the document costs {cost} points and this session has fewer left: wait {seconds} s"
+            let message = say!(
+                "the document costs {cost} points and this session has fewer left: wait {seconds} s",
+                cost,
+                seconds
             );
             Error::new(Code::Throttled, message)
                 .with_rule("COST")

@@ -21,6 +21,22 @@ pub trait Gateway: Send + Sync + 'static {
         &self,
         bearer: Option<&str>,
     ) -> impl Future<Output = crate::Result<Caller>> + Send;
+
+    /// Prepares `data`, that of a signed-in caller, for mutations that came with an idempotency key: what of
+    /// `body`, the request byte for byte, was done under `key` is not to be done again. A gateway without a
+    /// record leaves it be.
+    ///
+    /// # Errors
+    /// `RULE_VIOLATED` when the key was used for another request; others as they come.
+    fn remember(
+        &self,
+        data: &mut Data,
+        key: &str,
+        body: &[u8],
+    ) -> impl Future<Output = crate::Result<()>> + Send {
+        let _ = (data, key, body);
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Who sends a request, as far as fairness cares.

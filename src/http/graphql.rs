@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Executor, Value, Variables};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -18,9 +18,12 @@ use super::ask::{self, Ask};
 use super::documents::{Documents, Hash, Registered, hash_of, hash_of_hex};
 use super::errors::{self, Phase};
 use super::gateway::Gateway;
+use super::idempotency::{self, IDEMPOTENCY_KEY};
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
+use super::metrics::Metrics;
 use super::negotiate::{self, MediaType};
+use super::observe::{Kind, Told};
 use super::places::{Owner, Places};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
@@ -55,6 +58,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The header in which a trusted proxy tells the client's address.
     pub proxy_header: Option<HeaderName>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -69,6 +74,7 @@ impl Default for Options {
             persisted_query_bytes: None,
             origins: Vec::new(),
             proxy_header: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -125,19 +131,28 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             statements: None,
             purse: None,
             requested: 0,
+            told: Told {
+                kind: Some(Kind::Refused),
+                ..Told::default()
+            },
         };
         let mut response = match self.answer(request, &mut context).await {
             Ok(response) => response,
             Err(refusal) => answer::refused(&refusal, &context),
         };
-        if self.options.debug_headers
-            && let Some(statements) = &context.statements
-        {
-            let count = statements.load(Ordering::Relaxed);
-            response
-                .headers_mut()
-                .insert(STATEMENTS, HeaderValue::from(count));
+        if let Some(statements) = &context.statements {
+            context.told.statements = statements.load(Ordering::Relaxed);
         }
+        if self.options.debug_headers && context.statements.is_some() {
+            let count = HeaderValue::from(context.told.statements);
+            response.headers_mut().insert(STATEMENTS, count);
+        }
+        let extensions = response.extensions_mut();
+        if let Some(refused) = extensions.remove::<Told>() {
+            context.told.code = refused.code;
+            context.told.limit = refused.limit;
+        }
+        extensions.insert(context.told);
         response
     }
 
@@ -169,6 +184,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         context.statements = Some(caller.statements);
         context.locale = negotiate::locale(&parts.headers, caller.locale);
         let bounds = self.options.limits.of(kind);
+        context.told.user = caller.identity.map(|identity| identity.user);
         let owner = if let Some(identity) = caller.identity {
             let purses = self.purses.as_ref();
             context.purse = purses.map(|purses| purses.of(identity.session));
@@ -179,6 +195,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         };
         let _own_place = self.places.own(owner).await?;
 
+        let mut keyed_body = None;
         let Ask {
             query,
             document_id,
@@ -189,7 +206,10 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             ask::of_query_string(&parts.uri, bounds.body_bytes)?
         } else {
             let deadline = self.options.body_deadline;
-            ask::of_body(&ask::read_body(body, bounds.body_bytes, deadline).await?)?
+            let body = ask::read_body(body, bounds.body_bytes, deadline).await?;
+            let ask = ask::of_body(&body)?;
+            keyed_body = parts.headers.contains_key(IDEMPOTENCY_KEY).then_some(body);
+            ask
         };
         let variables = variables.unwrap_or_default();
         meter::check_variables(&variables, bounds)?;
@@ -205,6 +225,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
         };
         let operation = meter::operation(&document, operation_name.as_deref())?;
+        context.told.name = name_of(&document, operation);
+        context.told.is_trusted = matches!(found, Found::Trusted(_));
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
                 return Err(Refusal::method(
@@ -212,7 +234,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                     say!("only queries can be sent by GET"),
                 ));
             }
-            OperationType::Query | OperationType::Mutation => {}
+            OperationType::Query => context.told.kind = Some(Kind::Query),
+            OperationType::Mutation => context.told.kind = Some(Kind::Mutation),
             OperationType::Subscription => {
                 return Err(Refusal::validation(say!(
                     "subscriptions are not served over HTTP"
@@ -220,6 +243,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
         }
         ask::require_variables(operation, &variables)?;
+        let key = match operation.ty {
+            OperationType::Mutation if kind == CallerKind::SignedIn => {
+                idempotency::key(&parts.headers)?
+            }
+            OperationType::Query | OperationType::Mutation | OperationType::Subscription => None,
+        };
         let variables = Variables::from_json(serde_json::Value::Object(variables));
         let introspection = self.options.introspection;
         let weight = match &found {
@@ -257,6 +286,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let masked = Masked::default();
         run.data.insert(masked.clone());
         run.set_parsed_query(ExecutableDocument::clone(&document));
+        if let (Some(key), Some(body)) = (key, &keyed_body) {
+            let remembered = self.gateway.remember(&mut run.data, key, body).await;
+            remembered.inspect_err(|_| {
+                if let Some(purse) = &context.purse {
+                    purse.settle(context.requested, 1);
+                }
+            })?;
+        }
         let deadline = match operation.ty {
             OperationType::Mutation => bounds.mutation_deadline,
             OperationType::Query | OperationType::Subscription => bounds.query_deadline,
@@ -307,6 +344,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             id,
             locale,
         );
+        context.told.is_proven = kind == CallerKind::SignedIn && phase == Phase::Execution;
+        context.told.code = done.errors.first().map(errors::code_as_sent);
         let limit = self.options.limits.response_bytes;
         let answer = answer::executed(&done, operation.ty, phase, kind, limit, context);
         Ok(answer)
@@ -324,7 +363,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         match (query, document_id) {
             (Some(_), Some(_)) => Err(Refusal::bad_request(
                 "BAD_REQUEST",
-                "send query or documentId, not both",
+                say!("send query or documentId, not both"),
             )),
             (Some(query), None) => self.by_text(query.into(), persisted, caller),
             (None, Some(id)) => {
@@ -342,7 +381,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 let Some(hash) = persisted else {
                     return Err(Refusal::bad_request(
                         "QUERY_MISSING",
-                        "the request has no query: send the GraphQL document as query",
+                        say!("the request has no query: send the GraphQL document as query"),
                     ));
                 };
                 // Clients that try a hash first know these very messages, and send the document then.
@@ -370,7 +409,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         if persisted.is_some_and(|claimed| claimed != hash) {
             return Err(Refusal::bad_request(
                 "PERSISTED_QUERY_MISMATCH",
-                "sha256Hash is not the SHA-256 of the query",
+                say!("sha256Hash is not the SHA-256 of the query"),
             ));
         }
         if let Some(trusted) = &self.options.trusted {
@@ -378,9 +417,9 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 return Ok(Found::Trusted(found));
             }
             if trusted.is_only() {
-                let error = Error::forbidden(
-                    "this service runs only the documents it was given: send the documentId of one of them",
-                );
+                let error = Error::forbidden(say!(
+                    "this service runs only the documents it was given: send the documentId of one of them"
+                ));
                 return Err(error.with_rule("DOCUMENT_NOT_TRUSTED").into());
             }
         }
@@ -427,6 +466,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
     }
 }
 
+/// The name of an operation in its document.
+fn name_of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<String> {
+    let mut operations = document.operations.iter();
+    let found = operations.find(|(_, one)| std::ptr::eq(&raw const one.node, operation));
+    Some(found?.0?.to_string())
+}
+
 /// The error of a panic: its message goes to the log, not to the client.
 pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -452,7 +498,7 @@ fn unsupported() -> Refusal {
 fn unknown_document() -> Refusal {
     let error = Error::new(
         Code::NotFound,
-        "no document of this documentId is known here",
+        say!("no document of this documentId is known here"),
     )
     .with_rule("DOCUMENT_UNKNOWN");
     Refusal {
@@ -474,7 +520,7 @@ fn persisted_hash(
         (Some(1), Some(hash)) => Ok(Some(hash)),
         _ => Err(Refusal::bad_request(
             "BAD_REQUEST",
-            "extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits",
+            say!("extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits"),
         )),
     }
 }

@@ -171,9 +171,9 @@ pub fn check_introspection(
     let error = match (introspection, caller) {
         (Introspection::On, _) | (Introspection::SignedIn, CallerKind::SignedIn) => return Ok(()),
         (Introspection::SignedIn, CallerKind::Anonymous) => {
-            Error::unauthenticated("sign in to look at the schema")
+            Error::unauthenticated(say!("sign in to look at the schema"))
         }
-        (Introspection::Off, _) => Error::forbidden("introspection is off on this service"),
+        (Introspection::Off, _) => Error::forbidden(say!("introspection is off on this service")),
     };
     Err(error.with_rule("INTROSPECTION_OFF").into())
 }

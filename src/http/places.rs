@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::address;
 use super::limits::Concurrency;
 use super::refusal::Refusal;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 /// The longest wait that an overloaded process asks for, in seconds; each caller is told another, so that
 /// they do not all return together.
@@ -85,9 +85,9 @@ impl Places {
             Owner::Network(_) => self.limits.per_address,
         };
         let full = || {
-            let message = format!(
-                "{limit} requests of yours are running, which is as many as may at the same time: send the \
-                 next when one is answered"
+            let message = say!(
+                "{limit} requests of yours are running, which is as many as may at the same time: send the next when one is answered",
+                limit
             );
             Refusal::from(
                 Error::new(Code::Throttled, message)
@@ -129,7 +129,7 @@ impl Places {
         taken.ok().flatten().ok_or_else(|| {
             Error::new(
                 Code::Unavailable,
-                "the service has more to do than it can: try again in some seconds",
+                say!("the service has more to do than it can: try again in some seconds"),
             )
             .with_rule("OVERLOADED")
             .detail("retryAfterSeconds", jittered_wait())

@@ -76,14 +76,15 @@ impl Refusal {
     /// The document is not GraphQL.
     pub fn syntax(what: impl Into<Message>, at: impl Into<Option<Pos>>) -> Self {
         let (what, at) = (what.into(), at.into());
-        let message = match at {
-            Some(Pos { line, column }) => say!(
+        let message = if let Some(Pos { line, column }) = at {
+            say!(
                 "syntax error: {what} (line {line}, column {column})",
                 what,
                 line,
                 column
-            ),
-            None => say!("syntax error: {what}", what),
+            )
+        } else {
+            say!("syntax error: {what}", what)
         };
         Self {
             lenient: true,

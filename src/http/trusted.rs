@@ -14,7 +14,7 @@ use super::limits::{Bounds, CallerKind};
 use super::meter::{self, Introspection};
 use super::refusal::Refusal;
 use super::scan;
-use crate::{Code, Error};
+use crate::{Code, Error, say};
 
 pub use crate::config::TrustedDocuments as Trust;
 
@@ -134,7 +134,7 @@ impl TrustedDocuments {
         if self.by_hash.contains_key(&hash) {
             return Ok(());
         }
-        let document = look_at(&text).map_err(|refusal| refusal.error.message().to_owned())?;
+        let document = look_at(&text).map_err(|refusal| refusal.error.message().clone())?;
         validate(&document, executor).await?;
         self.by_hash
             .insert(hash, Arc::new(TrustedDocument { text, document }));
@@ -248,9 +248,9 @@ fn look_at(text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         if operation.ty == OperationType::Subscription {
-            return Err(Refusal::validation(
-                "subscriptions are not served over HTTP",
-            ));
+            return Err(Refusal::validation(say!(
+                "subscriptions are not served over HTTP"
+            )));
         }
         meter::check(
             &document,
@@ -268,7 +268,7 @@ fn look_at(text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
 /// document and runs one, and that one is added here and asks for nothing.
 async fn validate(document: &ExecutableDocument, executor: &impl Executor) -> Result<(), String> {
     let nothing = Documents::read("{ __typename }", scan::Scan::default())
-        .map_err(|refusal| refusal.error.message().to_owned())?;
+        .map_err(|refusal| refusal.error.message().clone())?;
     let DocumentOperations::Single(nothing) = nothing.operations else {
         return Err("the service cannot look at documents".to_owned());
     };

@@ -130,6 +130,17 @@ texts! {
 
     // The database.
     "this clashes with something that exists already" => "与已有数据冲突",
+    "this external id is taken; choose another, or leave it out" => "该外部编号已被占用；请更换，或不填写",
+    "this id cannot be used; make a new one, or leave it out" => "该 ID 不可用；请换一个新的，或不填写",
+    "only managers, administrators and imports may set `externalId`; leave it out"
+        => "只有经理、管理员和导入可以设置 `externalId`；请不要填写",
+    "this Idempotency-Key was used for another request; take a new key for each, and the same key and body to repeat one"
+        => "该 Idempotency-Key 已用于另一个请求；每个请求请使用新的键，重发时使用相同的键和内容",
+    "the first request with this Idempotency-Key still runs; repeat yours in a moment"
+        => "使用该 Idempotency-Key 的首个请求仍在处理；请稍后重发",
+    "this was done already" => "该操作已经完成",
+    "send one Idempotency-Key of 1 to {most} visible ASCII characters, such as a UUID"
+        => "请发送一个 Idempotency-Key，由 1 至 {most} 个可见 ASCII 字符组成，例如 UUID",
     "something this refers to is missing, or something else still refers to it"
         => "所引用的数据不存在，或仍被其他数据引用",
     "the service is busy; try again in a moment" => "服务繁忙，请稍后重试",
@@ -151,6 +162,8 @@ texts! {
     "only administrators may keep users" => "只有管理员可以管理用户",
     "this is the last active administrator; make somebody else one first"
         => "这是最后一名在用的管理员，请先指定另一名管理员",
+    "this is the last active administrator who has a password; give one to another first"
+        => "这是最后一位有密码的在职管理员；请先为另一位管理员设置密码",
     "people report to this user; move them to another manager first" => "该用户仍有下属，请先将其转给其他经理",
     "people report to managers and administrators; make this user one first"
         => "只能向经理或管理员汇报，请先调整该用户的角色",
@@ -169,7 +182,6 @@ texts! {
     "only administrators and keepers of the pool may leave a client without an owner"
         => "只有管理员和公海管理员可以让客户没有负责人",
     "you can give clients only to yourself and to people who report to you" => "只能将客户分配给自己或自己的下属",
-    "another client of yours has this external id" => "您的另一个客户已使用该外部编号",
     "only managers of the owner may set the credit limit and the payment term"
         => "只有负责人的上级经理可以设置信用额度和账期",
     "the credit limit is 0 or more" => "信用额度不能为负",
@@ -212,7 +224,6 @@ texts! {
     "this contact is archived already" => "该联系人已归档",
     "this contact is not archived" => "该联系人未归档",
     "a client has at most {most} contacts in use" => "每个客户最多 {most} 名在用的联系人",
-    "another contact of your clients has this external id" => "您客户的另一名联系人已使用该外部编号",
     "a contact has at most {most} phones and handles" => "每名联系人最多 {most} 个电话和账号",
     "this number or handle is in the list already" => "该号码或账号已在列表中",
     "of each kind one is preferred at most" => "每一类最多只能有一个首选",
@@ -281,14 +292,13 @@ texts! {
     "an order is not placed in the future" => "下单日期不能在未来",
     "this is before the order was placed, on {placed_on}" => "早于下单日期 {placed_on}",
     "this id belongs to another order already" => "该 ID 已属于另一个订单",
-    "another order of yours has this external id" => "您的另一个订单已使用该外部编号",
     "this order comes to too much" => "该订单的金额过大",
     "an order has at most {most} lines, not {count}" => "每个订单最多 {most} 行，而不是 {count} 行",
     "an order has 1 to {most} lines, not {count}" => "订单应有 1 至 {most} 行，而不是 {count} 行",
     "{sku} is priced in {priced}, but this client is billed in {billed}"
         => "{sku} 以 {priced} 定价，但该客户以 {billed} 结算",
     "the quantity is 1 to {most}, not {quantity}" => "数量应在 1 至 {most} 之间，而不是 {quantity}",
-    "only managers may set a price other than the list price; give a discount instead"
+    "only managers of the client may set a price other than the list price; give a discount instead"
         => "只有经理可以改动标价，请改用折扣",
     "a discount goes from 0 to 10000 basis points" => "折扣应在 0 至 10000 基点之间",
     "a discount is 0 to {most} basis points, not {discount_bp}"
@@ -346,8 +356,27 @@ texts! {
     "{what} is not valid JSON: {reason}" => "{what} 不是有效的 JSON：{reason}",
     "the body" => "请求体",
     "batches are not served: send one request, not an array of them" => "不支持批量请求：请逐个发送，不要发送数组",
-    "the query string must hold query, and may hold operationName, variables, extensions, once each"
-        => "查询字符串必须含有 query，另可含 operationName、variables、extensions，每项至多一次",
+    "the query string must hold query or documentId, and may hold operationName, variables, extensions, once each"
+        => "查询字符串必须含有 query 或 documentId，另可含 operationName、variables、extensions，每项至多一次",
+    "send query or documentId, not both" => "query 与 documentId 只能发送其一",
+    "no document of this documentId is known here" => "此处没有该 documentId 对应的文档",
+    "this service runs only the documents it was given: send the documentId of one of them"
+        => "本服务只执行预先登记的文档：请发送其中之一的 documentId",
+    "sha256Hash is not the SHA-256 of the query" => "sha256Hash 与 query 的 SHA-256 不符",
+    "extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits"
+        => "extensions.persistedQuery 必须含有 version 1 和 sha256Hash（64 位十六进制数字）",
+    "sign in to look at the schema" => "请先登录再查看 schema",
+    "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in several requests"
+        => "该文档需要 {cost} 点，最多允许 {most} 点：请缩小分页，或分成多次请求",
+    "the document costs {cost} points and this session has fewer left: wait {seconds} s"
+        => "该文档需要 {cost} 点，当前会话余额不足：请等待 {seconds} 秒",
+    "{limit} requests of yours are running, which is as many as may at the same time: send the next when one is answered"
+        => "您已有 {limit} 个请求正在处理，已达同时处理的上限：请在收到响应后再发送下一个",
+    "the service has more to do than it can: try again in some seconds" => "服务繁忙：请过几秒再试",
+    "the answer is larger than the {limit} bytes allowed: {advice}" => "响应超过允许的 {limit} 字节：{advice}",
+    "the write is done; read what you need of it by a query that selects less"
+        => "写入已完成；请用选取内容较少的查询读取所需结果",
+    "ask for smaller pages, fewer fields, or in several requests" => "请缩小分页、减少字段，或分成多次请求",
     "the request has no query: send the GraphQL document as query"
         => "请求缺少 query：请将 GraphQL 文档作为 query 发送",
     "it took longer than the {seconds} s it may" => "处理时间超过了允许的 {seconds} 秒",

@@ -154,8 +154,8 @@ pub fn quoted(text: &str) -> String {
 /// ```
 /// use clientele::say;
 ///
-/// let limit = 3;
-/// say!("an order has at most {limit} lines", limit);
+/// let most = 3;
+/// say!("a team has at most {most} members", most);
 /// ```
 #[macro_export]
 macro_rules! say {

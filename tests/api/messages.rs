@@ -95,7 +95,7 @@ on_both!(
                 "Query 没有字段 `clientz`；您是否想写 `client",
             ),
             (
-                "query($x: Int) { client(id: \"x\") { id } } query B { clients { totalCount } }",
+                "query A { viewer { role } } query B { clients { totalCount } }",
                 "文档含有多个操作",
             ),
             (

@@ -165,7 +165,9 @@ pub async fn keep_sending(
                 break;
             }
             Outcome::Lost => sent.unknown.push(id),
-            refused if patient && ["UNAVAILABLE", "TIMEOUT"].contains(&refused.code()) => {
+            refused @ Outcome::Refused(_)
+                if patient && ["UNAVAILABLE", "TIMEOUT"].contains(&refused.code()) =>
+            {
                 sent.unknown.push(id);
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }

@@ -8,7 +8,7 @@ use entity::{ClientId, UserId, client};
 use uuid::Uuid;
 
 use super::*;
-use crate::db::tx::begin;
+use crate::db::unit::begin;
 use crate::error::{Code, Error};
 
 /// Gives way `times` times: somewhere between two answers of the database.

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, Order};
 use super::terms::Terms;
 use crate::db::{LockedClient, Tx, Visible};
 use crate::domain::money::{self, CurrencyCode, WHOLE_BP};
-use crate::domain::products;
+use crate::domain::{clients, products};
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -26,7 +26,8 @@ pub struct NewLine {
     pub product_id: ProductId,
     /// Units, 1 to 1,000,000.
     pub quantity: i64,
-    /// The price of one unit in minor units; the list price when absent. Another price only managers set.
+    /// The price of one unit in minor units; the list price when absent. Another price only managers of the
+    /// client set.
     pub unit_price: Option<(i64, CurrencyCode)>,
     /// The discount in basis points, 0 to 10,000; that of the client's tier when absent.
     pub discount_bp: Option<i32>,
@@ -99,7 +100,8 @@ pub(super) async fn price(
         ));
     }
     let found = products(tx, lines.iter().map(|line| line.product_id)).await?;
-    let may_set_price = tx.viewer().is_manager();
+    let sets_prices = lines.iter().any(|line| line.unit_price.is_some());
+    let may_set_price = sets_prices && clients::is_managed(tx, client).await?;
     lines
         .iter()
         .enumerate()
@@ -155,7 +157,7 @@ fn price_line(
             super::require_amount("unitPrice", &client.currency, *minor, *currency)?;
             if *minor != product.list_price_minor && !may_set_price {
                 return Err(Error::forbidden(
-                    say!("only managers may set a price other than the list price; give a discount instead"))
+                    say!("only managers of the client may set a price other than the list price; give a discount instead"))
                 .field("unitPrice"));
             }
             *minor

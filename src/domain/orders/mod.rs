@@ -27,7 +27,6 @@ use entity::{
     ApprovalReason, ClientId, OrderEventKind, OrderId, OrderStatus, UserId, order, order_line,
 };
 use sea_orm::ActiveValue::Set;
-use sea_orm::ColumnTrait;
 
 use self::lines::PricedLine;
 use self::repeat::Content;
@@ -35,7 +34,7 @@ use self::ship_to::{Target, destination, primary_shipping_address};
 use self::states::Event;
 use self::terms::{Asked, Terms};
 use super::money::{self, CurrencyCode};
-use super::{clients, dates, stock, text};
+use super::{clients, dates, external_ids, stock, text};
 use crate::db::{LockedClient, Tx, Visible, require_version};
 use crate::error::{Code, Error, Result};
 use crate::say;
@@ -103,8 +102,8 @@ pub fn balance_minor(order: &order::Model) -> Result<i64> {
 /// order that is there, as far as it has come.
 ///
 /// # Errors
-/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for a price that only managers set; `CONFLICT` for an id or
-/// external id that is taken; `RULE_VIOLATED` `clients.archived`, `orders.inactive_product`; when it is
+/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for a price or an external id that only managers set; `CONFLICT`
+/// for an id or external id that is taken; `RULE_VIOLATED` `clients.archived`, `orders.inactive_product`; when it is
 /// submitted, `orders.no_lines` and `stock.insufficient`.
 pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
     let NewOrder {
@@ -120,12 +119,13 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
         lines,
         submit,
     } = new;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let client = tx
         .lock_client(client_id)
         .await
         .map_err(|error| error.field("clientId"))?;
     let asked = Content {
-        external_id: text::optional_text("externalId", external_id.as_deref(), 100)?,
+        external_id,
         note: text::optional_long_text("note", note.as_deref(), MAX_NOTE)?,
         freight_minor: parse_freight(&client, freight)?,
         placed_on,
@@ -144,7 +144,6 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
         return Err(taken());
     }
     clients::require_active(&client)?;
-    check_external_id(tx, asked.external_id.as_deref()).await?;
     lines::require_discount("discountBp", discount_bp)?;
     let placed_on = parse_placed_on(tx, asked.placed_on)?;
     require_after("requiredOn", asked.required_on, placed_on)?;
@@ -516,23 +515,4 @@ fn taken() -> Error {
         say!("this id belongs to another order already"),
     )
     .field("id")
-}
-
-async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let is_taken = tx
-        .select::<order::Entity>()
-        .filter(order::Column::ExternalId.eq(external_id))
-        .exists()
-        .await?;
-    if is_taken {
-        return Err(Error::new(
-            Code::Conflict,
-            say!("another order of yours has this external id"),
-        )
-        .field("externalId"));
-    }
-    Ok(())
 }

@@ -1,11 +1,11 @@
 //! The terms a client buys on: its own where they were agreed, else those of its tier in the default
 //! scheme.
 
-use entity::{ApprovalReason, OrderId, client_stats, tier};
-use sea_orm::sea_query::Query;
+use entity::{ApprovalReason, OrderId, tier};
 use sea_orm::{ActiveEnum, ColumnTrait};
 
-use crate::db::{LockedClient, Tx};
+use crate::db::{LockedClient, Tx, tier_id_of};
+use crate::domain::clients;
 use crate::domain::money::{self, WHOLE_BP};
 use crate::error::Result;
 
@@ -25,14 +25,10 @@ pub(super) struct Terms {
 
 /// The terms of `client`.
 pub(super) async fn of(tx: &Tx, client: &LockedClient) -> Result<Terms> {
-    let mut of_client = Query::select();
-    of_client
-        .column(client_stats::Column::TierId)
-        .from(client_stats::Entity)
-        .and_where(client_stats::Column::ClientId.eq(client.id));
+    // Of the assignments, not of the statistics: an override that is over brings nothing more.
     let tier = tx
         .select::<tier::Entity>()
-        .filter(tier::Column::Id.in_subquery(of_client))
+        .filter(tier::Column::Id.in_subquery(tier_id_of(client.id, tx.now())))
         .find()
         .await?;
     let tier = tier.as_deref();
@@ -82,7 +78,7 @@ pub(super) async fn reasons(
     // What the tier grants was decided when the tier was made.
     let free = REP_DISCOUNT_BP.max(terms.discount_bp);
     let is_over = asked.discounts_bp.iter().any(|discount| *discount > free);
-    if is_over && !tx.viewer().is_manager() {
+    if is_over && !clients::is_managed(tx, client).await? {
         reasons.push(ApprovalReason::Discount);
     }
     Ok(reasons)

@@ -160,21 +160,18 @@ impl<'a> Walk<'a> {
                     self.arguments(&field.arguments, &output.args, field_pos);
                     let name = field.name.node.as_str();
                     let is_empty = field.selection_set.node.items.is_empty();
-                    match shapes.is_composite(&output.ty) {
-                        true if is_empty => self.invalid(
-                            field_pos,
-                            say!(
-                                "`{name}` is an object: say in braces which of its fields you want",
-                                name
-                            ),
-                        ),
-                        false if !is_empty => {
-                            self.invalid(
-                                field_pos,
-                                say!("`{name}` is a value and has no fields", name),
-                            );
-                        }
-                        _ => self.set(&field.selection_set.node, &output.ty),
+                    let is_composite = shapes.is_composite(&output.ty);
+                    if is_composite && is_empty {
+                        let message = say!(
+                            "`{name}` is an object: say in braces which of its fields you want",
+                            name
+                        );
+                        self.invalid(field_pos, message);
+                    } else if !is_composite && !is_empty {
+                        let message = say!("`{name}` is a value and has no fields", name);
+                        self.invalid(field_pos, message);
+                    } else {
+                        self.set(&field.selection_set.node, &output.ty);
                     }
                 }
                 Selection::InlineFragment(inline) => {
@@ -211,14 +208,15 @@ impl<'a> Walk<'a> {
             return;
         }
         let near = self.values.nearest(name, self.shapes.fields(parent));
-        let message = match near {
-            Some(near) => say!(
+        let message = if let Some(near) = near {
+            say!(
                 "there is no field `{name}` on {parent}; did you mean `{near}`?",
                 name,
                 parent,
                 near
-            ),
-            None => say!("there is no field `{name}` on {parent}", name, parent),
+            )
+        } else {
+            say!("there is no field `{name}` on {parent}", name, parent)
         };
         self.invalid(at, message);
     }
@@ -237,9 +235,12 @@ impl<'a> Walk<'a> {
         self.report(at);
     }
 
-    /// `@include` and `@skip` take `if`; there are no others.
+    /// `@include` and `@skip` take `if`; that there are no others, the executor says.
     fn directives(&mut self, directives: &'a [Positioned<Directive>]) {
-        for directive in directives {
+        let known = directives
+            .iter()
+            .filter(|directive| matches!(directive.node.name.node.as_str(), "include" | "skip"));
+        for directive in known {
             let condition = Input::condition();
             self.arguments(&directive.node.arguments, &condition, directive.pos);
         }

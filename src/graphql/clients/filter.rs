@@ -87,7 +87,7 @@ pub struct ClientFilter {
     nature: Option<ClientNatureFilter>,
     /// With this tag.
     tag: Option<String>,
-    /// By the tier in the default scheme.
+    /// By the tier in the default scheme. An override whose time is up may count here for a minute longer.
     tier_id: Option<TierIdFilter>,
     /// By the number of orders.
     order_count: Option<IntFilter>,

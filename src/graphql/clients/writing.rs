@@ -139,7 +139,7 @@ impl ClientProfileInput {
 pub struct ClientCreateInput {
     /// An id made by the caller (`client_` and a UUID, best of version 7). Sending the same create again with it answers the client that is there.
     id: Option<ClientId>,
-    /// The id in another system, unique among clients.
+    /// The id in another system, unique among clients, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// Whether it is a person or an organization; it stays so.
     kind: ClientKind,

@@ -22,7 +22,7 @@ pub struct OrderLineInput {
     product_id: ProductId,
     /// Units, 1 to 1,000,000.
     quantity: i32,
-    /// The price of one unit; today's list price when absent. Only managers may set another.
+    /// The price of one unit; today's list price when absent. Only managers of the client may set another.
     unit_price: Option<MoneyInput>,
     /// The discount in basis points, 0 to 10,000 (100 is 1 %); that of the client's tier when absent. More than 3,000 from a rep makes the order wait for approval.
     discount_bp: Option<i32>,
@@ -50,7 +50,7 @@ pub struct OrderShipToInput {
 pub struct OrderCreateInput {
     /// An id made by the caller (`order_` and a UUID of version 7). Sending the same create again with it answers the order that is there.
     id: Option<OrderId>,
-    /// The id in another system, unique among orders.
+    /// The id in another system, unique among orders, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The client that buys.
     client_id: ClientId,

@@ -18,7 +18,8 @@ use super::context::{nullable, session};
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
-    Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, tier_holds,
+    Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, default_scheme_ids,
+    tier_holds,
 };
 use crate::error::Result;
 
@@ -367,19 +368,14 @@ async fn tier_of(
     Ok(tier.map(Tier))
 }
 
-/// The tier of a client in the default scheme.
+/// The tier of a client in the default scheme: its override, while that holds, or its own.
 ///
 /// # Errors
 /// From the database.
 pub async fn of_client(ctx: &Context<'_>, client: &Visible<client::Model>) -> Result<Option<Tier>> {
-    let session = session(ctx)?;
-    let Some(stats) = clients::stats(session, client).await? else {
-        return Ok(None);
-    };
-    let tier = session
-        .one_of::<tier::Entity, _, _>(&stats, "tier", |stats| stats.tier_id)
-        .await?;
-    Ok(tier.map(Tier))
+    use tier_assignment::Column;
+    let in_default = Column::SchemeId.in_subquery(default_scheme_ids());
+    holding(session(ctx)?, client, "tier", in_default).await
 }
 
 /// The tier of a client in a scheme: its override, while that holds, or its own.
@@ -391,8 +387,19 @@ pub async fn of_client_in(
     client: &Visible<client::Model>,
     scheme: TierSchemeId,
 ) -> Result<Option<Tier>> {
+    let edge = format!("tierIn/{scheme}");
+    let in_scheme = tier_assignment::Column::SchemeId.eq(scheme);
+    holding(session(ctx)?, client, &edge, in_scheme).await
+}
+
+/// The tier that holds now for a client, of the assignments that meet `among`.
+async fn holding(
+    session: &Session,
+    client: &Visible<client::Model>,
+    edge: &str,
+    among: Expr,
+) -> Result<Option<Tier>> {
     use tier_assignment::Column;
-    let session = session(ctx)?;
     let in_time = Condition::any()
         .add(Column::ExpiresAt.is_null())
         .add(Column::ExpiresAt.gt(session.now()));
@@ -400,14 +407,13 @@ pub async fn of_client_in(
         parent: Column::ClientId,
         select: session
             .select::<tier_assignment::Entity>()
-            .filter(Column::SchemeId.eq(scheme))
+            .filter(among)
             .filter(Column::EndedAt.is_null())
             .filter(in_time),
     };
-    let edge = format!("tierIn/{scheme}");
     let own = |client: &client::Model| client.id.0;
     let holding = session
-        .all_of(client, &edge, own, children, |row| row.client_id.0)
+        .all_of(client, edge, own, children, |row| row.client_id.0)
         .await?;
     let first = holding.into_iter().max_by_key(|row| {
         let is_override = row.kind == AssignmentKind::Override;

@@ -11,14 +11,20 @@ const SAYING: &[(&str, usize)] = &[
     ("Error::unauthenticated", 0),
     ("Refusal::bad_request", 1),
     ("Refusal::method", 1),
+    ("Refusal::persisted", 0),
     ("Refusal::syntax", 0),
     ("Refusal::validation", 0),
 ];
 
 /// What only those read who keep the service: folders and files of the command line.
 const ENGLISH_ONLY: &[&str] = &[
+    "src/backup",
     "src/cli",
+    "src/config",
     "src/config.rs",
+    "src/db/backup",
+    "src/export",
+    "src/http/otlp.rs",
     "src/demo",
     "src/import",
     "src/db/connect.rs",
@@ -26,7 +32,10 @@ const ENGLISH_ONLY: &[&str] = &[
 ];
 
 /// Texts that are the same in every language, because programs know them: (file, text).
-const VERBATIM: &[(&str, &str)] = &[("src/http/graphql.rs", "PersistedQueryNotSupported")];
+const VERBATIM: &[(&str, &str)] = &[
+    ("src/http/graphql.rs", "PersistedQueryNotFound"),
+    ("src/http/graphql.rs", "PersistedQueryNotSupported"),
+];
 
 /// Messages that bypass the catalogue.
 pub fn bare_texts(sources: &[Source], verbatim: &[(&str, &str)]) -> Vec<String> {
@@ -132,7 +141,8 @@ fn unknown_nouns(sources: &[Source]) -> Vec<String> {
 
 /// What a text in the source says.
 fn read(text: &str) -> String {
-    let inside = text.trim_start_matches('"').trim_end_matches('"');
+    let inside = text.strip_prefix('"').unwrap_or(text);
+    let inside = inside.strip_suffix('"').unwrap_or(inside);
     let mut said = String::new();
     let mut rest = inside.chars().peekable();
     while let Some(letter) = rest.next() {

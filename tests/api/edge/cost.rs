@@ -9,17 +9,17 @@ use crate::small::{OTHER_TOKEN, Reply, Small, reply};
 use crate::support::App;
 
 /// A budget that does not fill again during a test.
-fn still(per_document: u64, bucket: u64) -> Option<Budget> {
-    Some(Budget {
+fn still(per_document: u64, bucket: u64) -> Budget {
+    Budget {
         per_document,
         bucket,
         restored_per_second: 0,
         ..Budget::default()
-    })
+    }
 }
 
 async fn with_budget(per_document: u64, bucket: u64) -> Small {
-    Small::limited(|limits| limits.budget = still(per_document, bucket)).await
+    Small::limited(|limits| limits.budget = Some(still(per_document, bucket))).await
 }
 
 fn cost(requested: u64, actual: u64, maximum: u64, available: u64) -> Json {
@@ -131,7 +131,7 @@ async fn an_empty_bucket_throttles_one_session_and_says_how_long() {
 #[tokio::test]
 async fn what_runs_into_the_deadline_has_cost_its_price() {
     let small = Small::limited(|limits| {
-        limits.budget = still(500, 1_000);
+        limits.budget = Some(still(500, 1_000));
         limits.signed_in.query_deadline = Duration::from_millis(50);
     })
     .await;
@@ -158,7 +158,7 @@ on_both!(
             app.client_of(&team.ann, name).await;
         }
         app.client_of(&team.ben, "Delta").await;
-        app.restart(|options| options.limits.budget = still(2_000, 4_000))
+        app.restart(|options| options.limits.budget = Some(still(2_000, 4_000)))
             .await;
         let query =
             "{ clients(first: 50) { nodes { name owner { name } } pageInfo { hasNextPage } } }";

@@ -10,6 +10,7 @@ mod more_cases;
 mod mutations;
 mod oracle;
 mod random;
+mod repeats;
 mod schema;
 mod seed;
 mod world;

@@ -519,6 +519,16 @@ impl World {
         id
     }
 
+    /// Whether `viewer` is above `user`, or is `user`, or an administrator.
+    fn answers_for(&self, viewer: UserId, user: UserId) -> bool {
+        viewer == user
+            || match self.organisation.users[&viewer].role {
+                UserRole::Admin => true,
+                UserRole::Manager => self.organisation.is_below(viewer, user),
+                UserRole::Rep => false,
+            }
+    }
+
     /// Whether `viewer` may see what belongs to `owner`.
     pub fn may_see(&self, viewer: UserId, owner: Owner) -> bool {
         let role = self.organisation.users[&viewer].role;
@@ -593,6 +603,9 @@ impl World {
                 }
                 if part.starts_with("managers") && !self.may_see(viewer, Owner::Managers) {
                     found.insert(format!("{text:.120} is for managers"));
+                }
+                if part.starts_with("ann") && !self.answers_for(viewer, self.team.ann.id) {
+                    found.insert(format!("{text:.120} is for those above Ann"));
                 }
                 continue;
             };
