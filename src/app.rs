@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::graphql::{self, check::Checked};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
+use crate::say;
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -71,7 +72,10 @@ impl ProviderOptions {
         if issuer == ISSUER {
             return Err(Error::bad_input(
                 "provider_issuer",
-                format!("{ISSUER} is the issuer of the tokens of this service itself"),
+                say!(
+                    "{issuer} is the issuer of the tokens of this service itself",
+                    issuer
+                ),
             ));
         }
         let fetch: Fetch = if keys.contains("://") {

@@ -3,7 +3,8 @@
 //!
 //! The algorithm is that of the published key found by `kid`. Keys are kept for an hour; an unknown `kid`
 //! has them fetched again, at most once a minute, so that made-up tokens cannot turn the service against the
-//! provider. When the provider cannot be reached, the keys known before serve for a day.
+//! provider. When the provider cannot be reached, the keys known before serve for a day, and nobody whose key
+//! is among them waits for the provider. A fetch goes on when the request that asked for it is gone.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +19,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
 use ring::digest;
 use serde::Deserialize;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::crypto;
 use super::tokens::MAX_TOKEN_BYTES;
@@ -55,22 +57,33 @@ pub type Fetching = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>
 pub struct Provider {
     issuer: String,
     audience: String,
-    fetch: Fetch,
-    keys: RwLock<Keys>,
-    /// One fetch at a time.
-    fetching: tokio::sync::Mutex<()>,
+    source: Arc<Source>,
     /// Tokens whose signature was found right, by SHA-256.
     verified: Cache<[u8; 32], Arc<Remembered>>,
 }
 
+/// Where the keys come from, and what is known of them.
+struct Source {
+    issuer: String,
+    fetch: Fetch,
+    keys: RwLock<Keys>,
+    /// One fetch at a time.
+    fetching: Arc<Mutex<()>>,
+}
+
 struct Remembered {
-    kid: String,
+    /// The keys it was verified with, counted.
+    edition: u64,
     claims: ExternalClaims,
 }
 
 #[derive(Default)]
 struct Keys {
     by_kid: HashMap<String, Key>,
+    /// How often the keys turned out to be others.
+    edition: u64,
+    /// What the keys were read from.
+    text: Vec<u8>,
     fetched_at: Option<DateTime<Utc>>,
     tried_at: Option<DateTime<Utc>>,
 }
@@ -79,6 +92,18 @@ struct Keys {
 struct Key {
     algorithm: Algorithm,
     decoding: DecodingKey,
+}
+
+/// What is known of one key.
+struct Known {
+    key: Option<Key>,
+    edition: u64,
+    /// Whether the keys need no fetching for their age.
+    is_fresh: bool,
+    /// Whether the keys may be used at all.
+    is_usable: bool,
+    /// Whether the keys may be fetched again.
+    may_try: bool,
 }
 
 /// What a verified token of the provider says.
@@ -102,10 +127,14 @@ struct WireClaims {
     exp: i64,
     #[serde(default)]
     nbf: Option<i64>,
+    /// Whatever is here, those who use no e-mail addresses are not shut out by it.
     #[serde(default)]
-    email: Option<String>,
+    email: serde_json::Value,
     #[serde(default)]
-    email_verified: Option<bool>,
+    email_verified: serde_json::Value,
+    /// Only tokens that tell of something, as of signing out, have this (RFC 8417 section 2.2).
+    #[serde(default)]
+    events: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -135,12 +164,16 @@ impl Provider {
     /// For tokens that say `iss: issuer` and whose `aud` holds `audience`, with the keys that `fetch` gets.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>, fetch: Fetch) -> Self {
         crypto::install();
+        let issuer = issuer.into();
         Self {
-            issuer: issuer.into(),
+            source: Arc::new(Source {
+                issuer: issuer.clone(),
+                fetch,
+                keys: RwLock::default(),
+                fetching: Arc::default(),
+            }),
+            issuer,
             audience: audience.into(),
-            fetch,
-            keys: RwLock::default(),
-            fetching: tokio::sync::Mutex::new(()),
             verified: Cache::new(REMEMBERED),
         }
     }
@@ -185,17 +218,23 @@ impl Provider {
         if header.crit.is_some() {
             return Err(refused("critical header".into()));
         }
-        let key = self.key(&kid, now).await?;
-        let key = key.ok_or_else(|| refused("no such key".into()))?;
+        // A provider signs other things with the same key: a notice of signing out names the same people.
+        if !header.typ.as_deref().is_none_or(is_token_type) {
+            return Err(refused("not a token of somebody who signed in".into()));
+        }
+        let known = self.source.key(&kid, now).await?;
+        let key = known.key.ok_or_else(|| refused("no such key".into()))?;
+        let edition = known.edition;
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        let known = self.verified.get(&hash).filter(|known| known.kid == kid);
-        let claims = match known {
+        // The token itself names its key, so that the same token under the same keys is right again.
+        let known = self.verified.get(&hash);
+        let claims = match known.filter(|known| known.edition == edition) {
             Some(known) => known.claims.clone(),
             None => {
                 let claims = self.read(token, &key).map_err(refused)?;
                 let known = Remembered {
-                    kid,
+                    edition,
                     claims: claims.clone(),
                 };
                 self.verified.insert(hash, Arc::new(known));
@@ -228,9 +267,13 @@ impl Provider {
             nbf,
             email,
             email_verified,
+            events,
         } = decode::<WireClaims>(token, &key.decoding, &validation)
             .map_err(|error| error.to_string())?
             .claims;
+        if events.is_some() {
+            return Err("it tells of events".into());
+        }
         if sub.is_empty() || sub.len() > MAX_SUBJECT_BYTES {
             return Err("sub is empty or too long".into());
         }
@@ -239,61 +282,94 @@ impl Provider {
         Ok(ExternalClaims {
             subject: sub,
             verified_email: email
-                .filter(|_| email_verified == Some(true))
+                .as_str()
+                .filter(|_| is_yes(&email_verified))
                 .map(|email| email.trim().to_lowercase()),
             issued_at: instant(iat)?,
             expires_at: instant(exp)?,
             not_before: nbf.map(instant).transpose()?,
         })
     }
+}
 
-    /// The key with this name, fetched if need be.
-    async fn key(&self, kid: &str, now: DateTime<Utc>) -> Result<Option<Key>> {
-        let (found, is_fresh, _) = self.known(kid, now);
-        if is_fresh && found.is_some() {
-            return Ok(found);
+impl Source {
+    /// The key with this name. Keys that are known are used at once, and fetched again beside it when they
+    /// are old; for one that is not known the keys are fetched first, if they may be.
+    async fn key(self: &Arc<Self>, kid: &str, now: DateTime<Utc>) -> Result<Known> {
+        let known = self.known(kid, now);
+        let is_here = known.is_usable && known.key.is_some();
+        if is_here {
+            if !known.is_fresh
+                && known.may_try
+                && let Ok(turn) = Arc::clone(&self.fetching).try_lock_owned()
+            {
+                self.fetch_in(turn, now);
+            }
+            return Ok(known);
         }
-        let _turn = self.fetching.lock().await;
-        // Somebody else may have fetched meanwhile.
-        let (found, is_fresh, may_try) = self.known(kid, now);
-        if (is_fresh && found.is_some()) || !may_try {
-            return self.usable(found, now);
-        }
-        let fetched = (self.fetch)().await.and_then(|bytes| parse_set(&bytes));
-        {
-            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-            keys.tried_at = Some(now);
-            match fetched {
-                Ok(by_kid) => {
-                    tracing::info!(issuer = %self.issuer, keys = by_kid.len(), "keys of the provider fetched");
-                    keys.by_kid = by_kid;
-                    keys.fetched_at = Some(now);
-                }
-                Err(error) => {
-                    tracing::warn!(issuer = %self.issuer, error, "keys of the provider cannot be fetched");
-                }
+        if known.may_try {
+            let turn = Arc::clone(&self.fetching).lock_owned().await;
+            // Somebody else may have fetched meanwhile.
+            if self.known(kid, now).may_try {
+                // Whether it came to its end is seen from what is known then.
+                let _ = self.fetch_in(turn, now).await;
             }
         }
-        let (found, _, _) = self.known(kid, now);
-        self.usable(found, now)
+        let known = self.known(kid, now);
+        if known.is_usable {
+            return Ok(known);
+        }
+        Err(Error::new(
+            crate::Code::Unavailable,
+            say!("the keys of the identity provider cannot be had now; try again later"),
+        ))
     }
 
-    /// The key as known, whether what is known is fresh, and whether it may be fetched again.
-    fn known(&self, kid: &str, now: DateTime<Utc>) -> (Option<Key>, bool, bool) {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = keys.fetched_at.is_some_and(|at| now < at + KEEP_KEYS);
-        let may_try = keys.tried_at.is_none_or(|at| now >= at + FETCH_AGAIN);
-        (keys.by_kid.get(kid).cloned(), is_fresh, may_try)
+    /// Fetches the keys, in a task of its own: a caller that goes away must not have the next one ask again.
+    fn fetch_in(
+        self: &Arc<Self>,
+        turn: OwnedMutexGuard<()>,
+        now: DateTime<Utc>,
+    ) -> tokio::task::JoinHandle<()> {
+        let source = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = turn;
+            source.change(|keys| keys.tried_at = Some(now));
+            let fetched = (source.fetch)().await;
+            let read = fetched.and_then(|text| Ok((parse_set(&text)?, text)));
+            let issuer = source.issuer.as_str();
+            match read {
+                Ok((by_kid, text)) => {
+                    tracing::info!(issuer, keys = by_kid.len(), "keys of the provider fetched");
+                    source.change(|keys| {
+                        if keys.text != text {
+                            keys.edition = keys.edition.wrapping_add(1);
+                        }
+                        keys.text = text;
+                        keys.by_kid = by_kid;
+                        keys.fetched_at = Some(now);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(issuer, error, "keys of the provider cannot be fetched");
+                }
+            }
+        })
     }
 
-    fn usable(&self, found: Option<Key>, now: DateTime<Utc>) -> Result<Option<Key>> {
+    fn change(&self, change: impl FnOnce(&mut Keys)) {
+        change(&mut self.keys.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn known(&self, kid: &str, now: DateTime<Utc>) -> Known {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        match keys.fetched_at {
-            Some(at) if now < at + KEEP_KEYS_UNREACHED => Ok(found),
-            _ => Err(Error::new(
-                crate::Code::Unavailable,
-                say!("the keys of the identity provider cannot be had now; try again later"),
-            )),
+        let is_within = |life: TimeDelta| keys.fetched_at.is_some_and(|at| now < at + life);
+        Known {
+            key: keys.by_kid.get(kid).cloned(),
+            edition: keys.edition,
+            is_fresh: is_within(KEEP_KEYS),
+            is_usable: is_within(KEEP_KEYS_UNREACHED),
+            may_try: keys.tried_at.is_none_or(|at| now >= at + FETCH_AGAIN),
         }
     }
 }
@@ -305,6 +381,19 @@ impl fmt::Debug for Provider {
             .field("audience", &self.audience)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a token of this type (RFC 7515 section 4.1.9) can say that somebody signed in: an ID token or an
+/// access token (RFC 9068 section 2.1).
+fn is_token_type(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    let short = typ.strip_prefix("application/").unwrap_or(&typ);
+    matches!(short, "jwt" | "at+jwt")
+}
+
+/// Yes as providers say it: some write it as a text.
+fn is_yes(value: &serde_json::Value) -> bool {
+    value.as_bool() == Some(true) || value.as_str() == Some("true")
 }
 
 /// The keys of a set that sign with RS256 or Ed25519. Others are left out: a provider may publish more.
@@ -361,3 +450,70 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn names(keys: &Value) -> Vec<String> {
+        let set = parse_set(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+        let mut names: Vec<String> = set.into_keys().collect();
+        names.sort();
+        names
+    }
+
+    fn rsa(bits: usize) -> Value {
+        let modulus = URL_SAFE_NO_PAD.encode(vec![0xc1; bits / 8]);
+        json!({ "kty": "RSA", "kid": "k", "n": modulus, "e": "AQAB" })
+    }
+
+    fn with(mut key: Value, name: &str, value: Value) -> Value {
+        key[name] = value;
+        key
+    }
+
+    #[test]
+    fn only_keys_that_sign_well_enough_are_taken() {
+        let ed25519 = json!({
+            "kty": "OKP", "kid": "k", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([7; 32])
+        });
+        for good in [
+            rsa(2_048),
+            rsa(4_096),
+            with(rsa(2_048), "alg", json!("RS256")),
+            with(rsa(2_048), "use", json!("sig")),
+            ed25519.clone(),
+            with(ed25519.clone(), "alg", json!("EdDSA")),
+        ] {
+            assert_eq!(names(&json!([good])), ["k"], "{good}");
+        }
+        // Zeros before it make a modulus no longer.
+        let mut padded = vec![0; 128];
+        padded.extend([0xc1; 128]);
+        for bad in [
+            rsa(1_024),
+            rsa(2_040),
+            with(rsa(2_048), "n", json!(URL_SAFE_NO_PAD.encode(padded))),
+            with(rsa(2_048), "alg", json!("HS256")),
+            with(rsa(2_048), "alg", json!("RS512")),
+            with(rsa(2_048), "alg", json!("none")),
+            with(rsa(2_048), "use", json!("enc")),
+            with(rsa(2_048), "kid", Value::Null),
+            with(ed25519.clone(), "crv", json!("X25519")),
+            with(ed25519, "alg", json!("RS256")),
+            json!({ "kty": "oct", "kid": "k", "alg": "HS256", "k": "AAAA" }),
+            json!({ "kty": "EC", "kid": "k", "crv": "P-256", "x": "AA", "y": "AA" }),
+            json!("a key"),
+        ] {
+            assert!(names(&json!([bad])).is_empty(), "{bad}");
+            assert_eq!(
+                names(&json!([bad, with(rsa(2_048), "kid", json!("other"))])),
+                ["other"]
+            );
+        }
+        assert!(parse_set(b"{}").is_err() && parse_set(b"[]").is_err() && parse_set(b"").is_err());
+    }
+}

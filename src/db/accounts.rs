@@ -200,7 +200,8 @@ impl Tx {
         self.account_of(user).await
     }
 
-    /// Keeps the hash of a user's password. For whom [`Session::account_of`] works.
+    /// Keeps the hash of a user's password. A code to set another is good no longer. For whom
+    /// [`Session::account_of`] works.
     ///
     /// # Errors
     /// As [`Session::account_of`].
@@ -214,7 +215,7 @@ impl Tx {
             [user.into(), hash.into(), self.now().into()],
         );
         self.execute_raw(statement).await?;
-        Ok(())
+        self.drop_reset(user).await
     }
 
     /// The tries counted under `key`, held until the transaction ends, so that tries made at once are

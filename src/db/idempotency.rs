@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::UserId;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use ring::hmac;
 use sea_orm::Statement;
 
 use super::classify::is_transient;
@@ -36,11 +37,13 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key that came with `request`, its body byte for byte.
+    /// The key that came with `request`, its body byte for byte. The request is hashed under the key, which
+    /// is kept nowhere: a body may hold a password, and its plain hash would let it be guessed.
     pub fn new(key: &str, request: &[u8]) -> Self {
+        let under = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         Self {
-            key_hash: sha256(key.as_bytes()),
-            request_hash: sha256(request),
+            key_hash: hash_of(digest(&SHA256, key.as_bytes()).as_ref()),
+            request_hash: hash_of(hmac::sign(&under, request).as_ref()),
         }
     }
 }
@@ -51,9 +54,9 @@ impl std::fmt::Debug for IdempotencyKey {
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+fn hash_of(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
     let mut hash = [0; SHA256_OUTPUT_LEN];
-    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+    for (to, from) in hash.iter_mut().zip(bytes) {
         *to = *from;
     }
     hash
@@ -78,6 +81,8 @@ struct State {
     open: Option<Arc<Unit>>,
     /// The answer of a twin that was faster.
     found: Option<String>,
+    /// Whether its answer holds a secret.
+    is_secret: bool,
 }
 
 impl KeyedRequest {
@@ -220,6 +225,19 @@ impl Session {
     /// The answer of a twin that was faster than the mutation that runs, which then failed for that alone.
     pub fn twin_answer(&self) -> Option<String> {
         self.key()?.state(|state| state.found.take())
+    }
+
+    /// Notes that the answer of the mutation that runs holds a secret, which is not to be kept.
+    pub fn answers_secret(&self) {
+        if let Some(keyed) = self.key() {
+            keyed.state(|state| state.is_secret = true);
+        }
+    }
+
+    /// Whether the answer of the mutation that runs must not be kept.
+    pub fn is_answer_secret(&self) -> bool {
+        self.key()
+            .is_some_and(|keyed| keyed.state(|state| state.is_secret))
     }
 
     /// Keeps what the mutation that runs has done, together with its `answer`.

@@ -83,6 +83,21 @@ impl Tx {
         Ok(self.execute_raw(statement).await?.rows_affected() > 0)
     }
 
+    /// Takes away the code that a user may have to set a new password. For whom [`Session::account_of`] works.
+    ///
+    /// # Errors
+    /// As [`Session::account_of`].
+    pub async fn drop_reset(&self, user: UserId) -> Result<()> {
+        self.require_own_account(user)?;
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "DELETE FROM password_resets WHERE user_id = $1",
+            [user.into()],
+        );
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
     /// Forgets codes that ended at `before` or earlier; says how many.
     ///
     /// # Errors
@@ -107,6 +122,22 @@ impl Tx {
             self.backend(),
             "INSERT INTO token_cutoffs (user_id, revoked_before) VALUES ($1, $2) \
              ON CONFLICT (user_id) DO UPDATE SET revoked_before = excluded.revoked_before",
+            [user.into(), self.now().into()],
+        );
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Revokes the keys of all programs that act as a user. For whom [`Session::account_of`] works.
+    ///
+    /// # Errors
+    /// As [`Session::account_of`].
+    pub async fn end_service_keys(&self, user: UserId) -> Result<()> {
+        self.require_own_account(user)?;
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE service_keys SET revoked_at = $2 WHERE revoked_at IS NULL AND account_id IN \
+             (SELECT id FROM service_accounts WHERE user_id = $1)",
             [user.into(), self.now().into()],
         );
         self.execute_raw(statement).await?;

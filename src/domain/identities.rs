@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, Condition};
 
 use super::text;
-use crate::db::{Tx, Visible};
+use crate::db::{Session, Tx, Visible};
 use crate::error::{Code, Error, Result};
 use crate::say;
 
@@ -58,7 +58,8 @@ pub async fn link(
                 "a user has at most {count} identities",
                 count = MAX_PER_USER
             ),
-        ));
+        )
+        .field("userId"));
     }
     tx.insert::<user_identity::Entity>(user_identity::ActiveModel {
         id: Set(tx.new_id()),
@@ -79,6 +80,19 @@ pub async fn unlink(tx: &Tx, id: UserIdentityId) -> Result<Visible<user_identity
     let identity = tx.lock::<user_identity::Entity>(id).await?;
     tx.forget_identity(&identity).await?;
     Ok(identity)
+}
+
+/// Whether an active user has this e-mail address, as a provider would write it.
+///
+/// # Errors
+/// From the database.
+pub async fn is_known(session: &Session, email: &str) -> Result<bool> {
+    session
+        .select::<user::Entity>()
+        .filter(user::Column::Email.eq(email))
+        .filter(user::Column::DeactivatedAt.is_null())
+        .exists()
+        .await
 }
 
 /// Links whoever the provider calls `subject` to the active user with this e-mail address, at first sight.

@@ -45,8 +45,8 @@ pub async fn make(tx: &Tx, user: UserId) -> Result<ShownCode> {
     })
 }
 
-/// Sets the password of whoever the code was made for, and ends all their sessions. The code is used up by a
-/// success alone, so that a password which is not acceptable costs nothing.
+/// Sets the password of whoever the code was made for, and ends all their sessions and tokens. The code is used
+/// up by a success alone, so that a password which is not acceptable costs nothing.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` with one sentence for a code that is wrong, used or over; `BAD_USER_INPUT` field
@@ -92,6 +92,7 @@ pub async fn redeem(
                 if let Some(key) = &key {
                     tx.store_failures(key, None).await?;
                 }
+                tx.end_tokens(account.user).await?;
                 tx.end_sessions(account.user, None, EndReason::PasswordReset)
                     .await?;
                 Ok(())

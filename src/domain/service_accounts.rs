@@ -138,7 +138,8 @@ pub async fn make_key(
         return Err(Error::rule(
             "service_accounts.closed",
             say!("this service account is closed"),
-        ));
+        )
+        .field("serviceAccountId"));
     }
     let expires_at = expires_at.unwrap_or(tx.now() + DEFAULT_KEY_LIFE);
     if expires_at <= tx.now() || expires_at > tx.now() + MAX_KEY_LIFE {
@@ -159,7 +160,8 @@ pub async fn make_key(
                 "this account has {count} keys already: revoke some of them",
                 count = MAX_KEYS
             ),
-        ));
+        )
+        .field("serviceAccountId"));
     }
     let id: ServiceKeyId = tx.new_id();
     let made = service_keys::make(id.0)?;
@@ -209,7 +211,8 @@ pub async fn close(tx: &Tx, account: ServiceAccountId) -> Result<Visible<service
         return Err(Error::rule(
             "service_accounts.closed",
             say!("this service account is closed already"),
-        ));
+        )
+        .field("id"));
     }
     let closed = service_account::ActiveModel {
         closed_at: Set(Some(tx.now())),

@@ -26,8 +26,8 @@ pub async fn end(tx: &Tx, id: SessionId, reason: EndReason) -> Result<Visible<se
     tx.amend::<session::Entity>(&row, changes).await
 }
 
-/// Ends all sessions of a user, but that of this request when it is to go on (`keeps_this`); says how many were alive. Tokens of an identity provider end
-/// too, unless the one of this request is to go on.
+/// Ends all sessions of a user, but that of this request when it is to go on (`keeps_this`); says how many were
+/// alive. Tokens of an identity provider end too, unless the one of this request is to go on.
 ///
 /// # Errors
 /// `FORBIDDEN` for another user, unless an administrator asks; `NOT_FOUND`.

@@ -149,7 +149,10 @@ impl SignIn {
         if let Some(viewer) = find().await? {
             return Ok(viewer);
         }
-        if let (true, Some(email)) = (links_by_email, claims.verified_email.clone()) {
+        // Looked up first: whoever is a stranger here must not keep others from writing.
+        if let (true, Some(email)) = (links_by_email, claims.verified_email.clone())
+            && identities::is_known(&self.unguarded(), &email).await?
+        {
             let (issuer, subject) = (provider.issuer().to_owned(), claims.subject.clone());
             self.unguarded()
                 .write(move |tx| {

@@ -73,6 +73,17 @@ impl Masked {
         paths.push(path);
     }
 
+    /// How many paths were noted so far.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The paths that were noted after the first `count`.
+    pub fn since(&self, count: usize) -> Vec<Vec<PathSegment>> {
+        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().skip(count).cloned().collect()
+    }
+
     /// Takes out the paths as the answer lists them, sorted; `None` if no field was masked.
     pub fn take(&self) -> Option<Value> {
         let mut paths = {

@@ -146,7 +146,7 @@ impl IdentityMutation {
         })
     }
 
-    /// Makes a code with which a user sets a new password, once and within 24 hours, and shows it, this once. The code before is good no longer. Administrators only.
+    /// Makes a code with which a user sets a new password, once and within 24 hours, and shows it, this once: repeated with the same `Idempotency-Key` it makes none and shows none. The code before is good no longer, and neither is this one once the password is set otherwise. Administrators only.
     async fn user_password_reset(
         &self,
         ctx: &Context<'_>,
@@ -158,6 +158,7 @@ impl IdentityMutation {
         })
         .await
         .map_err(|error| error.under("input"))?;
+        session(ctx)?.answers_secret();
         Ok(UserPasswordResetPayload {
             code: shown.text,
             expires_at: DateTime(shown.expires_at),

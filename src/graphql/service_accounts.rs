@@ -236,7 +236,7 @@ impl ServiceAccountMutation {
         })
     }
 
-    /// Makes a key of a service account and shows it, this once. Administrators only.
+    /// Makes a key of a service account and shows it, this once: repeated with the same `Idempotency-Key` it makes none and shows none. Administrators only.
     async fn service_key_create(
         &self,
         ctx: &Context<'_>,
@@ -252,6 +252,7 @@ impl ServiceAccountMutation {
         })
         .await
         .map_err(|error| error.under("input"))?;
+        session(ctx)?.answers_secret();
         Ok(ServiceKeyCreatePayload {
             service_key: ServiceKey(made.key),
             secret: made.text,

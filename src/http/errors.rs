@@ -57,7 +57,8 @@
 //! Where there are two statuses the first is for clients that accept `application/graphql-response+json`, the
 //! second for those of `application/json`. An `Idempotency-Key` that came with another request before is
 //! `RULE_VIOLATED` `idempotency.other_request` with 422; one whose first request still runs is `CONFLICT`
-//! `idempotency.in_progress` with 409 and `retryable`. Rows with 200 alone are errors of single fields: they have a
+//! `idempotency.in_progress` with 409 and `retryable`; one whose first answer held a secret is `RULE_VIOLATED`
+//! `idempotency.shown_once`, for secrets are kept nowhere. Rows with 200 alone are errors of single fields: they have a
 //! `path`, and the rest of `data` is there.
 
 use std::error::Error as StdError;

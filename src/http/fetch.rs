@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How long it may take, from the name to the last byte.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -37,7 +38,10 @@ impl Document {
         let wrong = || {
             Error::bad_input(
                 "url",
-                format!("{address} is not an address of https, or of http on this machine"),
+                say!(
+                    "{address} is not an address of https, or of http on this machine",
+                    address
+                ),
             )
         };
         let uri: Uri = address.parse().map_err(|_| wrong())?;

@@ -136,7 +136,7 @@ async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 
 /// Sets a new password with a code that an administrator made; all sessions end.
 async fn reset(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, true, async |headers, address, body| {
+    answer(request, false, async |headers, address, body| {
         let mut fields = read(&headers, body).await?;
         let code = fields.required("code");
         let password = fields.required("password");

@@ -488,6 +488,13 @@ texts! {
         => "此身份尚未关联任何用户，请联系管理员关联",
     "the keys of the identity provider cannot be had now; try again later"
         => "暂时无法取得身份提供方的密钥，请稍后再试",
+    "{address} is not an address of https, or of http on this machine"
+        => "{address} 不是 https 地址，也不是本机的 http 地址",
+    "{issuer} is the issuer of the tokens of this service itself"
+        => "{issuer} 是本服务自身令牌的签发方",
+    "this was done already, and its answer held a secret, which is shown once and kept nowhere: make another in its place"
+        => "该操作已经完成，其结果含有只显示一次、不作保存的机密内容：请重新生成一个",
+
     // What people call the rows of each table, and the kinds of ids.
     "user" => "用户",
     "session" => "会话",
@@ -516,4 +523,5 @@ texts! {
     "service account" => "服务账号",
     "service key" => "密钥",
     "identity" => "身份",
+    "user identity" => "用户身份",
 }

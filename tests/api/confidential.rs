@@ -5,6 +5,8 @@ use clientele::db::Confidential;
 use clientele::graphql::confidential::{FIELDS, INPUTS};
 use serde_json::{Value, json};
 
+use crate::idempotency::send;
+use crate::service_accounts::key_of;
 use crate::support::{Answer, App, Backend, Person, Team};
 
 const MEMBER: &str =
@@ -295,6 +297,58 @@ on_both!(guesses_at_what_is_hidden_tell_nothing, async |app: App| {
     let wrong = scene.ask(&scene.team.right, create, guess("1.00")).await;
     assert_eq!(told(&right), told(&wrong));
 });
+
+on_both!(a_program_sees_no_more_than_its_user, async |app: App| {
+    let scene = Scene::build(app).await;
+    let team = &scene.team;
+    for (person, expected) in [(&team.ann, true), (&team.cleo, false)] {
+        let (_, _, key) = key_of(&scene.app, team, person, &["WRITE_CLIENTS"]).await;
+        let program = Person {
+            token: key,
+            ..person.clone()
+        };
+        for (_, ty, field) in FIELDS {
+            if !is_for_managers(ty) {
+                let is_shown = scene.is_shown(&program, ty, field).await;
+                assert_eq!(is_shown, expected, "{ty}.{field} {}", person.name);
+            }
+        }
+        for (_, on, name) in INPUTS {
+            scene.look(&program, on, name, !expected).await;
+        }
+    }
+});
+
+on_both!(
+    a_repeated_answer_names_what_it_hides_again,
+    async |app: App| {
+        let scene = Scene::build(app).await;
+        let create = "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { \
+            made: contact { id likes socialStatus name } } }";
+        let input = json!({ "input": {
+            "clientId": scene.client, "name": "Fred", "likes": "chess", "socialStatus": "judge"
+        } });
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let cleo = &scene.team.cleo.token;
+            let answer = send(&scene.app, cleo, "k", create, input.clone())
+                .await
+                .ok();
+            assert!(answer.data("/contactCreate/made/likes").is_null());
+            assert_eq!(
+                answer.json["extensions"]["masked"],
+                json!([
+                    ["contactCreate", "made", "likes"],
+                    ["contactCreate", "made", "socialStatus"]
+                ]),
+                "{answer}"
+            );
+            ids.push(answer.text("/contactCreate/made/id").to_owned());
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1);
+    }
+);
 
 on_both!(what_is_hidden_cannot_be_overwritten, async |app: App| {
     let scene = Scene::build(app).await;

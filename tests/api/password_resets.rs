@@ -111,6 +111,41 @@ on_both!(only_administrators_make_codes, async |app: App| {
     assert_eq!(answer.rule(), "users.deactivated");
 });
 
+on_both!(
+    a_code_ends_with_the_password_it_was_made_for,
+    async |app: App| {
+        let team = app.team().await;
+        let admin = &team.admin.token;
+        let set = async |person: &Person, password: &str| {
+            let mutation = "mutation($input: UserSetPasswordInput!) { userSetPassword(input: $input) { user { id } } }";
+            let input = json!({ "input": { "userId": person.id(), "password": password } });
+            app.gql(admin, mutation, input).await.ok();
+        };
+        // Set by an administrator.
+        let code = code_for(&app, admin, &team.ann).await;
+        set(&team.ann, "two green umbrellas").await;
+        is_wrong(&redeem(&app, &code, NEW).await);
+        // Changed by its user.
+        let code = code_for(&app, admin, &team.ann).await;
+        let ann = app.token(&app.sign_in(team.ann.id, "Ann").await);
+        let change = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { endedSessionCount } }";
+        let input = json!({ "input": { "presentPassword": "two green umbrellas", "password": "nine blue kettles" } });
+        app.gql(&ann, change, input).await.ok();
+        is_wrong(&redeem(&app, &code, NEW).await);
+        assert!(signs_in(&app, &team.ann, "nine blue kettles").await);
+        // Made for somebody who then left, and came back.
+        let code = code_for(&app, admin, &team.ben).await;
+        for (step, version) in [("userDeactivate", 1), ("userReactivate", 2)] {
+            let mutation = format!(
+                "mutation($input: UserVersionInput!) {{ {step}(input: $input) {{ user {{ id }} }} }}"
+            );
+            let input = json!({ "input": { "id": team.ben.id(), "version": version } });
+            app.gql(admin, &mutation, input).await.ok();
+        }
+        is_wrong(&redeem(&app, &code, NEW).await);
+    }
+);
+
 on_both!(guessing_codes_is_slowed, async |app: App| {
     let mut statuses: Vec<u16> = Vec::new();
     for _ in 0..55 {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clientele::app::ProviderOptions;
+use clientele::auth::external::{Fetch, Provider};
 use clientele::auth::keys::KeyRecord;
 use jsonwebtoken::{Header, encode};
 use serde_json::{Value, json};
@@ -321,7 +322,13 @@ on_both!(
         };
         is_refused(&who(&app, &token("a-1", &anns, json!(true))).await);
         let app = serve(app, &publisher.url, true).await;
-        for unverified in [json!(false), Value::Null] {
+        for unverified in [
+            json!(false),
+            json!("false"),
+            json!(1),
+            json!("yes"),
+            Value::Null,
+        ] {
             is_refused(&who(&app, &token("a-1", &anns, unverified)).await);
         }
         is_refused(&who(&app, &token("x", "nobody@example.com", json!(true))).await);
@@ -332,10 +339,167 @@ on_both!(
         is_refused(&who(&app, &token("a-2", &anns, json!(true))).await);
         let answer = who(&app, &token("a-1", &bens, json!(true))).await.ok();
         assert_eq!(answer.text("/viewer/user/id"), team.ann.id());
-        let answer = who(&app, &token("b-1", &bens, json!(true))).await.ok();
+        // Some providers say yes in letters.
+        let answer = who(&app, &token("b-1", &bens, json!("true"))).await.ok();
         assert_eq!(answer.text("/viewer/user/id"), team.ben.id());
     }
 );
+
+/// Waits for something that comes about by itself.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..2_000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it never came about");
+}
+
+on_both!(
+    another_key_under_the_same_name_ends_the_tokens_of_the_first,
+    async |app: App| {
+        let (first, second) = (rsa(), ed25519());
+        let publisher = Publisher::start(&[&first]).await;
+        let app = serve(app, &publisher.url, false).await;
+        let team = app.team().await;
+        link(&app, &team.admin, &team.ann, "a-1").await.ok();
+        let clock = app.server().clock.clone();
+        let mut claims = claims("a-1", clock.now());
+        claims["exp"] = json!(clock.now().timestamp() + 8_000);
+        let token = sign(&first, &claims);
+        who(&app, &token).await.ok();
+        let mut renamed = second.jwk().unwrap();
+        renamed["kid"] = json!(first.kid());
+        *publisher.keys.lock().unwrap() = json!({ "keys": [renamed] }).to_string();
+        clock.advance(TimeDelta::minutes(61));
+        until(async || who(&app, &token).await.status == 401).await;
+    }
+);
+
+on_both!(
+    what_a_provider_signs_beside_tokens_lets_nobody_in,
+    async |app: App| {
+        let rsa = rsa();
+        let publisher = Publisher::start(&[&rsa]).await;
+        let app = serve(app, &publisher.url, false).await;
+        let team = app.team().await;
+        link(&app, &team.admin, &team.ann, "a-1").await.ok();
+        let good = claims("a-1", app.server().clock.now());
+        let typed = |typ: Option<&str>, claims: &Value| {
+            let mut header = Header::new(rsa.algorithm());
+            header.kid = Some(rsa.kid().to_owned());
+            header.typ = typ.map(str::to_owned);
+            encode(&header, claims, rsa.encoding().unwrap()).unwrap()
+        };
+        for typ in [
+            None,
+            Some("JWT"),
+            Some("at+jwt"),
+            Some("application/at+JWT"),
+        ] {
+            who(&app, &typed(typ, &good)).await.ok();
+        }
+        for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt", "", "JWE"] {
+            is_refused(&who(&app, &typed(Some(typ), &good)).await);
+        }
+        let mut logout = good.clone();
+        logout["events"] = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+        is_refused(&who(&app, &typed(Some("JWT"), &logout)).await);
+    }
+);
+
+on_both!(
+    a_lost_password_ends_the_tokens_of_the_provider,
+    async |app: App| {
+        let rsa = rsa();
+        let publisher = Publisher::start(&[&rsa]).await;
+        let app = serve(app, &publisher.url, false).await;
+        let team = app.team().await;
+        link(&app, &team.admin, &team.ann, "a-1").await.ok();
+        let clock = app.server().clock.clone();
+        let token = sign(&rsa, &claims("a-1", clock.now()));
+        who(&app, &token).await.ok();
+        clock.advance(TimeDelta::seconds(5));
+        let make = "mutation($input: UserPasswordResetInput!) { userPasswordReset(input: $input) { code } }";
+        let input = json!({ "input": { "userId": team.ann.id() } });
+        let made = app.gql(&team.admin.token, make, input).await.ok();
+        let body = json!({
+            "code": made.text("/userPasswordReset/code"), "password": "a long and winding road"
+        });
+        assert_eq!(app.post("", "/auth/reset", &body).await.status, 204);
+        is_refused(&who(&app, &token).await);
+        clock.advance(TimeDelta::seconds(5));
+        who(&app, &sign(&rsa, &claims("a-1", clock.now())))
+            .await
+            .ok();
+    }
+);
+
+/// A provider of one key whose fetches `fetch` makes, and a token of it.
+fn provider(fetch: Fetch, now: DateTime<Utc>, key: &KeyRecord) -> (Arc<Provider>, String) {
+    let provider = Provider::new(ISSUER, AUDIENCE, fetch);
+    let mut claims = claims("a-1", now);
+    claims["exp"] = json!(now.timestamp() + 80_000);
+    (Arc::new(provider), sign(key, &claims))
+}
+
+/// Were the provider asked while somebody waits, this would never end.
+#[tokio::test]
+async fn a_provider_that_does_not_answer_keeps_nobody_waiting() {
+    let key = ed25519();
+    let text = set_of(&[&key]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let fetch: Fetch = Arc::new(move || {
+        let (text, first) = (text.clone(), counted.fetch_add(1, Ordering::SeqCst) == 0);
+        Box::pin(async move {
+            if !first {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, String>(text.into_bytes())
+        })
+    });
+    let now = Utc::now();
+    let (provider, token) = provider(fetch, now, &key);
+    provider.verify(&token, now).await.unwrap();
+    for minutes in [90, 91, 92, 200] {
+        let later = now + TimeDelta::minutes(minutes);
+        provider.verify(&token, later).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+/// Whoever goes away while the keys are fetched does not have the next one fetch them again.
+#[tokio::test]
+async fn callers_who_go_away_do_not_multiply_fetches() {
+    let key = ed25519();
+    let text = set_of(&[&key]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let (counted, closed) = (Arc::clone(&asked), Arc::clone(&gate));
+    let fetch: Fetch = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let (text, closed) = (text.clone(), Arc::clone(&closed));
+        Box::pin(async move {
+            let _open = closed.acquire().await;
+            Ok::<_, String>(text.into_bytes())
+        })
+    });
+    let now = Utc::now();
+    let (provider, token) = provider(fetch, now, &key);
+    for _ in 0..20 {
+        let (provider, token) = (Arc::clone(&provider), token.clone());
+        let caller = tokio::spawn(async move { provider.verify(&token, now).await });
+        until(async || asked.load(Ordering::SeqCst) > 0).await;
+        caller.abort();
+        let _ = caller.await;
+    }
+    gate.add_permits(1);
+    provider.verify(&token, now).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
 
 on_both!(keys_of_the_provider_may_change, async |app: App| {
     let (first, second) = (rsa(), ed25519());
@@ -359,11 +523,13 @@ on_both!(keys_of_the_provider_may_change, async |app: App| {
     is_refused(&who(&app, &token(&first)).await);
     // Keys are fetched again after an hour, and serve for a day when that fails.
     clock.advance(TimeDelta::hours(2));
+    // Whoever asks meanwhile does not wait for them.
     who(&app, &token(&second)).await.ok();
-    assert_eq!(publisher.fetched(), 3);
+    until(async || publisher.fetched() == 3).await;
     *publisher.keys.lock().unwrap() = "no keys".to_owned();
     clock.advance(TimeDelta::hours(2));
     who(&app, &token(&second)).await.ok();
+    until(async || publisher.fetched() == 4).await;
     clock.advance(TimeDelta::hours(23));
     let answer = who(&app, &token(&second)).await;
     assert_eq!(answer.code(0), "UNAVAILABLE", "{answer}");

@@ -1,10 +1,15 @@
 //! Service accounts: what their keys open, what they do not, and how they end.
 
 use chrono::TimeDelta;
+use clientele::clock::Clock;
+use clientele::db::{Database, DatabaseConfig};
 use clientele::graphql::service_scopes::{NEEDS, need};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Backend, Person, Team};
+use crate::idempotency::send;
+use crate::support::database::TestDatabase;
+use crate::support::{Answer, App, Backend, Person, Team, server};
 
 const CREATE: &str = "mutation($input: ServiceAccountCreateInput!) { serviceAccountCreate(input: $input) { \
     serviceAccount { id name scopes user { id } closedAt } } }";
@@ -16,7 +21,7 @@ const NOTE: &str =
     "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";
 
 /// A key of a new account that acts as `person`; the account, the key's id and the key.
-async fn key_of(
+pub async fn key_of(
     app: &App,
     team: &Team,
     person: &Person,
@@ -111,6 +116,52 @@ on_both!(a_key_does_what_its_scopes_say, async |app: App| {
         .await
         .ok();
     assert_eq!(*answer.data("/clients/nodes/0/notes/totalCount"), 1);
+});
+
+on_both!(a_restored_backup_revives_nothing, async |app: App| {
+    let team = app.team().await;
+    let (_, id, revoked) = key_of(&app, &team, &team.ann, &[]).await;
+    let (_, _, kept) = key_of(&app, &team, &team.ben, &[]).await;
+    let reset =
+        "mutation($input: UserPasswordResetInput!) { userPasswordReset(input: $input) { code } }";
+    let input = json!({ "input": { "userId": team.ann.id() } });
+    let made = app.gql(&team.admin.token, reset, input).await.ok();
+    let code = made.text("/userPasswordReset/code");
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("book.backup");
+    clientele::backup::take(&app.server().database, &file)
+        .await
+        .unwrap();
+    let input = json!({ "input": { "id": id } });
+    app.gql(&team.admin.token, REVOKE, input).await.ok();
+    let password = json!({ "code": code, "password": "a long and winding road" });
+    let answer = app.post("", "/auth/reset", &password).await;
+    assert_eq!(answer.status, 204);
+    let target = TestDatabase::create(app.backend()).await;
+    let config = DatabaseConfig::new(target.url(), [7; 32]);
+    let database = Database::connect(&config, Clock::default()).await.unwrap();
+    clientele::backup::restore(&database, &file, false)
+        .await
+        .unwrap();
+    let served = server::spawn(target.url(), server::generous(), |_| {}).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for key in [revoked, kept] {
+        let answer = http
+            .post(format!("{}/graphql", served.base_url))
+            .bearer_auth(key)
+            .json(&json!({ "query": "{ viewer { user { id } } }" }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 401);
+    }
+    let answer = http
+        .post(format!("{}/auth/reset", served.base_url))
+        .json(&password)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 401);
 });
 
 on_both!(keys_make_no_keys, async |app: App| {
@@ -229,7 +280,77 @@ on_both!(keys_end, async |app: App| {
     let input = json!({ "input": { "id": team.ben.id(), "version": 1 } });
     app.gql(admin, deactivate, input).await.ok();
     is_refused(&app.gql(&key, "{ viewer { user { id } } }", json!({})).await);
+    // Nor does it begin again with the user.
+    let reactivate = deactivate.replace("userDeactivate", "userReactivate");
+    let input = json!({ "input": { "id": team.ben.id(), "version": 2 } });
+    app.gql(admin, &reactivate, input).await.ok();
+    names(&app, &app.token(&app.sign_in(team.ben.id, "Ben").await)).await;
+    is_refused(&app.gql(&key, "{ viewer { user { id } } }", json!({})).await);
 });
+
+on_both!(a_key_is_shown_once_and_kept_nowhere, async |app: App| {
+    let team = app.team().await;
+    let (account, _, _) = key_of(&app, &team, &team.ann, &[]).await;
+    let admin = &team.admin.token;
+    let ask = async || {
+        let input = json!({ "input": { "serviceAccountId": account } });
+        send(&app, admin, "lost", KEY, input).await
+    };
+    let made = ask().await.ok();
+    let secret = made.text("/serviceKeyCreate/secret");
+    let (_, secret) = secret.rsplit_once('_').unwrap();
+    for _ in 0..2 {
+        let again = ask().await;
+        assert_eq!(again.code(0), "RULE_VIOLATED");
+        assert_eq!(again.rule(), "idempotency.shown_once");
+        assert!(!again.to_string().contains(secret));
+    }
+    let query = "{ serviceAccounts { keys { id } } }";
+    let listed = app.gql(admin, query, json!({})).await.ok();
+    assert_eq!(
+        listed.list("/serviceAccounts/0/keys").len(),
+        2,
+        "it was made once"
+    );
+    let db = sea_orm::Database::connect(app.database_url())
+        .await
+        .unwrap();
+    let kept = entity::idempotent_answer::Entity::find()
+        .all(&db)
+        .await
+        .unwrap();
+    db.close().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(
+        kept.iter().all(|row| !row.answer.contains(secret)),
+        "{kept:?}"
+    );
+});
+
+on_both!(
+    a_key_repeats_nothing_that_it_may_not_do,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Ann's").await;
+        let (_, _, reads) = key_of(&app, &team, &team.ann, &[]).await;
+        let (_, _, orders) = key_of(&app, &team, &team.ann, &["WRITE_ORDERS"]).await;
+        let (_, _, clients) = key_of(&app, &team, &team.ann, &["WRITE_CLIENTS"]).await;
+        let note = json!({ "input": { "clientId": client, "body": "hello" } });
+        send(&app, &team.ann.token, "k", NOTE, note.clone())
+            .await
+            .ok();
+        for key in [&reads, &orders] {
+            let answer = send(&app, key, "k", NOTE, note.clone()).await;
+            assert_eq!(answer.code(0), "FORBIDDEN", "{answer}");
+            assert_eq!(answer.rule(), "service_accounts.scope_missing");
+        }
+        // One that may do it is answered as its user was.
+        send(&app, &clients, "k", NOTE, note).await.ok();
+        let query = "{ clients { nodes { notes { totalCount } } } }";
+        let answer = app.gql(&reads, query, json!({})).await.ok();
+        assert_eq!(*answer.data("/clients/nodes/0/notes/totalCount"), 1);
+    }
+);
 
 on_both!(accounts_and_the_use_of_keys_are_listed, async |app: App| {
     let team = app.team().await;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::shape::{self, TableShape};
+use crate::clock::Clock;
 use crate::db::session::Session;
 use crate::db::tx::CHUNK_PARAMETERS;
 use crate::db::unit;
@@ -141,7 +142,7 @@ impl Restore {
     }
 
     /// Checks the references, brings the tables up to this version, and keeps it all. Devices are told to
-    /// begin anew.
+    /// begin anew; programs need new keys.
     ///
     /// # Errors
     /// `CONFLICT` when a row refers to one that is not there; from the database. Nothing is kept then.
@@ -166,7 +167,25 @@ impl Restore {
             [SYNC_EPOCH.into(), Uuid::now_v7().to_string().into()],
         );
         self.transaction.execute_raw(epoch).await?;
+        self.end_keys().await?;
         self.transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Ends the keys of programs, the tokens of identity providers, and codes for new passwords: what was
+    /// revoked or used since the backup was made would be good again.
+    async fn end_keys(&self) -> Result<()> {
+        let now = Clock::default().now();
+        for sql in [
+            "UPDATE service_keys SET revoked_at = $1 WHERE revoked_at IS NULL",
+            "DELETE FROM password_resets WHERE created_at <= $1",
+            "INSERT INTO token_cutoffs (user_id, revoked_before) \
+             SELECT user_id, $1 FROM user_identities WHERE true GROUP BY user_id \
+             ON CONFLICT (user_id) DO UPDATE SET revoked_before = excluded.revoked_before",
+        ] {
+            let statement = Statement::from_sql_and_values(self.backend, sql, [now.into()]);
+            self.transaction.execute_raw(statement).await?;
+        }
         Ok(())
     }
 
