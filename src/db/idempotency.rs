@@ -187,6 +187,7 @@ impl Session {
         let Some(user) = self.viewer().user_id() else {
             return Err(Error::bug("a key without a person"));
         };
+        self.stay_current();
         let rows = self.answers(user, &key, None).await?;
         let known = known(&key, rows)?;
         Ok(self.with_key(Arc::new(KeyedRequest {

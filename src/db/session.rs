@@ -28,7 +28,7 @@ pub struct Session {
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
     keyed: Option<Arc<KeyedRequest>>,
-    /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
+    /// Whether reads may go to a replica: not before a person asks, and never again once they write.
     may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
 }
@@ -50,6 +50,11 @@ impl Session {
     pub(super) fn lagging(self) -> Self {
         self.may_lag.store(true, Ordering::Relaxed);
         self
+    }
+
+    /// From here on this request reads nothing from a replica: what decides over a write must not lag behind.
+    pub fn stay_current(&self) {
+        self.may_lag.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
@@ -109,7 +114,7 @@ impl Session {
             return Err(Error::bug("a unit of work was begun within another"));
         }
         // What was just written must be read back.
-        self.may_lag.store(false, Ordering::Relaxed);
+        self.stay_current();
         unit::run(self.clone(), work).await
     }
 

@@ -1,5 +1,5 @@
 //! The root of all mutations. It lets them through, but those that came with an idempotency key: these are
-//! done once and answered as they were then.
+//! done once and answered as they were then. No mutation reads from a replica.
 
 use std::borrow::Cow;
 use std::sync::PoisonError;
@@ -42,10 +42,14 @@ impl ObjectType for Root {}
 
 impl ContainerType for Root {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
-        match ctx.data_opt::<Session>() {
-            Some(session) if session.is_keyed() => self.resolve_once(ctx, session).await,
-            _ => self.0.resolve_field(ctx).await,
+        let Some(session) = ctx.data_opt::<Session>() else {
+            return self.0.resolve_field(ctx).await;
+        };
+        session.stay_current();
+        if session.is_keyed() {
+            return self.resolve_once(ctx, session).await;
         }
+        self.0.resolve_field(ctx).await
     }
 }
 
