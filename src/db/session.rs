@@ -33,7 +33,7 @@ pub struct Session {
     pub(super) within: Option<Arc<Unit>>,
     reach: Arc<OnceCell<HashSet<UserId>>>,
     keyed: Option<Arc<KeyedRequest>>,
-    /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
+    /// Whether reads may go to a replica: not before a person asks, and never again once they write.
     may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
 }
@@ -56,6 +56,11 @@ impl Session {
     pub(super) fn lagging(self) -> Self {
         self.may_lag.store(true, Ordering::Relaxed);
         self
+    }
+
+    /// From here on this request reads nothing from a replica: what decides over a write must not lag behind.
+    pub fn stay_current(&self) {
+        self.may_lag.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
@@ -120,7 +125,7 @@ impl Session {
                 .with_rule("service_accounts.scope_missing"));
         }
         // What was just written must be read back.
-        self.may_lag.store(false, Ordering::Relaxed);
+        self.stay_current();
         unit::run(self.clone(), work).await
     }
 

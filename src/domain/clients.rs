@@ -10,7 +10,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::money::CurrencyCode;
 use super::text::{self, Email};
-use super::{external_ids, users};
+use super::{confidential, external_ids, users};
 use crate::db::{Confidential, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::messages::Message;
@@ -399,6 +399,8 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
     if viewer.user_id() == Some(owner) {
         return Ok(());
     }
+    // They neither leave nor move away before the client is theirs.
+    tx.share(Guard::Tree).await?;
     let user = tx
         .select::<user::Entity>()
         .id(owner)
@@ -488,10 +490,9 @@ async fn apply(
             .field("creditLimit"));
         }
     }
-    if let (Some(_), Some(client)) = (credit_limit, present)
-        && !tx.sees(Confidential::Credit, client.owner_id).await?
-    {
-        return Err(hidden("creditLimit"));
+    if let (Some(_), Some(client)) = (credit_limit, present) {
+        let owner = client.owner_id;
+        confidential::require_seen(tx, Confidential::Credit, owner, "creditLimit").await?;
     }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {
@@ -562,15 +563,6 @@ async fn apply(
         employee_count: set(employee_count),
         ..row
     })
-}
-
-/// What cannot be seen cannot be changed: whoever was shown nothing would wipe out what is there.
-pub(super) fn hidden(field: &str) -> Error {
-    Error::forbidden(say!(
-        "you may not see what is here, so you cannot change it"
-    ))
-    .field(field)
-    .with_rule("confidentiality.masked_field")
 }
 
 fn wrong_section(section: &str, message: Message) -> Error {

@@ -9,8 +9,8 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ColumnTrait, Condition};
 
 use super::clients::{self, each, set};
-use super::external_ids;
 use super::text::{self, Email};
+use super::{confidential, external_ids};
 use crate::db::{Confidential, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::say;
@@ -142,8 +142,9 @@ pub async fn update(
         ("likes", &profile.likes),
         ("socialStatus", &profile.social_status),
     ] {
-        if patch.is_some() && !tx.sees(Confidential::Personal, client.owner_id).await? {
-            return Err(clients::hidden(field));
+        if patch.is_some() {
+            let owner = client.owner_id;
+            confidential::require_seen(tx, Confidential::Personal, owner, field).await?;
         }
     }
     let mut row = contact::ActiveModel::default();

@@ -26,6 +26,8 @@ pub mod products;
 
 pub mod stock;
 
+pub mod confidential;
+
 pub mod clients;
 
 pub mod contacts;

@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use entity::UserId;
 use sea_orm::Condition;
 
-use super::context::{mask, session, write};
+use super::context::{Masked, mask, session, write};
 use crate::db::{Audience, Confidential, ConfidentialPolicy, Session};
 use crate::error::{Error, Result};
 use crate::say;
@@ -62,9 +62,17 @@ pub async fn shown<T>(
     value: impl FnOnce() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
     if session(ctx)?.sees(group, owner).await? {
+        note_shown(ctx, group);
         value()
     } else {
         Ok(mask(ctx))
+    }
+}
+
+/// Notes that a confidential fact goes out: who asks for the answer again must be one who may see it then.
+pub fn note_shown(ctx: &Context<'_>, group: Confidential) {
+    if let Some(masked) = ctx.data_opt::<Masked>() {
+        masked.add_shown(group);
     }
 }
 

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Alias, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
 use super::clients::{Archived, Client};
-use super::confidential::shown;
+use super::confidential::{note_shown, shown};
 use super::connection::{Connection, Node, binding};
 use super::context::{mask, nullable, session, write};
 use super::filters::ClientIdFilter;
@@ -145,7 +145,10 @@ impl Contact {
     ) -> Result<Option<&'a str>> {
         let session = session(ctx)?;
         match session.sees_all_or_none(Confidential::Personal) {
-            Some(true) => return Ok(value),
+            Some(true) => {
+                note_shown(ctx, Confidential::Personal);
+                return Ok(value);
+            }
             Some(false) => return Ok(mask(ctx)),
             None => {}
         }

@@ -1,14 +1,15 @@
 //! What a resolver takes from its request.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, Value};
 
 use super::service_scopes;
 use crate::auth::passwords::Passwords;
-use crate::db::{Session, Tx};
+use crate::db::{Confidential, Session, Tx};
 use crate::error::{Error, Result};
 use crate::messages::Locale;
 use crate::say;
@@ -64,32 +65,44 @@ pub fn nullable<T>(outcome: Result<Option<T>>) -> Option<Result<T>> {
 /// The fields of one answer that are null because the viewer may not see them: one per request, in its data.
 /// The edge lists their paths in `extensions.masked`, so that a client can tell "not for you" from "not there".
 #[derive(Clone, Debug, Default)]
-pub struct Masked(Arc<Mutex<Vec<Vec<PathSegment>>>>);
+pub struct Masked(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    paths: Vec<Vec<PathSegment>>,
+    /// The groups of confidential facts that were shown.
+    shown: BTreeSet<Confidential>,
+}
 
 impl Masked {
     /// Notes a path: response keys and list indices from the root, as in the `path` of an error.
     pub fn add(&self, path: Vec<PathSegment>) {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        paths.push(path);
+        self.notes().paths.push(path);
     }
 
     /// How many paths were noted so far.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.notes().paths.len()
     }
 
     /// The paths that were noted after the first `count`.
     pub fn since(&self, count: usize) -> Vec<Vec<PathSegment>> {
-        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        paths.iter().skip(count).cloned().collect()
+        self.notes().paths.iter().skip(count).cloned().collect()
+    }
+
+    /// Notes that a confidential fact was shown.
+    pub fn add_shown(&self, group: Confidential) {
+        self.notes().shown.insert(group);
+    }
+
+    /// The groups of confidential facts that were shown so far.
+    pub fn shown(&self) -> Vec<Confidential> {
+        self.notes().shown.iter().copied().collect()
     }
 
     /// Takes out the paths as the answer lists them, sorted; `None` if no field was masked.
     pub fn take(&self) -> Option<Value> {
-        let mut paths = {
-            let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *paths)
-        };
+        let mut paths = std::mem::take(&mut self.notes().paths);
         if paths.is_empty() {
             return None;
         }
@@ -98,6 +111,10 @@ impl Masked {
         paths.dedup();
         let path = |path: Vec<PathSegment>| Value::List(path.into_iter().map(value_of).collect());
         Some(Value::List(paths.into_iter().map(path).collect()))
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

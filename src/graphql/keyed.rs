@@ -1,6 +1,7 @@
 //! The root of all mutations. It lets them through, but those that came with an idempotency key: these are
-//! done once and answered as they were then. With an answer the paths of its masked fields are kept; an answer
-//! that holds a secret is not kept at all.
+//! done once and answered as they were then. With an answer is kept which fields were masked, and which groups
+//! of confidential facts it shows; an answer that holds a secret is not kept at all. No mutation reads from a
+//! replica.
 
 use std::borrow::Cow;
 use std::sync::PoisonError;
@@ -12,18 +13,28 @@ use async_graphql::{
     ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, PathSegment, Positioned,
     ServerError, ServerResult, Value,
 };
+use serde::{Deserialize, Serialize};
 
 use super::context::Masked;
 use super::{Mutation, service_scopes};
-use crate::db::Session;
+use crate::db::{Confidential, Recorded, Session};
 use crate::error::{Error, Result};
 use crate::say;
 
 /// In place of an answer that held a secret. No answer looks like it, being JSON.
 const SHOWN_ONCE: &str = "shown once";
 
-/// Before the paths of masked fields, on a line of their own before the answer; likewise no JSON.
-const MASKED: &str = "masked ";
+/// Before what is kept beside an answer, on a line of its own before it; likewise no JSON.
+const BESIDE: &str = "beside ";
+
+/// What is kept beside an answer.
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Beside {
+    /// The paths of its masked fields.
+    masked: Vec<Vec<PathSegment>>,
+    /// The groups of confidential facts that it may show.
+    shown: Vec<Confidential>,
+}
 
 /// All mutations, each done once per key.
 #[derive(Default)]
@@ -51,10 +62,14 @@ impl ObjectType for Root {}
 
 impl ContainerType for Root {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
-        match ctx.data_opt::<Session>() {
-            Some(session) if session.is_keyed() => self.resolve_once(ctx, session).await,
-            _ => self.0.resolve_field(ctx).await,
+        let Some(session) = ctx.data_opt::<Session>() else {
+            return self.0.resolve_field(ctx).await;
+        };
+        session.stay_current();
+        if session.is_keyed() {
+            return self.resolve_once(ctx, session).await;
         }
+        self.0.resolve_field(ctx).await
     }
 }
 
@@ -66,8 +81,10 @@ impl Root {
     ) -> ServerResult<Option<Value>> {
         // A program hears nothing of what it may not do itself, though its user did it.
         service_scopes::check(ctx, session.viewer()).map_err(|error| placed(ctx, error))?;
-        if let Some(answer) = session.begin_keyed() {
-            return read(ctx, &answer).map_err(|error| placed(ctx, error));
+        if let Some(recorded) = session.begin_keyed() {
+            return repeat(ctx, session, &recorded)
+                .await
+                .map_err(|error| placed(ctx, error));
         }
         let before = errors_of(ctx).len();
         let masked = ctx.data_opt::<Masked>().map_or(0, Masked::count);
@@ -75,8 +92,12 @@ impl Root {
         let mut raised = errors_of(ctx).split_off(before);
         let failed = match outcome {
             Ok(value) if raised.is_empty() => {
-                let paths = ctx.data_opt::<Masked>().map(|all| all.since(masked));
-                match keep(session, value.as_ref(), &paths.unwrap_or_default()).await {
+                let noted = ctx.data_opt::<Masked>();
+                let beside = noted.map(|noted| Beside {
+                    masked: noted.since(masked),
+                    shown: noted.shown(),
+                });
+                match keep(session, value.as_ref(), &beside.unwrap_or_default()).await {
                     Ok(()) => return Ok(value),
                     Err(error) => placed(ctx, error),
                 }
@@ -84,7 +105,11 @@ impl Root {
             // It was done, and cannot be told whole: the next try would hear the same half for good.
             Ok(_) => raised.remove(0),
             Err(error) => match session.twin_answer() {
-                Some(answer) => return read(ctx, &answer).map_err(|error| placed(ctx, error)),
+                Some(recorded) => {
+                    return repeat(ctx, session, &recorded)
+                        .await
+                        .map_err(|error| placed(ctx, error));
+                }
                 None => error,
             },
         };
@@ -103,20 +128,25 @@ fn errors_of<'c>(ctx: &'c Context<'_>) -> std::sync::MutexGuard<'c, Vec<ServerEr
     errors.unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn keep(session: &Session, value: Option<&Value>, masked: &[Vec<PathSegment>]) -> Result<()> {
+async fn keep(session: &Session, value: Option<&Value>, beside: &Beside) -> Result<()> {
     if session.is_answer_secret() {
         return session.keep_answer(SHOWN_ONCE).await;
     }
     let mut answer = serde_json::to_string(&value).map_err(Error::internal)?;
-    if !masked.is_empty() {
-        let paths = serde_json::to_string(masked).map_err(Error::internal)?;
-        answer = format!("{MASKED}{paths}\n{answer}");
+    if *beside != Beside::default() {
+        let beside = serde_json::to_string(beside).map_err(Error::internal)?;
+        answer = format!("{BESIDE}{beside}\n{answer}");
     }
     session.keep_answer(&answer).await
 }
 
-/// What was answered then. The fields that were masked then are named again.
-fn read(ctx: &Context<'_>, answer: &str) -> Result<Option<Value>> {
+/// What was answered then, to whoever may still hear it. The fields that were masked then are named again.
+async fn repeat(
+    ctx: &Context<'_>,
+    session: &Session,
+    recorded: &Recorded,
+) -> Result<Option<Value>> {
+    let answer = recorded.answer();
     if answer == SHOWN_ONCE {
         return Err(Error::rule(
             "idempotency.shown_once",
@@ -125,16 +155,21 @@ fn read(ctx: &Context<'_>, answer: &str) -> Result<Option<Value>> {
             ),
         ));
     }
-    let Some((paths, answer)) = answer
-        .strip_prefix(MASKED)
+    let (beside, answer) = match answer
+        .strip_prefix(BESIDE)
         .and_then(|kept| kept.split_once('\n'))
-    else {
-        return serde_json::from_str(answer).map_err(Error::internal);
+    {
+        Some((beside, answer)) => (
+            serde_json::from_str(beside).map_err(Error::internal)?,
+            answer,
+        ),
+        None => (Beside::default(), answer),
     };
-    let paths: Vec<Vec<PathSegment>> = serde_json::from_str(paths).map_err(Error::internal)?;
-    if let Some(masked) = ctx.data_opt::<Masked>() {
-        for path in paths {
-            masked.add(path);
+    let Beside { masked, shown } = beside;
+    session.require_heard(recorded, &shown).await?;
+    if let Some(noted) = ctx.data_opt::<Masked>() {
+        for path in masked {
+            noted.add(path);
         }
     }
     serde_json::from_str(answer).map_err(Error::internal)

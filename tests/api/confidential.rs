@@ -350,6 +350,31 @@ on_both!(
     }
 );
 
+on_both!(
+    what_became_confidential_is_not_told_again,
+    async |app: App| {
+        let scene = Scene::build(app).await;
+        let update = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { contact { likes title } } }";
+        let plain = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { contact { title } } }";
+        let ann = &scene.team.ann.token;
+        let input = |version: u8| json!({ "input": { "id": scene.contact, "version": version, "title": "Buyer" } });
+        let telling = async || send(&scene.app, ann, "telling", update, input(1)).await;
+        let quiet = async || send(&scene.app, ann, "quiet", plain, input(2)).await;
+        telling().await.ok();
+        quiet().await.ok();
+        assert_eq!(
+            telling().await.ok().text("/contactUpdate/contact/likes"),
+            "fly fishing"
+        );
+        scene.set(Confidential::Personal, "MANAGERS").await;
+        let answer = telling().await;
+        assert_eq!(answer.code(0), "NOT_FOUND", "{answer}");
+        assert_eq!(answer.rule(), "idempotency.out_of_reach");
+        assert!(!answer.to_string().contains("fly fishing"));
+        quiet().await.ok();
+    }
+);
+
 on_both!(what_is_hidden_cannot_be_overwritten, async |app: App| {
     let scene = Scene::build(app).await;
     let update = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { contact { version } } }";

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
+use clientele::auth::passwords::Passwords;
 use clientele::clock::Clock;
 use clientele::db::{Database, DatabaseConfig};
+use clientele::domain::users;
+use reqwest::Method;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use serde_json::json;
 
 use crate::support::database::TestDatabase;
-use crate::support::{App, Backend};
+use crate::support::{Answer, App, Backend};
 
 const COUNT: &str = "{ clients { totalCount } }";
 
@@ -76,6 +79,40 @@ async fn queries_read_from_the_replica_and_nothing_that_follows_a_write() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_decides_over_a_write_does_not_lag() {
+    let standin = TestDatabase::create(Backend::Postgres).await;
+    let url = standin.url().to_owned();
+    let app = App::start_changed(Backend::Postgres, |config| {
+        config.read_url = Some(url.clone());
+    })
+    .await;
+    let team = app.team().await;
+    let passwords = Passwords::new().unwrap();
+    let database = &app.server().database;
+    users::set_password(database, &passwords, team.ann.id, "two green umbrellas")
+        .await
+        .unwrap();
+    let ann = app.sign_in(team.ann.id, "Ann").await;
+    let change = "mutation($input: PasswordChangeInput!) { passwordChange(input: $input) { endedSessionCount } }";
+    let input = |present: &str, new: &str| {
+        json!({ "query": change,
+            "variables": { "input": { "presentPassword": present, "password": new } } })
+    };
+    // The copy knows no password at all, and no answer that was given.
+    let first = input("two green umbrellas", "nine blue kettles");
+    for _ in 0..2 {
+        let request = app
+            .request(Method::POST, "/graphql")
+            .bearer_auth(&ann.token)
+            .header("Idempotency-Key", "k")
+            .json(&first);
+        let _ = Answer::of(request).await.ok();
+    }
+    let second = input("nine blue kettles", "four red ladders");
+    let _ = app.post(&ann.token, "/graphql", &second).await.ok();
 }
 
 #[tokio::test]
