@@ -424,7 +424,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            match slow.read(&mut [0; 65_536]).await {
+            match slow.read(&mut vec![0; 65_536]).await {
                 Ok(0) | Err(_) => break,
                 Ok(count) => length += count,
             }
