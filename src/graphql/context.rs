@@ -64,6 +64,7 @@ pub fn nullable<T>(outcome: Result<Option<T>>) -> Option<Result<T>> {
 
 /// The fields of one answer that are null because the viewer may not see them: one per request, in its data.
 /// The edge lists their paths in `extensions.masked`, so that a client can tell "not for you" from "not there".
+/// Beside them stands which groups of confidential facts were shown.
 #[derive(Clone, Debug, Default)]
 pub struct Masked(Arc<Mutex<Notes>>);
 
