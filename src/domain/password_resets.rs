@@ -60,6 +60,9 @@ pub async fn redeem(
 ) -> Result<()> {
     let key = address.map(|address| format!("reset:{}", throttle::address_key(address)));
     if let Some(key) = key.clone() {
+        // Who has to wait anyway takes nobody's turn to write.
+        let failures = system.failures(&key).await?;
+        throttle::admit(throttle::TRIES_PER_ADDRESS, failures.as_ref(), system.now())?;
         system
             .write(move |tx| {
                 let key = key.clone();

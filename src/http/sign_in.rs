@@ -157,12 +157,11 @@ async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 
 /// Sets a new password with a code that an administrator made; all sessions end.
 async fn reset(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, false, async |headers, address, body| {
+    answer(&auth, request, false, async |headers, address, body| {
         let mut fields = read(&headers, body).await?;
         let code = fields.required("code");
         let password = fields.required("password");
         fields.done()?;
-        let address = client_address(&headers, auth.proxy_header.as_ref(), address);
         auth.sign_in
             .reset_password(&code, &password, address)
             .await?;
