@@ -202,7 +202,7 @@ on_both!(
         let request = app
             .request(Method::POST, "/graphql")
             .bearer_auth(&team.admin.token)
-            .header("Idempotency-Key", uuid::Uuid::new_v4().to_string())
+            .header("Idempotency-Key", uuid::Uuid::now_v7().to_string())
             .header("Content-Type", "application/json")
             .body(body.clone());
         Answer::of(request).await.ok();
