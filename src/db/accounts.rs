@@ -62,6 +62,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An administrator set another password.
     PasswordReset,
+    /// A backup was put back: whether the session had ended after it was taken is not known.
+    Restored,
 }
 
 impl EndReason {
@@ -74,6 +76,7 @@ impl EndReason {
             Self::Deactivated => "DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordReset => "PASSWORD_RESET",
+            Self::Restored => "RESTORED",
         }
     }
 }

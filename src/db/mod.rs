@@ -40,6 +40,7 @@ mod figures;
 mod guards;
 mod handovers;
 mod idempotency;
+mod lag;
 mod month_day;
 mod parents;
 mod products;
@@ -47,6 +48,7 @@ mod replica;
 mod scope;
 mod select;
 mod session;
+mod steps;
 mod stock;
 mod stream;
 #[cfg(test)]
@@ -60,7 +62,9 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
-pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
+pub use backup::{
+    ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
+};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
