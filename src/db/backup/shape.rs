@@ -159,11 +159,12 @@ pub(super) async fn read(
         _ => SQLITE,
     };
     let statement = Statement::from_string(backend, sql);
+    let steps = Migrator::migration_table_name().to_string();
     let mut tables: Vec<Present> = Vec::new();
     for row in transaction.query_all_raw(statement).await? {
         let (table, column, declared, key) = column(&row)?;
         // Which steps have run is no content.
-        if table == Migrator::migration_table_name() {
+        if table == steps {
             continue;
         }
         if tables.last().is_none_or(|last| last.name != table) {
