@@ -205,6 +205,7 @@ async fn read(database: &Database) -> Reading {
         active_sessions: sessions.ok().and_then(Result::ok),
         pools: pools.collect(),
         replica_fallbacks: database.replica_fallbacks(),
+        replica_lag: database.replica_lag(),
     }
 }
 

@@ -254,7 +254,7 @@ impl Knob for MaybeAddress {
                 .parse()
                 .map(|address| Self(Some(address)))
                 .map_err(|_| {
-                    "expected off, or an address with a port, as in 127.0.0.1:9090".to_owned()
+                    "expected off, or an address with a port, as in 127.0.0.1:9464".to_owned()
                 }),
         }
     }

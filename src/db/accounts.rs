@@ -62,6 +62,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An administrator set another password.
     PasswordReset,
+    /// A backup was put back: whether the session had ended after it was taken is not known.
+    Restored,
     /// The user signed in on more devices than one may have, and this one was not used for the longest.
     TooMany,
 }
@@ -76,6 +78,7 @@ impl EndReason {
             Self::Deactivated => "DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordReset => "PASSWORD_RESET",
+            Self::Restored => "RESTORED",
             Self::TooMany => "TOO_MANY",
         }
     }

@@ -42,6 +42,7 @@ mod guards;
 mod handovers;
 mod idempotency;
 mod identities;
+mod lag;
 mod month_day;
 mod parents;
 mod products;
@@ -49,6 +50,7 @@ mod replica;
 mod scope;
 mod select;
 mod session;
+mod steps;
 mod stock;
 mod stream;
 #[cfg(test)]
@@ -62,7 +64,9 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
-pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
+pub use backup::{
+    ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
+};
 pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
 pub use connect::{Database, DatabaseConfig};
@@ -71,6 +75,7 @@ pub use edges::{Children, Through};
 pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
+pub use lag::MAX_LAG;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;

@@ -276,7 +276,8 @@ impl SignIn {
     }
 
     /// Goes on with a session: a new access token, and the next refresh token. A token that was used up
-    /// before ends the session: two parties hold it.
+    /// before ends the session: two parties hold it. When there is no room to keep a next token, the present one
+    /// goes on, so that a full disk signs nobody out.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` with one sentence, whatever was wrong.
@@ -286,13 +287,21 @@ impl SignIn {
         };
         let refresh_tokens = self.refresh_tokens.clone();
         let id = SessionId(presented.session());
+        let stored = presented.clone();
         let granted = self
             .unguarded()
             .write(move |tx| {
-                let (refresh_tokens, presented) = (refresh_tokens.clone(), presented.clone());
+                let (refresh_tokens, presented) = (refresh_tokens.clone(), stored.clone());
                 async move { rotate(&tx, &refresh_tokens, &presented).await }
             })
-            .await?;
+            .await;
+        let granted = match granted {
+            Err(error) if error.rule_name() == Some("STORAGE_FULL") => {
+                tracing::warn!(session = %id, "no room for the next refresh token: the present one goes on");
+                self.grant_unstored(&presented).await?
+            }
+            granted => granted?,
+        };
         let (token, user) = granted.ok_or_else(ended)?;
         self.signed_in(id, &token, user)
     }
@@ -356,6 +365,40 @@ impl SignIn {
             expires_at,
             session: id,
         })
+    }
+
+    /// What a presented token leads to when nothing can be stored: the current token stays the current one. One that
+    /// was used up before is refused; its session ends when it comes again and there is room.
+    async fn grant_unstored(
+        &self,
+        presented: &RefreshToken,
+    ) -> Result<Option<(RefreshToken, Visible<user::Model>)>> {
+        let session = self.unguarded();
+        let row = session
+            .select::<session::Entity>()
+            .id(SessionId(presented.session()))
+            .find()
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let state = state_of(&row)?;
+        let decision = match refresh::decide(Some(&state), presented, session.now()) {
+            Decision::Rotate => Decision::Keep,
+            other => other,
+        };
+        let user = session
+            .select::<user::Entity>()
+            .id(row.user_id)
+            .get()
+            .await?;
+        if user.deactivated_at.is_some() {
+            return Ok(None);
+        }
+        let grant = self
+            .refresh_tokens
+            .grant(decision, &state, presented, session.now());
+        Ok(grant.map(|grant| (grant.token, user)))
     }
 
     fn unguarded(&self) -> Session {

@@ -149,6 +149,7 @@ texts! {
     "somebody else is writing the same data; try again in a moment" => "他人正在写入相同的数据，请稍后重试",
     "the database took too long" => "数据库响应超时",
     "the database is not available; try again in a moment" => "数据库暂不可用，请稍后重试",
+    "the database takes no writes at the moment; try again in a moment" => "数据库暂不可写入，请稍后重试",
     "the storage is full or cannot be written; nothing was saved" => "存储空间已满或无法写入，未保存任何内容",
     "the text holds a character that cannot be stored" => "文本中含有无法存储的字符",
     "this is changing hands; try again in a moment" => "正在移交中，请稍后重试",
