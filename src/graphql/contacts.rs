@@ -11,6 +11,7 @@ use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
+use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::contacts::{self, ContactPatch, NewContact};
@@ -93,7 +94,7 @@ impl Contact {
     }
 
     /// Their phones and handles, in the order they were given.
-    async fn points(&self) -> Vec<ContactPoint> {
+    async fn points(&self) -> Listed<ContactPoint> {
         self.0.points.0.iter().map(ContactPoint::of).collect()
     }
 

@@ -17,11 +17,14 @@ use crate::say;
 /// # Errors
 /// `UNAUTHENTICATED` when nobody is signed in.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
-    ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(say!(
-            "sign in first: send an access token in the header `Authorization: Bearer …`"
-        ))
-    })
+    ctx.data_opt::<Session>().ok_or_else(sign_in_first)
+}
+
+/// What somebody hears who is not signed in.
+pub(super) fn sign_in_first() -> Error {
+    Error::unauthenticated(say!(
+        "sign in first: send an access token in the header `Authorization: Bearer …`"
+    ))
 }
 
 /// The hasher of passwords.

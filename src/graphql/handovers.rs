@@ -6,6 +6,7 @@ use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, us
 use super::clients::Client;
 use super::connection::Node;
 use super::context::{locale, session, write};
+use super::pace::Listed;
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
 use crate::db::Visible;
@@ -149,11 +150,11 @@ pub struct HandoverPreview {
     /// How many of their orders are submitted and not yet delivered.
     open_order_count: i32,
     /// What they owe, one amount for each currency.
-    receivable: Vec<Money>,
+    receivable: Listed<Money>,
     /// The first 20 of them, by name.
-    clients: Vec<Client>,
+    clients: Listed<Client>,
     /// What stands in the way; the hand-over works when this is empty.
-    problems: Vec<HandoverProblem>,
+    problems: Listed<HandoverProblem>,
 }
 
 impl HandoverPreview {
