@@ -14,7 +14,11 @@ use async_graphql::{
 
 use super::Mutation;
 use crate::db::{Recorded, Session};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::say;
+
+/// The largest answer that is kept with a key, bytes: it is kept for 30 days.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// All mutations, each done once per key.
 #[derive(Default)]
@@ -100,6 +104,15 @@ fn errors_of<'c>(ctx: &'c Context<'_>) -> std::sync::MutexGuard<'c, Vec<ServerEr
 
 async fn keep(session: &Session, value: Option<&Value>) -> Result<()> {
     let answer = serde_json::to_string(&value).map_err(Error::internal)?;
+    if answer.len() > MAX_ANSWER {
+        let message = say!(
+            "the answer is larger than the {most} bytes that are kept with an Idempotency-Key, so nothing was done: select less, and read the rest by a query",
+            most = MAX_ANSWER
+        );
+        return Err(Error::new(Code::LimitExceeded, message)
+            .with_rule("idempotency.answer_too_large")
+            .detail("limit", MAX_ANSWER));
+    }
     session.keep_answer(&answer).await
 }
 
