@@ -111,9 +111,10 @@ impl KeyedRequest {
 
     /// Notes the clients among `rows`, which the mutation that runs holds or has made.
     pub(super) fn note<M: Any>(&self, rows: &[M]) {
-        let clients = rows
-            .iter()
-            .filter_map(|row| (row as &dyn Any).downcast_ref::<client::Model>());
+        let clients = rows.iter().filter_map(|row| {
+            let row: &dyn Any = row;
+            row.downcast_ref::<client::Model>()
+        });
         self.state(|state| state.clients.extend(clients.map(|client| client.id)));
     }
 

@@ -361,6 +361,8 @@ texts! {
     "the body has at most {limit} bytes" => "请求体最多 {limit} 字节",
     "the body ended before it was complete" => "请求体不完整",
     "the body did not arrive in time" => "请求体未能按时到达",
+    "this took too long; try again in a moment" => "处理时间过长，请稍后重试",
+    "the body broke off" => "请求内容中断",
     "the body took too long to arrive" => "请求体传输超时",
     "the body is not a JSON object" => "请求体不是 JSON 对象",
     "the body is not JSON: line {line}, column {column}" => "请求体不是 JSON：第 {line} 行第 {column} 列",
