@@ -19,7 +19,7 @@ use crate::auth::tokens::Tokens;
 use crate::db::{Database, IdempotencyKey, Session, Way};
 use crate::domain::sign_in::{IdentityProvider, SignIn};
 use crate::error::{Error, Result};
-use crate::graphql::{self, check::Checked};
+use crate::graphql::{self, check::Checked, pace::Pace};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
 use crate::say;
@@ -259,17 +259,30 @@ fn session_of(data: &Data) -> Option<&Session> {
 
 /// Runs requests. One that came with an idempotency key runs in a task of its own: whoever gave up waiting
 /// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
-/// off in the middle.
+/// off in the middle. It has as long as any other: on SQLite nobody else writes meanwhile. What has no answer
+/// by then is undone.
 #[derive(Clone)]
 struct Runner(Checked);
 
 impl Executor for Runner {
     async fn execute(&self, request: Request) -> Response {
-        if !session_of(&request.data).is_some_and(Session::is_keyed) {
+        let keyed = session_of(&request.data).filter(|session| session.is_keyed());
+        let Some(session) = keyed.cloned() else {
             return self.0.execute(request).await;
-        }
+        };
         let schema = self.0.clone();
-        match tokio::spawn(async move { schema.execute(request).await }).await {
+        let pace = Pace::of(&request.data).cloned();
+        let running = tokio::spawn(async move {
+            let Some(pace) = pace else {
+                return schema.execute(request).await;
+            };
+            let done = pace.in_time(schema.execute(request)).await;
+            if let Err(error) = session.end_keyed().await {
+                tracing::warn!(error = ?error, "rollback failed");
+            }
+            done.unwrap_or_else(|| pace.ended())
+        });
+        match running.await {
             Ok(response) => response,
             Err(ended) => {
                 if let Ok(panic) = ended.try_into_panic() {

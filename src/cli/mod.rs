@@ -73,6 +73,10 @@ enum Command {
     User(user::User),
 }
 
+/// Stack of each thread, bytes. The executor recurses with the depth of a document, and trusted documents may
+/// be 32 levels deep. It is address space: memory is taken as it is used.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// How a command ended that did run.
 enum Outcome {
     /// All of it was done.
@@ -108,6 +112,7 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
     log_to_stderr(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {

@@ -61,8 +61,8 @@ impl PageRequest {
                 PageSize::Last(Self::DEFAULT_SIZE)
             }
             (None, None) => PageSize::First(Self::DEFAULT_SIZE),
-            (Some(first), None) => PageSize::First(Self::size("first", first)?),
-            (None, Some(last)) => PageSize::Last(Self::size("last", last)?),
+            (Some(first), None) => PageSize::First(Self::size("first", i64::from(first))?),
+            (None, Some(last)) => PageSize::Last(Self::size("last", i64::from(last))?),
         };
         Ok(Self {
             size,
@@ -95,7 +95,11 @@ impl PageRequest {
         )
     }
 
-    fn size(field: &str, size: i32) -> Result<u64> {
+    /// Checks what `field` (`first` or `last`) gives as the size of a page.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with rule `BAD_PAGE_SIZE` for a size below 0 or above 100.
+    pub fn size(field: &str, size: i64) -> Result<u64> {
         u64::try_from(size)
             .ok()
             .filter(|size| *size <= Self::MAX_SIZE)

@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -80,6 +80,8 @@ pub(super) struct KeyedRequest {
     /// Which mutation of the document is next.
     next: AtomicI32,
     state: Mutex<State>,
+    /// Whether the request was given up: what it does from then on is not kept.
+    has_ended: AtomicBool,
 }
 
 /// What has become of the mutation that runs.
@@ -122,9 +124,16 @@ impl KeyedRequest {
         self.state(|state| state.clients.extend(clients.map(|client| client.id)));
     }
 
-    /// Keeps the transaction of an effect open until its answer is there.
-    pub(super) fn keep_open(&self, unit: Arc<Unit>) {
-        self.state(|state| state.open = Some(unit));
+    /// Keeps the transaction of an effect open until its answer is there. Gives it back when nobody waits for
+    /// the answer any more: it has to be undone.
+    pub(super) fn keep_open(&self, unit: Arc<Unit>) -> Option<Arc<Unit>> {
+        self.state(|state| {
+            if self.has_ended.load(Ordering::Relaxed) {
+                return Some(unit);
+            }
+            state.open = Some(unit);
+            None
+        })
     }
 
     /// Puts the mutation on record, before its effect, in `tx`. Twins wait here for each other.
@@ -243,6 +252,7 @@ impl Session {
             known,
             next: AtomicI32::new(0),
             state: Mutex::default(),
+            has_ended: AtomicBool::new(false),
         })))
     }
 
@@ -339,7 +349,10 @@ impl Session {
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
         keyed.state(|state| state.open = None);
-        unit.settle(recorded).await
+        // In a task of its own: whoever waits for it may be cut short, and half a commit is not undone.
+        tokio::spawn(async move { unit.settle(recorded).await })
+            .await
+            .map_err(|error| Error::bug(format!("an answer was not kept: {error}")))?
     }
 
     /// Undoes what the mutation that runs has done: it could not be answered.
@@ -354,6 +367,17 @@ impl Session {
             Some(unit) => unit.undo().await,
             None => Ok(()),
         }
+    }
+
+    /// Ends the request, done or not: what has not been kept by now is undone, were it still to come.
+    ///
+    /// # Errors
+    /// As [`Self::undo_keyed`].
+    pub async fn end_keyed(&self) -> Result<()> {
+        if let Some(keyed) = self.key() {
+            keyed.state(|_| keyed.has_ended.store(true, Ordering::Relaxed));
+        }
+        self.undo_keyed().await
     }
 
     async fn answers(

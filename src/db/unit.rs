@@ -171,10 +171,13 @@ where
         outcome => outcome,
     };
     match (session.key(), outcome) {
-        (Some(keyed), Ok(value)) => {
-            keyed.keep_open(unit);
-            Ok(value)
-        }
+        (Some(keyed), Ok(value)) => match keyed.keep_open(unit) {
+            None => Ok(value),
+            Some(unit) => {
+                let given_up = Error::bug("an effect that nobody waits for any more");
+                unit.settle(Err(given_up)).await
+            }
+        },
         (_, outcome) => unit.settle(outcome).await,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::{Object, OutputType, SimpleObject, TypeName};
 
+use super::pace::Listed;
 use super::scalars::TotalCount;
 use crate::db::{self, Keyed, Page, PageRequest, ScopedSelect, Session, Sort, Through, Visible};
 use crate::error::Result;
@@ -83,7 +84,7 @@ impl<N: Node> TypeName for Connection<N> {
 #[Object(name_type)]
 impl<N: Node> Connection<N> {
     /// The rows of this page, each with its cursor.
-    async fn edges(&self) -> Vec<Edge<N>> {
+    async fn edges(&self) -> Listed<Edge<N>> {
         self.page
             .edges
             .iter()
@@ -92,7 +93,7 @@ impl<N: Node> Connection<N> {
     }
 
     /// The rows of this page without cursors.
-    async fn nodes(&self) -> Vec<N> {
+    async fn nodes(&self) -> Listed<N> {
         self.page
             .edges
             .iter()

@@ -12,6 +12,7 @@ use super::connection::{Connection, Node, binding};
 use super::context::{mask, nullable, session, write};
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
+use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
 use crate::db::{
     Children, Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
@@ -96,7 +97,7 @@ impl Contact {
     }
 
     /// Their phones and handles, in the order they were given.
-    async fn points(&self) -> Vec<ContactPoint> {
+    async fn points(&self) -> Listed<ContactPoint> {
         self.0.points.0.iter().map(ContactPoint::of).collect()
     }
 

@@ -19,13 +19,16 @@ use crate::say;
 /// # Errors
 /// `UNAUTHENTICATED` when nobody is signed in; `FORBIDDEN` for a mutation that a program's key is not good for.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
-    let session = ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(say!(
-            "sign in first: send an access token in the header `Authorization: Bearer …`"
-        ))
-    })?;
+    let session = ctx.data_opt::<Session>().ok_or_else(sign_in_first)?;
     service_scopes::check(ctx, session.viewer())?;
     Ok(session)
+}
+
+/// What somebody hears who is not signed in.
+pub(super) fn sign_in_first() -> Error {
+    Error::unauthenticated(say!(
+        "sign in first: send an access token in the header `Authorization: Bearer …`"
+    ))
 }
 
 /// The hasher of passwords.

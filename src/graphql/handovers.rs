@@ -6,6 +6,7 @@ use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, us
 use super::clients::Client;
 use super::connection::Node;
 use super::context::{locale, mask, session, write};
+use super::pace::Listed;
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
 use crate::db::{Confidential, Visible};
@@ -153,9 +154,9 @@ pub struct HandoverPreview {
     #[graphql(skip)]
     owed: Option<Vec<Money>>,
     /// The first 20 of them, by name.
-    clients: Vec<Client>,
+    clients: Listed<Client>,
     /// What stands in the way; the hand-over works when this is empty.
-    problems: Vec<HandoverProblem>,
+    problems: Listed<HandoverProblem>,
 }
 
 #[ComplexObject]

@@ -18,8 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::context::Masked;
 use super::{Mutation, service_scopes};
 use crate::db::{Confidential, Recorded, Session};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::say;
+
+/// The largest answer that is kept with a key, bytes: it is kept for 30 days.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// In place of an answer that held a secret. No answer looks like it, being JSON.
 const SHOWN_ONCE: &str = "shown once";
@@ -133,6 +136,15 @@ async fn keep(session: &Session, value: Option<&Value>, beside: &Beside) -> Resu
         return session.keep_answer(SHOWN_ONCE).await;
     }
     let mut answer = serde_json::to_string(&value).map_err(Error::internal)?;
+    if answer.len() > MAX_ANSWER {
+        let message = say!(
+            "the answer is larger than the {most} bytes that are kept with an Idempotency-Key, so nothing was done: select less, and read the rest by a query",
+            most = MAX_ANSWER
+        );
+        return Err(Error::new(Code::LimitExceeded, message)
+            .with_rule("idempotency.answer_too_large")
+            .detail("limit", MAX_ANSWER));
+    }
     if *beside != Beside::default() {
         let beside = serde_json::to_string(beside).map_err(Error::internal)?;
         answer = format!("{BESIDE}{beside}\n{answer}");

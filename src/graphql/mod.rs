@@ -18,6 +18,7 @@ pub mod members;
 pub mod node;
 pub mod notes;
 pub mod orders;
+pub mod pace;
 pub mod payments;
 pub mod products;
 pub mod scalars;

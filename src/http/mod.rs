@@ -32,6 +32,7 @@ pub mod server;
 pub mod sign_in;
 pub mod traceparent;
 pub mod trusted;
+pub mod weigh;
 
 use std::sync::Arc;
 

@@ -80,6 +80,13 @@ texts! {
 
     // Lists and filters.
     "ask for `first` or for `last`, not for both" => "`first` 与 `last` 只能填写其一",
+    "the values are refused: with variables put in their places there are more than {most} of them"
+        => "参数值已被拒绝：代入变量后超过 {most} 个",
+    "the answer would hold more than {most} fields: ask for smaller pages, fewer lists, or in several requests"
+        => "结果将超过 {most} 个字段：请减小每页条数、减少列表，或分多次请求",
+    "the introspection query shows too much" => "内省查询展示的内容过多",
+    "the answer is larger than the {most} bytes that are kept with an Idempotency-Key, so nothing was done: select less, and read the rest by a query"
+        => "结果超过随 Idempotency-Key 保存的 {most} 字节上限，因此未执行任何操作：请减少所选字段，其余内容改用查询读取",
     "`{field}` is a number from 0 to {most}, not {size}" => "`{field}` 应为 0 至 {most} 之间的数字，而不是 {size}",
     "`{field}` is not a cursor of this list: a cursor belongs to the person, the list, the filter and the order that it was made for"
         => "`{field}` 不是该列表的游标：游标只对生成它的人、列表、筛选条件和排序有效",

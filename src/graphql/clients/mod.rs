@@ -18,6 +18,7 @@ use super::handovers::{self, ClientHandover};
 use super::members::{self, TeamMember};
 use super::notes::{self, Note, NoteFilter};
 use super::orders::{self, Order, OrderFilter, OrderOrder};
+use super::pace::Listed;
 use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::tiers::{self, Tier, TierAssignment};
@@ -93,13 +94,13 @@ impl Client {
     }
 
     /// Who sees and serves it: the owner first, then those who were let in, in the order they joined.
-    async fn team(&self, ctx: &Context<'_>) -> Result<Vec<TeamMember>> {
-        members::team_of(ctx, &self.0).await
+    async fn team(&self, ctx: &Context<'_>) -> Result<Listed<TeamMember>> {
+        members::team_of(ctx, &self.0).await.map(Listed)
     }
 
     /// The hand-overs it was part of, latest first.
-    async fn handovers(&self, ctx: &Context<'_>) -> Result<Vec<ClientHandover>> {
-        handovers::of_client(ctx, &self.0).await
+    async fn handovers(&self, ctx: &Context<'_>) -> Result<Listed<ClientHandover>> {
+        handovers::of_client(ctx, &self.0).await.map(Listed)
     }
 
     /// The organization it belongs to, when you may see that.
@@ -284,8 +285,10 @@ impl Client {
         ctx: &Context<'_>,
         #[graphql(desc = "Whether archived addresses are listed; by default they are not.")]
         archived: Option<Archived>,
-    ) -> Result<Vec<Address>> {
-        addresses::of_client(ctx, &self.0, archived.unwrap_or_default()).await
+    ) -> Result<Listed<Address>> {
+        addresses::of_client(ctx, &self.0, archived.unwrap_or_default())
+            .await
+            .map(Listed)
     }
 
     /// What people wrote down about the client, newest first.

@@ -18,6 +18,7 @@ use entity::{
 use super::clients::Client;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::pace::Listed;
 use super::payments::Payment;
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::users::User;
@@ -283,7 +284,7 @@ impl Order {
     }
 
     /// Its lines in their order, at most 200.
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>> {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<OrderLine>> {
         let session = session(ctx)?;
         let children = Children {
             parent: order_line::Column::OrderId,
@@ -322,7 +323,7 @@ impl Order {
     }
 
     /// Goods that came back, oldest first.
-    async fn returns(&self, ctx: &Context<'_>) -> Result<Vec<OrderReturn>> {
+    async fn returns(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturn>> {
         let session = session(ctx)?;
         let children = Children {
             parent: order_return::Column::OrderId,

@@ -12,6 +12,7 @@ use crate::domain::orders::{
 use crate::error::{Error, Result};
 use crate::graphql::context::write;
 use crate::graphql::input::{optional, required};
+use crate::graphql::pace::Listed;
 use crate::graphql::scalars::{Date, MoneyInput};
 use crate::say;
 
@@ -237,7 +238,7 @@ pub struct OrderReorderPayload {
     /// The draft.
     order: Order,
     /// Lines of the earlier order that are missing from the draft: their products are no longer sold.
-    left_out: Vec<OrderLine>,
+    left_out: Listed<OrderLine>,
 }
 
 fn parse_lines(lines: Vec<OrderLineInput>) -> Result<Vec<NewLine>> {

@@ -11,6 +11,7 @@ use crate::db::{Children, Session, Visible};
 use crate::error::{Error, Result};
 use crate::graphql::connection::Node;
 use crate::graphql::context::{nullable, session};
+use crate::graphql::pace::Listed;
 use crate::graphql::products::Product;
 use crate::graphql::scalars::{DateTime, Money, int};
 use crate::graphql::users::User;
@@ -295,7 +296,7 @@ impl OrderReturn {
     }
 
     /// What came back of which lines.
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderReturnLine>> {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturnLine>> {
         let session = session(ctx)?;
         let currency = self.currency(session).await?;
         let children = Children {

@@ -15,6 +15,7 @@ pub use write::*;
 use super::clients::{self, Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::pace::Listed;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
@@ -71,7 +72,7 @@ impl TierScheme {
         ctx: &Context<'_>,
         #[graphql(desc = "Whether archived tiers are listed; by default they are not.")]
         archived: Option<Archived>,
-    ) -> Result<Vec<Tier>> {
+    ) -> Result<Listed<Tier>> {
         let session = session(ctx)?;
         let archived = archived.unwrap_or_default();
         let children = Children {
