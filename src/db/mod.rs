@@ -29,6 +29,7 @@
 
 mod accounts;
 mod bulk;
+mod buying;
 mod classify;
 mod client_stats;
 mod connect;
@@ -45,12 +46,14 @@ mod stock;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod together;
 mod tree;
 mod tx;
 mod viewer;
 mod visible;
 
 pub use accounts::{Account, EndReason, OwnSettings};
+pub use buying::Buying;
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
@@ -61,6 +64,7 @@ pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_wi
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use tiers::tier_holds;
+pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
 pub use visible::Visible;

@@ -1,5 +1,6 @@
-//! Scoped writes. Every write of the service goes through [`Tx::insert_row`], [`Tx::update_row`] or
-//! [`Tx::delete_rows`] in this file, which is where a change log can see all of them.
+//! Scoped writes. Every write of the service goes through [`Tx::insert_rows`], [`Tx::update_row`] or
+//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which is where a change log can see
+//! all of them.
 
 use std::collections::HashSet;
 use std::future::Future;
