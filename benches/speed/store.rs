@@ -47,7 +47,8 @@ pub(crate) async fn sqlite(url: &str, writes: bool) -> Result<SqlitePool> {
         .pragma("temp_store", "memory")
         .pragma("mmap_size", "268435456")
         .pragma("query_only", if writes { "OFF" } else { "ON" })
-        .statement_cache_capacity(256);
+        .statement_cache_capacity(256)
+        .row_buffer_size(1_024);
     Ok(SqlitePoolOptions::new()
         .max_connections(if writes { 1 } else { connections() })
         .min_connections(1)

@@ -19,7 +19,7 @@ use sea_orm::{
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::classify::{is_clash, is_transient};
-use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, Span, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -226,7 +226,7 @@ impl Tx {
     /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
     async fn lock_where<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
@@ -278,7 +278,7 @@ impl Tx {
         E: Scoped,
     {
         self.require_writer::<E>()?;
-        let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) else {
+        let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) else {
             return self.insert_rows::<E>(rows).await;
         };
         let rows = self.insert_rows::<E>(rows).await?;
@@ -565,7 +565,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -588,7 +588,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::delete();

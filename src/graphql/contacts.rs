@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 use super::clients::{Archived, Client};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
 use super::scalars::{Date, DateTime, int};
@@ -30,6 +31,12 @@ impl From<Visible<contact::Model>> for Contact {
 impl Node for Contact {
     type Entity = contact::Entity;
 }
+
+ready!(
+    Contact: "id" | "externalId" | "name" | "title" | "department" | "isKey" | "roles" | "gender" |
+        "birthday" | "points" | "likes" | "socialStatus" | "note" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A person at a client.
 #[Object]

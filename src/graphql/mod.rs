@@ -7,6 +7,7 @@ pub mod clients;
 pub mod connection;
 pub mod contacts;
 pub mod context;
+pub mod direct;
 pub mod filters;
 pub mod handovers;
 pub mod input;

@@ -20,6 +20,7 @@ mod clients;
 mod command_line;
 mod contacts;
 mod cursors;
+mod direct;
 mod edge;
 mod graphql_contract;
 mod ground;

@@ -11,6 +11,7 @@ use crate::domain::orders::{
 };
 use crate::error::{Error, Result};
 use crate::graphql::context::write;
+use crate::graphql::direct::Direct;
 use crate::graphql::input::{optional, required};
 use crate::graphql::scalars::{Date, MoneyInput};
 
@@ -199,12 +200,14 @@ pub struct OrderReorderInput {
 #[derive(SimpleObject)]
 pub struct OrderPayload {
     /// The order.
-    order: Order,
+    order: Direct<Order>,
 }
 
 impl From<Visible<order::Model>> for OrderPayload {
     fn from(row: Visible<order::Model>) -> Self {
-        Self { order: Order(row) }
+        Self {
+            order: Direct(Order(row)),
+        }
     }
 }
 

@@ -4,17 +4,18 @@ mod write;
 
 use async_graphql::{Context, Object, SimpleObject};
 use entity::{
-    AssignmentKind, TierAssignmentId, TierId, TierSchemeId, client, tier, tier_assignment,
-    tier_scheme, user,
+    AssignmentKind, TierAssignmentId, TierId, TierSchemeId, client, client_stats, tier,
+    tier_assignment, tier_scheme, user,
 };
-use sea_orm::ColumnTrait;
-use sea_orm::sea_query::{Condition, Expr, Order};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order};
+use sea_orm::{ColumnTrait, IntoSimpleExpr};
 
 pub use write::*;
 
 use super::clients::{self, Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::ready;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
@@ -35,6 +36,11 @@ impl From<Visible<tier_scheme::Model>> for TierScheme {
 impl Node for TierScheme {
     type Entity = tier_scheme::Entity;
 }
+
+ready!(
+    TierScheme: "id" | "externalId" | "name" | "description" | "isDefault" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A way to grade clients, as by value or by potential.
 #[Object]
@@ -123,6 +129,11 @@ impl From<Visible<tier::Model>> for Tier {
 impl Node for Tier {
     type Entity = tier::Entity;
 }
+
+ready!(
+    Tier: "id" | "code" | "name" | "rank" | "benefits" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// One grade of a scheme and what it brings.
 #[Object]
@@ -281,6 +292,10 @@ impl Node for TierAssignment {
     type Entity = tier_assignment::Entity;
 }
 
+ready!(
+    TierAssignment: "id" | "kind" | "reason" | "assignedAt" | "expiresAt" | "endedAt" | "endedReason";
+);
+
 /// That a client was in a tier for a time, and why. Assignments are ended, never changed or removed.
 #[Object]
 impl TierAssignment {
@@ -372,14 +387,21 @@ async fn tier_of(
 /// # Errors
 /// From the database.
 pub async fn of_client(ctx: &Context<'_>, client: &Visible<client::Model>) -> Result<Option<Tier>> {
+    use client_stats::Column;
     let session = session(ctx)?;
-    let Some(stats) = clients::stats(session, client).await? else {
-        return Ok(None);
+    let tiers = Through {
+        parent: Column::ClientId.into_simple_expr(),
+        select: session.select::<tier::Entity>().join(
+            "client_stats",
+            Expr::col((tier::Entity, tier::Column::Id)).eq(Column::TierId.into_simple_expr()),
+        ),
     };
-    let tier = session
-        .one_of::<tier::Entity, _, _>(&stats, "tier", |stats| stats.tier_id)
+    let own = |client: &client::Model| client.id.0;
+    let (sort, first) = (Sort::ascending(Vec::new()), PageRequest::first(1, "tier"));
+    let page = session
+        .page_of(client, "tier", own, tiers, &sort, &first)
         .await?;
-    Ok(tier.map(Tier))
+    Ok(page.edges.first().map(|edge| Tier(edge.node.clone())))
 }
 
 /// The tier of a client in a scheme: its override, while that holds, or its own.
