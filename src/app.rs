@@ -1,21 +1,24 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use async_graphql::context::Data;
+use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
 use axum::http::HeaderName;
 use axum::routing::get;
+use futures_util::stream::BoxStream;
 
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::Database;
+use crate::db::{Actor, Database, IdempotencyKey, Session};
 use crate::domain::sign_in::SignIn;
-use crate::error::Result;
-use crate::graphql::{self, Schema};
-use crate::http::{self, Caller, Endpoint, Explorer, Gateway};
+use crate::error::{Error, Result};
+use crate::graphql::{self, check::Checked};
+use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -40,7 +43,7 @@ pub struct Options {
 pub struct App {
     database: Database,
     sign_in: SignIn,
-    schema: Schema,
+    schema: Checked,
     options: Options,
 }
 
@@ -48,14 +51,14 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
         Ok(Self {
             database,
             sign_in,
-            schema: graphql::schema(),
+            schema: Checked::new(graphql::schema())?,
             options,
         })
     }
@@ -71,15 +74,18 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let endpoint = Endpoint::new(door, self.schema.clone(), self.options.endpoint.clone());
+        let proxy_header = self
+            .options
+            .trust_proxy
+            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let options = http::Options {
+            proxy_header: proxy_header.clone(),
+            ..self.options.endpoint.clone()
+        };
+        let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
         let rest = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
-            .merge(http::sign_in::routes(
-                self.sign_in.clone(),
-                self.options
-                    .trust_proxy
-                    .then(|| HeaderName::from_static("x-forwarded-for")),
-            ));
+            .merge(http::sign_in::routes(self.sign_in.clone(), proxy_header));
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -96,14 +102,70 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
+        let identity = match viewer.actor() {
+            Actor::User { id, session, .. } => Some(Identity {
+                user: id.0,
+                session: session.0,
+            }),
+            Actor::System { .. } => None,
+        };
         let statements = Arc::new(AtomicU32::new(0));
+        let locale = Some(viewer.locale());
         let mut data = Data::default();
         data.insert(self.database.session(viewer, Arc::clone(&statements)));
         data.insert(self.sign_in.passwords().clone());
         Ok(Caller {
-            signed_in: true,
+            identity,
             data,
             statements,
+            locale,
         })
+    }
+
+    async fn remember(&self, data: &mut Data, key: &str, body: &[u8]) -> Result<()> {
+        let Some(session) = session_of(data) else {
+            return Err(Error::bug("a key without a session"));
+        };
+        let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
+        data.insert(keyed);
+        Ok(())
+    }
+}
+
+fn session_of(data: &Data) -> Option<&Session> {
+    data.get(&TypeId::of::<Session>())?.downcast_ref()
+}
+
+/// Runs requests. One that came with an idempotency key runs in a task of its own: whoever gave up waiting
+/// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
+/// off in the middle.
+#[derive(Clone)]
+struct Runner(Checked);
+
+impl Executor for Runner {
+    async fn execute(&self, request: Request) -> Response {
+        if !session_of(&request.data).is_some_and(Session::is_keyed) {
+            return self.0.execute(request).await;
+        }
+        let schema = self.0.clone();
+        match tokio::spawn(async move { schema.execute(request).await }).await {
+            Ok(response) => response,
+            Err(ended) => {
+                if let Ok(panic) = ended.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                let error = Error::bug("a request with a key was cut off");
+                let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+                Response::from_errors(vec![error])
+            }
+        }
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        self.0.execute_stream(request, session_data)
     }
 }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -124,6 +125,54 @@ knobs! {
     /// Whether answers carry headers for developers, such as the number of SQL statements
     debug_headers: bool, "CLIENTELE_DEBUG_HEADERS", "BOOL",
     default "false" false;
+
+    /// Who may look at the schema by __schema and __type: on (everybody, anonymous callers within their small
+    /// limits), signed-in or off
+    introspection: Introspection, "CLIENTELE_INTROSPECTION", "WHO",
+    default "on" Introspection::On;
+
+    /// Points of cost that a session can save up for its requests; 0 switches the counting of costs off
+    query_budget: u64, "CLIENTELE_QUERY_BUDGET", "POINTS",
+    default "4000" 4_000;
+
+    /// Points of cost that come back to a session each second, 1 or more
+    query_budget_rate: NonZeroU64, "CLIENTELE_QUERY_BUDGET_RATE", "POINTS",
+    default "100" nonzero(100);
+
+    /// Points that one document may cost, 1 or more
+    max_query_cost: NonZeroU64, "CLIENTELE_MAX_QUERY_COST", "POINTS",
+    default "2000" nonzero(2_000);
+
+    /// Bytes that an answer may have, before compression, 1 or more
+    max_response_bytes: NonZeroU64, "CLIENTELE_MAX_RESPONSE_BYTES", "BYTES",
+    default "8388608" nonzero(8 * 1024 * 1024);
+
+    /// Requests that run at the same time, 1 or more; a quarter of them is kept for mutations
+    max_requests: NonZeroU64, "CLIENTELE_MAX_REQUESTS", "COUNT",
+    default "64" nonzero(64);
+
+    /// Requests of one user that run at the same time, 1 or more
+    max_requests_per_user: NonZeroU64, "CLIENTELE_MAX_REQUESTS_PER_USER", "COUNT",
+    default "6" nonzero(6);
+
+    /// Whether documents of trusted_documents_dir are run by their hash without limits of size: off, prefer
+    /// (others are run too, within the limits) or only (no others are run)
+    trusted_documents: TrustedDocuments, "CLIENTELE_TRUSTED_DOCUMENTS", "WHICH",
+    default "off" TrustedDocuments::Off;
+
+    /// Directory of the trusted documents: *.graphql, or manifests *.json of Relay or Apollo
+    trusted_documents_dir: PathBuf, "CLIENTELE_TRUSTED_DOCUMENTS_DIR", "DIR",
+    default "./documents" PathBuf::from("./documents");
+
+    /// Whether clients that are signed in may register documents and send their hash from then on (Apollo's
+    /// automatic persisted queries)
+    persisted_queries: bool, "CLIENTELE_PERSISTED_QUERIES", "BOOL",
+    default "false" false;
+
+    /// Origins whose pages may use the service from a browser, with commas between them, as in
+    /// https://app.example.com
+    cors_origins: Origins, "CLIENTELE_CORS_ORIGINS", "ORIGINS",
+    default "none" Origins::default();
 }
 
 /// Reads a variable of the environment.
@@ -284,6 +333,114 @@ impl Knob for MaxConnections {
     }
 }
 
+impl Knob for u64 {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| "expected a whole number of 0 or more".to_owned())
+    }
+}
+
+impl Knob for NonZeroU64 {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| "expected a whole number of 1 or more".to_owned())
+    }
+}
+
+/// A default that is written as a number and is not 0.
+const fn nonzero(number: u64) -> NonZeroU64 {
+    match NonZeroU64::new(number) {
+        Some(number) => number,
+        None => NonZeroU64::MIN,
+    }
+}
+
+/// Who may look at the schema by `__schema` and `__type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Introspection {
+    /// Everybody; anonymous callers within their small limits.
+    #[default]
+    On,
+    /// Callers with a valid token.
+    SignedIn,
+    /// Nobody.
+    Off,
+}
+
+impl Knob for Introspection {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "on" => Ok(Self::On),
+            "signed-in" => Ok(Self::SignedIn),
+            "off" => Ok(Self::Off),
+            _ => Err("expected on, signed-in or off".to_owned()),
+        }
+    }
+}
+
+/// What the trusted documents are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrustedDocuments {
+    /// There are none.
+    #[default]
+    Off,
+    /// They are run by their hash; others are run too, within the limits.
+    Prefer,
+    /// They are run, and no others.
+    Only,
+}
+
+impl Knob for TrustedDocuments {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "off" => Ok(Self::Off),
+            "prefer" => Ok(Self::Prefer),
+            "only" => Ok(Self::Only),
+            _ => Err("expected off, prefer or only".to_owned()),
+        }
+    }
+}
+
+/// Origins of pages: scheme, host and port, as browsers send them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// The origins.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Origins {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let origins = text.split(',').map(str::trim);
+        let origins = origins.filter(|origin| !origin.is_empty());
+        let read = |origin: &str| {
+            let (scheme, host) = origin.split_once("://").unwrap_or_default();
+            let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'*' | b'@');
+            if scheme.is_empty() || host.is_empty() || !host.bytes().all(plain) {
+                return Err(format!(
+                    "{origin} is no origin: write scheme, host and port alone, as in https://app.example.com"
+                ));
+            }
+            Ok(origin.to_ascii_lowercase())
+        };
+        origins.map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Knob for Origins {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -416,6 +573,14 @@ mod tests {
             ("CLIENTELE_PUBLIC_EXPLORER", "perhaps"),
             ("CLIENTELE_LOG_FORMAT", "xml"),
             ("CLIENTELE_LOG_LEVEL", "a=b=c"),
+            ("CLIENTELE_INTROSPECTION", "sometimes"),
+            ("CLIENTELE_QUERY_BUDGET", "-1"),
+            ("CLIENTELE_QUERY_BUDGET_RATE", "0"),
+            ("CLIENTELE_MAX_RESPONSE_BYTES", "8 MiB"),
+            ("CLIENTELE_TRUSTED_DOCUMENTS", "yes"),
+            ("CLIENTELE_CORS_ORIGINS", "*"),
+            ("CLIENTELE_CORS_ORIGINS", "https://a.example/"),
+            ("CLIENTELE_CORS_ORIGINS", "app.example"),
         ] {
             let error = load(&Flags::default(), &[(name, value)], "").unwrap_err();
             assert!(error.message().contains(name), "{}", error.message());
@@ -440,6 +605,38 @@ mod tests {
         assert_eq!(config.secret.as_ref().unwrap().reveal(), "hush");
         assert!(!format!("{config:?}").contains("hush"));
         assert!(load(&flags, &[], "secret = \"hush\"").is_err());
+    }
+
+    #[test]
+    fn the_edge_is_set_alike_by_variable_and_file() {
+        let flags = Flags::default();
+        let defaults = load(&flags, &[], "").unwrap();
+        assert_eq!(defaults.introspection, Introspection::On);
+        assert_eq!(defaults.trusted_documents, TrustedDocuments::Off);
+        assert!(defaults.cors_origins.as_slice().is_empty());
+        let environment = [
+            ("CLIENTELE_INTROSPECTION", "signed-in"),
+            ("CLIENTELE_TRUSTED_DOCUMENTS", "only"),
+            ("CLIENTELE_QUERY_BUDGET", "0"),
+            ("CLIENTELE_MAX_QUERY_COST", "500"),
+            (
+                "CLIENTELE_CORS_ORIGINS",
+                "https://App.example, http://localhost:3000,",
+            ),
+        ];
+        let file = "introspection = \"signed-in\"\ntrusted_documents = \"only\"\nquery_budget = 0\n\
+            max_query_cost = 500\ncors_origins = \"https://app.example,http://localhost:3000\"";
+        for config in [
+            load(&flags, &environment, "").unwrap(),
+            load(&flags, &[], file).unwrap(),
+        ] {
+            assert_eq!(config.introspection, Introspection::SignedIn);
+            assert_eq!(config.trusted_documents, TrustedDocuments::Only);
+            assert_eq!((config.query_budget, config.max_query_cost.get()), (0, 500));
+            let origins = ["https://app.example", "http://localhost:3000"];
+            assert_eq!(config.cors_origins.as_slice(), origins);
+        }
+        assert!(load(&flags, &[], "max_requests = 0").is_err());
     }
 
     #[test]

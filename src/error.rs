@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Value};
+use async_graphql::{ErrorExtensionValues, Name, Value};
 use sea_orm::DbErr;
+
+use crate::messages::{Locale, Message};
+use crate::say;
 
 /// What all fallible functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,7 +25,7 @@ pub enum Code {
     BadUserInput,
     /// A business rule refused it; `rule` says which.
     RuleViolated,
-    /// The row changed since it was read; `presentVersion` says to what.
+    /// The row changed since it was read; `present` says what it is now: `id`, `version`, `updatedAt`.
     StaleVersion,
     /// It clashes with something that exists.
     Conflict,
@@ -73,7 +76,7 @@ pub struct Error(Box<Inner>);
 #[derive(Clone, Debug)]
 struct Inner {
     code: Code,
-    message: String,
+    message: Message,
     fields: Vec<String>,
     rule: Option<&'static str>,
     details: Vec<(&'static str, Value)>,
@@ -81,8 +84,8 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with a code and a sentence for the person.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    /// An error with a code and a sentence for the person, made by [`say!`](crate::say).
+    pub fn new(code: Code, message: impl Into<Message>) -> Self {
         Self(Box::new(Inner {
             code,
             message: message.into(),
@@ -94,27 +97,31 @@ impl Error {
     }
 
     /// Wrong input in `field` (dotted path inside the input, as in `input.lines.0.quantity`).
-    pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn bad_input(field: impl Into<String>, message: impl Into<Message>) -> Self {
         Self::new(Code::BadUserInput, message).field(field)
     }
 
     /// The rule `<concept>.<snake_reason>` refused it.
-    pub fn rule(rule: &'static str, message: impl Into<String>) -> Self {
+    pub fn rule(rule: &'static str, message: impl Into<Message>) -> Self {
         Self::new(Code::RuleViolated, message).with_rule(rule)
     }
 
-    /// There is no such row, or it is not the viewer's: the same answer for both.
+    /// There is no such row, or it is not the viewer's: the same answer for both. `what` is a noun of the
+    /// catalogue.
     pub fn not_found(what: &str) -> Self {
-        Self::new(Code::NotFound, format!("no such {what}"))
+        Self::new(
+            Code::NotFound,
+            say!("no such {what}", what = Message::noun(what)),
+        )
     }
 
     /// The viewer's role may not do this.
-    pub fn forbidden(message: impl Into<String>) -> Self {
+    pub fn forbidden(message: impl Into<Message>) -> Self {
         Self::new(Code::Forbidden, message)
     }
 
     /// Nobody is signed in, or no longer.
-    pub fn unauthenticated(message: impl Into<String>) -> Self {
+    pub fn unauthenticated(message: impl Into<Message>) -> Self {
         Self::new(Code::Unauthenticated, message)
     }
 
@@ -122,7 +129,7 @@ impl Error {
     pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::new(
             Code::Internal,
-            "something went wrong on our side; the request id finds it in the log",
+            say!("something went wrong on our side; the request id finds it in the log"),
         )
         .with_source(source)
     }
@@ -153,6 +160,20 @@ impl Error {
         self
     }
 
+    /// Adds an object a program can read, such as `present`.
+    #[must_use]
+    pub fn object<const N: usize>(
+        self,
+        name: &'static str,
+        fields: [(&'static str, Value); N],
+    ) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (Name::new(name), value))
+            .collect();
+        self.detail(name, Value::Object(fields))
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -160,11 +181,15 @@ impl Error {
         self
     }
 
-    /// Puts `prefix.` before every field, for errors of a nested input.
+    /// Puts `prefix.` before every field, for errors of a nested input. An empty field is the input itself.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
         for field in &mut self.0.fields {
-            *field = format!("{prefix}.{field}");
+            *field = if field.is_empty() {
+                prefix.to_owned()
+            } else {
+                format!("{prefix}.{field}")
+            };
         }
         self
     }
@@ -174,9 +199,20 @@ impl Error {
         self.0.code
     }
 
-    /// The sentence for the person.
-    pub fn message(&self) -> &str {
-        &self.0.message
+    /// The sentence for the person, in English.
+    pub fn message(&self) -> String {
+        self.text(Locale::En)
+    }
+
+    /// The sentence for the person, in their language.
+    pub fn text(&self, locale: Locale) -> String {
+        self.0.message.text(locale)
+    }
+
+    /// What it says, without code and fields.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.0.message
     }
 
     /// The fields it is about.
@@ -236,7 +272,7 @@ impl From<Error> for async_graphql::Error {
         let mut extensions = ErrorExtensionValues::default();
         error.write_extensions(&mut extensions);
         Self {
-            message: error.0.message.clone(),
+            message: error.message(),
             source: Some(Arc::new(error)),
             extensions: Some(extensions),
         }

@@ -4,7 +4,7 @@
 //!
 //! | layer | what it knows |
 //! |---|---|
-//! | [`error`], [`clock`], [`config`] | what went wrong in words for a caller; what time it is; the settings |
+//! | [`error`], [`messages`], [`clock`], [`config`] | what went wrong; in which words, in which language; what time it is; the settings |
 //! | [`auth`] | passwords, tokens, refresh: pure, no database, no HTTP |
 //! | [`db`] | the only owner of connections; every read and write is held to the viewer's scope |
 //! | [`domain`] | the rules of the business, one file per concept |
@@ -32,5 +32,6 @@ pub mod graphql;
 pub mod http;
 pub mod import;
 pub mod jobs;
+pub mod messages;
 
 pub use error::{Code, Error, Result};

@@ -6,6 +6,7 @@
 //! kind is the built-in scalar `ID`.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, ready};
 use std::hash::Hash;
@@ -74,6 +75,25 @@ impl fmt::Display for IdError {
 
 impl std::error::Error for IdError {}
 
+thread_local! {
+    /// Whether an id names its own type, where GraphQL knows it as `ID`.
+    static TELLS_KIND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `build`, in which the type of an id is called by its own name, such as `ClientId`, and not `ID`. A schema
+/// that is built so says of what kind the id is that a place takes; the public one does not.
+pub fn with_kinds<T>(build: impl FnOnce() -> T) -> T {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            TELLS_KIND.set(false);
+        }
+    }
+    let _reset = Reset;
+    TELLS_KIND.set(true);
+    build()
+}
+
 /// Splits an id of any kind into its prefix and its UUID. `None` where the text has not the form of an id;
 /// whether the prefix names a kind is for the caller to say.
 pub fn split(text: &str) -> Option<(&str, Uuid)> {
@@ -127,7 +147,8 @@ impl<I: EntityId> de::Visitor<'_> for IdVisitor<I> {
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])+ $name:ident = $prefix:literal;)+) => {$(
+    ($($(#[$doc:meta])+ $name:ident = $prefix:literal;)+) => {
+    $(
         $(#[$doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
         pub struct $name(pub Uuid);
@@ -183,11 +204,15 @@ macro_rules! ids {
             type RawValueType = Self;
 
             fn type_name() -> Cow<'static, str> {
+                if TELLS_KIND.get() {
+                    return Cow::Borrowed(stringify!($name));
+                }
                 <ID as InputType>::type_name()
             }
 
             fn create_type_info(registry: &mut Registry) -> String {
-                <ID as InputType>::create_type_info(registry)
+                <ID as InputType>::create_type_info(registry);
+                <Self as InputType>::qualified_type_name()
             }
 
             fn parse(value: Option<Value>) -> InputValueResult<Self> {
@@ -223,7 +248,11 @@ macro_rules! ids {
                 ready(Ok(Value::String(to_text(*self))))
             }
         }
-    )+};
+    )+
+
+        /// Every kind of id: the name of its type, and its prefix.
+        pub const KINDS: &[(&str, &str)] = &[$((stringify!($name), $prefix),)+];
+    };
 }
 
 ids! {
@@ -392,5 +421,18 @@ mod tests {
         );
         assert!(sdl.contains("plain(id: ID!): ID!"), "{sdl}");
         assert!(!sdl.contains("scalar"), "{sdl}");
+    }
+
+    #[test]
+    fn a_schema_can_tell_the_kinds_of_ids() {
+        let build = || Schema::new(Query, EmptyMutation, EmptySubscription).sdl();
+        let sdl = with_kinds(build);
+        let told = "order(clientId: ClientId!, tierIds: [TierId!]): ID!";
+        assert!(sdl.contains(told), "{sdl}");
+        assert!(sdl.contains("plain(id: ID!): ID!"), "{sdl}");
+        assert!(!build().contains("ClientId"));
+        for (name, prefix) in KINDS {
+            assert!(name.ends_with("Id") && !prefix.is_empty());
+        }
     }
 }

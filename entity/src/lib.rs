@@ -12,6 +12,7 @@ pub mod credential;
 pub mod enums;
 pub mod handover;
 pub mod handover_client;
+pub mod idempotent_answer;
 pub mod ids;
 pub mod note;
 pub mod order;

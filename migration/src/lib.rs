@@ -13,6 +13,7 @@ mod m0008_tiers;
 mod m0009_client_stats;
 mod m0010_handovers;
 mod m0011_settings;
+mod m0012_idempotent_answers;
 mod m0030_client_orders;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_client_stats::Migration),
             Box::new(m0010_handovers::Migration),
             Box::new(m0011_settings::Migration),
+            Box::new(m0012_idempotent_answers::Migration),
             Box::new(m0030_client_orders::Migration),
         ]
     }

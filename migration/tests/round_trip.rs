@@ -533,6 +533,18 @@ async fn round_trip_every_entity(db: &DatabaseConnection) {
     .await;
     round_trip(
         db,
+        idempotent_answer::Model {
+            user_id: id(),
+            key_hash: vec![0, 159, 146, 150],
+            field: 1,
+            request_hash: vec![255, 0],
+            answer: text("answer 名"),
+            created_at: instant(),
+        },
+    )
+    .await;
+    round_trip(
+        db,
         setting::Model {
             key: text("key 名"),
             value: text("value 名"),

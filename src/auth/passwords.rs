@@ -14,6 +14,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::messages::Message;
+use crate::say;
 use crate::{Error, Result};
 
 /// The least length of a password, in characters.
@@ -228,22 +230,24 @@ impl fmt::Debug for Passwords {
 /// # Errors
 /// Bad input, field `password`.
 pub fn check(password: &str, email: &str) -> Result<()> {
-    let refuse = |message: String| Err(Error::bad_input("password", message));
+    let refuse = |message: Message| Err(Error::bad_input("password", message));
     if !fits(password) {
-        return refuse(format!("use at most {MAX_CHARS} characters"));
+        return refuse(say!("use at most {most} characters", most = MAX_CHARS));
     }
     let folded = normalized(password).to_lowercase();
     if folded.chars().count() < MIN_CHARS {
-        return refuse(format!("use at least {MIN_CHARS} characters"));
+        return refuse(say!("use at least {least} characters", least = MIN_CHARS));
     }
     let email = normalized(email.trim()).to_lowercase();
     let local_part = email.split_once('@').map(|(local, _)| local);
     if folded.trim() == email || Some(folded.trim()) == local_part {
-        return refuse("do not use your e-mail address as password".into());
+        return refuse(say!("do not use your e-mail address as password"));
     }
     let distinct: std::collections::HashSet<char> = folded.chars().collect();
     if distinct.len() < MIN_DISTINCT_CHARS || COMMON.contains(&folded.trim()) {
-        return refuse("this password is too common; take one nobody would guess".into());
+        return refuse(say!(
+            "this password is too common; take one nobody would guess"
+        ));
     }
     Ok(())
 }

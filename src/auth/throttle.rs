@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::say;
 use crate::{Code, Error};
 
 /// The time over which tries are counted, and after which a quiet counter is forgotten.
@@ -52,9 +53,9 @@ impl From<Wait> for Error {
     fn from(wait: Wait) -> Self {
         Self::new(
             Code::Throttled,
-            format!(
-                "too many tries to sign in; try again in {} seconds",
-                wait.retry_after_secs
+            say!(
+                "too many tries to sign in; try again in {seconds} seconds",
+                seconds = wait.retry_after_secs
             ),
         )
         .detail("retryAfterSeconds", wait.retry_after_secs)

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::crypto;
 use super::keys::Keyring;
+use crate::say;
 use crate::{Error, Result};
 
 /// How long an access token is valid unless said otherwise.
@@ -139,8 +140,9 @@ impl Tokens {
     /// # Errors
     /// Unauthenticated, with the same sentence whatever is wrong.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
-        self.read(token, now)
-            .map_err(|reason| Error::unauthenticated("sign in again").with_source(Refused(reason)))
+        self.read(token, now).map_err(|reason| {
+            Error::unauthenticated(say!("sign in again")).with_source(Refused(reason))
+        })
     }
 
     fn read(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, String> {

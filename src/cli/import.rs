@@ -1,7 +1,7 @@
 //! `clientele import`: how far it is, what came of it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Outcome, opening, say};
 use crate::config::Config;
 use crate::db::Database;
-use crate::error::{Error, Result};
-use crate::import::{self, FileKind, Options, Progress};
+use crate::error::{Code, Error, Result};
+use crate::import::{self, FileKind, Options, Progress, Report};
 
 /// Where refused rows are written when no file is named.
 const DEFAULT_ERRORS: &str = "import-errors.csv";
@@ -69,15 +69,19 @@ impl Import {
             say("This was a dry run: nothing was written.")?;
         }
         if report.is_complete() {
+            forget_refusals(&self.errors)?;
             return Ok(Outcome::Done);
         }
         report.write_refusals(&self.errors)?;
         for refusal in report.refusals.iter().take(5) {
             say(format!(
-                "refused: {} line {} {}: {}",
+                "refused: {} line {}{}: {}",
                 refusal.file.name(),
                 refusal.line,
-                refusal.column,
+                match refusal.column.as_str() {
+                    "" => String::new(),
+                    column => format!(", column {column}"),
+                },
                 refusal.reason
             ))?;
         }
@@ -87,6 +91,25 @@ impl Import {
         say(format!("All of them are in {}", self.errors.display()))?;
         Ok(Outcome::Partly)
     }
+}
+
+/// Takes away the refusals of an earlier import, which this one has shown to be mended. A file that is none of ours
+/// is left alone.
+fn forget_refusals(path: &Path) -> Result<()> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Ok(());
+    };
+    if !Report::wrote(&text) {
+        return Ok(());
+    }
+    std::fs::remove_file(path).map_err(|error| {
+        let message = format!("{} cannot be removed: {error}", path.display());
+        Error::new(Code::BadUserInput, message)
+    })?;
+    say(format!(
+        "{} held the refusals of an earlier import and was removed.",
+        path.display()
+    ))
 }
 
 /// Says something that is not the answer on standard error.

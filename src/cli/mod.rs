@@ -59,7 +59,15 @@ enum Outcome {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Cli { flags, command } = Cli::parse();
+    let Cli { flags, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to hear that standard error is gone.
+            let _ = error.print();
+            // Not the code of clap, which here stands for rows that were refused.
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
     match run(&flags, command) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Partly) => ExitCode::from(2),

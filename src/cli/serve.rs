@@ -1,5 +1,6 @@
 //! `clientele serve`: the service until it is told to stop.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,15 @@ use crate::auth::keys::Keyring;
 use crate::config::Config;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
-use crate::http::{self, Drained, Explorer, Server};
+use crate::graphql;
+use crate::http::{self, Budget, Concurrency, Drained, Explorer, Limits, Server, TrustedDocuments};
 use crate::jobs;
 
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// How often to look for what nobody needs any more.
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -72,22 +77,22 @@ pub(super) async fn serve(
     server: Server,
 ) -> Result<()> {
     let options = Options {
-        endpoint: http::Options {
-            debug_headers: config.debug_headers,
-            ..http::Options::default()
-        },
+        endpoint: endpoint(config).await?,
         explorer,
         trust_proxy: config.trusted_proxy,
     };
     let router = App::new(database.clone(), keyring, options)?.router();
     let (stop, stopped) = watch::channel(false);
-    let sweeping = jobs::stats::spawn(database, SWEEP_EVERY, stopped);
+    let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, stopped.clone());
+    let cleaning = jobs::housekeeping::spawn(database, CLEAN_EVERY, stopped);
     let told = stop_signal()?;
     let drained = server.serve(router, told).await;
     // The receiver lives as long as the job; a job that is gone needs no telling.
     let _ = stop.send(true);
-    if sweeping.await.is_err() {
-        tracing::warn!("the statistics job ended in a panic");
+    for (name, job) in [("statistics", sweeping), ("housekeeping", cleaning)] {
+        if job.await.is_err() {
+            tracing::warn!(name, "a job ended in a panic");
+        }
     }
     match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),
@@ -99,6 +104,54 @@ pub(super) async fn serve(
         }
     }
     Ok(())
+}
+
+/// Memory for the texts of documents that clients registered, in bytes.
+const PERSISTED_QUERY_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The settings of the GraphQL endpoint. Trusted documents are read here: what is wrong with them must show
+/// before anybody asks for one.
+async fn endpoint(config: &Config) -> Result<http::Options> {
+    let trusted = TrustedDocuments::load(
+        config.trusted_documents,
+        &config.trusted_documents_dir,
+        &graphql::schema(),
+    )
+    .await?;
+    if let Some(trusted) = &trusted {
+        tracing::info!(documents = trusted.len(), "trusted documents are read");
+    }
+    let budget = (config.query_budget > 0).then(|| Budget {
+        per_document: config.max_query_cost.get(),
+        bucket: config.query_budget,
+        restored_per_second: config.query_budget_rate.get(),
+        ..Budget::default()
+    });
+    let process = count(config.max_requests);
+    let concurrency = Concurrency {
+        per_user: count(config.max_requests_per_user),
+        process,
+        queries: process - process / 4,
+        ..Concurrency::default()
+    };
+    Ok(http::Options {
+        limits: Limits {
+            budget,
+            concurrency,
+            response_bytes: count(config.max_response_bytes),
+            ..Limits::default()
+        },
+        introspection: config.introspection,
+        debug_headers: config.debug_headers,
+        trusted: trusted.map(Arc::new),
+        persisted_query_bytes: config.persisted_queries.then_some(PERSISTED_QUERY_BYTES),
+        origins: config.cors_origins.as_slice().to_vec(),
+        ..http::Options::default()
+    })
+}
+
+fn count(number: NonZeroU64) -> usize {
+    usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
 /// Completes at the first SIGTERM or SIGINT.

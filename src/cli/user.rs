@@ -113,11 +113,11 @@ pub(super) struct SetPassword {
 pub(super) struct Move {
     #[command(flatten)]
     who: Who,
-    /// The e-mail address of whom they report to from now on
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "to_top")]
+    /// The e-mail address of whom they report to from now on; or say --to-top
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "to_top")]
     manager: Option<String>,
     /// They report to nobody from now on
-    #[arg(long, conflicts_with = "manager")]
+    #[arg(long)]
     to_top: bool,
 }
 
@@ -218,7 +218,13 @@ impl Move {
         let user = find(session, &self.who.email).await?;
         let manager = match &self.manager {
             Some(manager) => Some(find(session, manager).await?),
-            None => None,
+            None if self.to_top => None,
+            None => {
+                return Err(Error::new(
+                    Code::BadUserInput,
+                    "to whom? name a manager with --manager ADDRESS, or say --to-top: they report to nobody then",
+                ));
+            }
         };
         let (id, version) = (user.id, user.version);
         let above = manager.as_ref().map(|manager| manager.id);
@@ -292,6 +298,7 @@ async fn deactivate(session: &Session, who: &Who) -> Result<()> {
 }
 
 async fn list(session: &Session) -> Result<()> {
+    let with_password = session.users_with_password().await?;
     let users = session
         .select::<user::Entity>()
         .order_by(user::Column::NameSort, Order::Asc)
@@ -305,7 +312,8 @@ async fn list(session: &Session) -> Result<()> {
             .map_or("-", |manager| manager.email.as_str());
         let state = match user.deactivated_at {
             Some(_) => "deactivated",
-            None => "active",
+            None if with_password.contains(&user.id) => "active",
+            None => "active, no password",
         };
         say(format!(
             "{:<8} {:<40} {:<30} under {manager} ({state})",

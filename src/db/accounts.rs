@@ -2,12 +2,16 @@
 //! tables of hashes and tries have no rule of scope, so nothing but these functions reaches them, and each
 //! says for whom it works.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use entity::{Locale, SessionId, UserId, UserRole, session, user};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Condition, Query};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement, Value};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement, Value,
+};
 
 use super::dialect;
 use super::scope::{self, Span};
@@ -32,6 +36,15 @@ pub struct Account {
     pub is_active: bool,
     /// The hash of the password; none when none was ever set.
     pub password_hash: Option<String>,
+}
+
+/// An active administrator, as far as being able to sign in goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Administrator {
+    /// Who.
+    pub user: UserId,
+    /// Whether a password was ever set for them.
+    pub has_password: bool,
 }
 
 /// Why a session ended before its time.
@@ -96,6 +109,50 @@ impl Session {
     pub async fn account_of(&self, user: UserId) -> Result<Option<Account>> {
         self.require_own_account(user)?;
         self.account("u.id = $1", user.into()).await
+    }
+
+    /// The administrators who have not left. For administrators and the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when somebody else asks; from the database.
+    pub async fn administrators(&self) -> Result<Vec<Administrator>> {
+        if !self.viewer().is_admin() {
+            return Err(refused());
+        }
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "SELECT u.id, c.user_id IS NOT NULL AS has_password FROM users u \
+             LEFT JOIN credentials c ON c.user_id = u.id \
+             WHERE u.role = $1 AND u.deactivated_at IS NULL ORDER BY u.id",
+            [UserRole::Admin.to_value().into()],
+        );
+        self.query_all_raw(statement)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Administrator {
+                    user: row.try_get("", "id")?,
+                    has_password: row.try_get("", "has_password")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Who has a password. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn users_with_password(&self) -> Result<HashSet<UserId>> {
+        if let Actor::User { .. } = self.viewer().actor() {
+            return Err(refused());
+        }
+        let sql = "SELECT user_id FROM credentials";
+        let statement = Statement::from_string(self.backend(), sql);
+        let mut users = HashSet::new();
+        for row in self.query_all_raw(statement).await? {
+            users.insert(row.try_get("", "user_id")?);
+        }
+        Ok(users)
     }
 
     async fn account(&self, condition: &str, value: Value) -> Result<Option<Account>> {

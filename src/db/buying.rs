@@ -35,8 +35,9 @@ pub struct Buying {
 }
 
 impl Tx {
-    /// What `client` brings to an order. What it owes is what its statistics say: these change in the transaction
-    /// that changes its orders, under the same lock.
+    /// What `client` brings to an order. The tier is that of the assignments, since an override that is over brings
+    /// nothing more. What the client owes is what its statistics say: these change in the transaction that changes
+    /// its orders, under the same lock.
     ///
     /// # Errors
     /// From the database.
@@ -46,10 +47,14 @@ impl Tx {
             "SELECT t.discount_bp, t.payment_term_days, t.credit_limit_minor, t.credit_limit_currency, \
              COALESCE(s.receivable_minor, 0) AS receivable_minor, a.id IS NOT NULL AS has_address, \
              a.recipient, a.street, a.city, a.region, a.postal_code, a.country \
-             FROM clients c LEFT JOIN client_stats s ON s.client_id = c.id LEFT JOIN tiers t ON t.id = s.tier_id \
+             FROM clients c LEFT JOIN client_stats s ON s.client_id = c.id LEFT JOIN tiers t ON t.id = \
+             (SELECT x.tier_id FROM tier_assignments x JOIN tier_schemes y ON y.id = x.scheme_id \
+             WHERE x.client_id = c.id AND y.is_default AND y.archived_at IS NULL AND x.ended_at IS NULL \
+             AND (x.expires_at IS NULL OR x.expires_at > $2) ORDER BY CASE WHEN x.kind = 'OVERRIDE' THEN 0 \
+             ELSE 1 END, x.assigned_at DESC, x.id DESC LIMIT 1) \
              LEFT JOIN addresses a ON a.client_id = c.id AND a.kind = 'SHIPPING' AND a.is_primary \
              AND a.archived_at IS NULL WHERE c.id = $1 ORDER BY a.id LIMIT 1",
-            [client.id.into()],
+            [client.id.into(), self.now().into()],
         );
         let row = self
             .query_one_raw(statement)

@@ -3,21 +3,16 @@
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
 use crate::error::{Code, Error};
+use crate::say;
 
 /// Turns a database error into ours.
 pub(crate) fn classify(error: DbErr) -> Error {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            return Error::new(
-                Code::Conflict,
-                "this clashes with something that exists already",
-            )
-            .with_source(error);
-        }
+        Some(SqlErr::UniqueConstraintViolation(text)) => return clash(&text).with_source(error),
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
             return Error::new(
                 Code::Conflict,
-                "something this refers to is missing, or something else still refers to it",
+                say!("something this refers to is missing, or something else still refers to it"),
             )
             .with_source(error);
         }
@@ -26,7 +21,7 @@ pub(crate) fn classify(error: DbErr) -> Error {
     if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
         return Error::new(
             Code::Unavailable,
-            "the service is busy; try again in a moment",
+            say!("the service is busy; try again in a moment"),
         )
         .with_source(error);
     }
@@ -34,36 +29,68 @@ pub(crate) fn classify(error: DbErr) -> Error {
         // SQLite: busy, busy snapshot, locked. PostgreSQL: serialization, deadlock, lock timeout.
         Some("5" | "261" | "517" | "6" | "262" | "40001" | "40P01" | "55P03") => Error::new(
             Code::Unavailable,
-            "somebody else is writing the same data; try again in a moment",
+            say!("somebody else is writing the same data; try again in a moment"),
         )
         .with_source(error),
-        Some("57014") => Error::new(Code::Timeout, "the database took too long").with_source(error),
+        Some("57014") => {
+            Error::new(Code::Timeout, say!("the database took too long")).with_source(error)
+        }
         // PostgreSQL: shutting down, starting up, too many connections, a connection lost or cut off.
         Some(
             "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "08000" | "08003" | "08006",
         ) => Error::new(
             Code::Unavailable,
-            "the database is not available; try again in a moment",
+            say!("the database is not available; try again in a moment"),
         )
         .with_source(error),
-        Some("13" | "53100") => {
-            Error::new(Code::Unavailable, "the storage is full; nothing was saved")
-                .with_rule("STORAGE_FULL")
-                .with_source(error)
-        }
+        // SQLite: full, a write that failed (beyond a quota, say), no room for the index of the log.
+        Some("13" | "778" | "4874" | "53100") => Error::new(
+            Code::Unavailable,
+            say!("the storage is full or cannot be written; nothing was saved"),
+        )
+        .with_rule("STORAGE_FULL")
+        .with_source(error),
         // PostgreSQL keeps no NUL in a text.
         Some("22021") => Error::new(
             Code::BadUserInput,
-            "the text holds a character that cannot be stored",
+            say!("the text holds a character that cannot be stored"),
         )
         .with_source(error),
         None if is_lost(&error) => Error::new(
             Code::Unavailable,
-            "the database is not available; try again in a moment",
+            say!("the database is not available; try again in a moment"),
         )
         .with_source(error),
         _ => Error::internal(error),
     }
+}
+
+/// The error of a value that is taken. The row that holds it may be out of the caller's sight: what is said
+/// is what to do, and nothing of that row. The text of the database names the constraint.
+fn clash(text: &str) -> Error {
+    if text.contains("external_id") {
+        return Error::new(
+            Code::Conflict,
+            say!("this external id is taken; choose another, or leave it out"),
+        )
+        .field("externalId");
+    }
+    // The number of an order is made of its id.
+    let is_of_the_id = ["_pkey", "orders_by_number", "orders.number"]
+        .iter()
+        .any(|mark| text.contains(mark))
+        || text.trim_end().rsplit('.').next() == Some("id");
+    if is_of_the_id {
+        return Error::new(
+            Code::Conflict,
+            say!("this id cannot be used; make a new one, or leave it out"),
+        )
+        .field("id");
+    }
+    Error::new(
+        Code::Conflict,
+        say!("this clashes with something that exists already"),
+    )
 }
 
 /// Whether the connection broke under the statement.

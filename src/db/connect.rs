@@ -6,10 +6,12 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, sqlx};
+use sea_orm::sqlx::{self, Connection};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend};
 
 use super::session::Session;
-use super::tx;
+use super::unit;
+use super::unreachable;
 use super::viewer::Viewer;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -63,17 +65,17 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL; `UNAVAILABLE` when it cannot be reached.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
         let (write, read) = if config.url.starts_with("sqlite:") {
-            if !is_file(&config.url) {
-                return Err(Error::bad_input(
-                    "DATABASE_URL",
-                    "a SQLite database is a file: readers and writer would each have a memory of their own",
-                ));
-            }
-            let write = sea_orm::Database::connect(sqlite(config, Access::Write)).await?;
-            let read = sea_orm::Database::connect(sqlite(config, Access::Read)).await?;
-            (write, read)
+            unreachable::require_file(&config.url)?;
+            let failed = |error| unreachable::file(&config.url, error);
+            let write = sea_orm::Database::connect(sqlite(config, Access::Write));
+            let write = write.await.map_err(failed)?;
+            let read = sea_orm::Database::connect(sqlite(config, Access::Read));
+            (write, read.await.map_err(failed)?)
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
-            let pool = sea_orm::Database::connect(postgres(config)).await?;
+            let pool = match sea_orm::Database::connect(postgres(config)).await {
+                Ok(pool) => pool,
+                Err(error) => return Err(unreachable::server(&config.url, error).await),
+            };
             (pool.clone(), pool)
         } else {
             return Err(Error::bad_input(
@@ -97,7 +99,7 @@ impl Database {
     /// # Errors
     /// `INTERNAL` when a step fails; the step leaves nothing behind.
     pub async fn migrate(&self) -> Result<()> {
-        let transaction = tx::begin(&self.inner.write).await?;
+        let transaction = unit::begin(&self.inner.write).await?;
         if self.backend() == DbBackend::Postgres {
             // Neither the turn nor a step is held to the times of a request. The lock lives and dies with
             // this transaction, whatever happens to the process.
@@ -171,13 +173,6 @@ impl Database {
     }
 }
 
-/// Whether a SQLite URL names a file.
-fn is_file(url: &str) -> bool {
-    let (path, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let path = path.trim_start_matches("sqlite:").trim_start_matches('/');
-    !path.is_empty() && path != ":memory:" && !parameters.contains("mode=memory")
-}
-
 #[derive(Clone, Copy)]
 enum Access {
     Read,
@@ -214,6 +209,19 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
                 // A page whole, so that its rows cross from the database's thread in one go.
                 .row_buffer_size(1_024)
         });
+    if matches!(access, Access::Write) {
+        // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK fails then, and
+        // it goes on counting an open transaction: the next would be a mere savepoint, never committed. Such a
+        // connection is closed. The ping waits until a rollback that is on its way is done.
+        options.map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+        });
+    }
     options
 }
 

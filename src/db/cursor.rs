@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many rows, and from which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl PageRequest {
             (Some(_), Some(_)) => {
                 return Err(Error::bad_input(
                     "last",
-                    "ask for `first` or for `last`, not for both",
+                    say!("ask for `first` or for `last`, not for both"),
                 )
                 .field("first")
                 .with_rule("BAD_PAGE_SIZE"));
@@ -101,9 +102,11 @@ impl PageRequest {
             .ok_or_else(|| {
                 Error::bad_input(
                     field,
-                    format!(
-                        "`{field}` is a number from 0 to {}, not {size}",
-                        Self::MAX_SIZE
+                    say!(
+                        "`{field}` is a number from 0 to {most}, not {size}",
+                        field,
+                        most = Self::MAX_SIZE,
+                        size
                     ),
                 )
                 .with_rule("BAD_PAGE_SIZE")
@@ -163,10 +166,7 @@ pub(super) fn decode(
     let wrong = || {
         Error::bad_input(
             field,
-            format!(
-                "`{field}` is not a cursor of this list; take it from a page of the same list with the same filter and order"
-            ),
-        )
+            say!("`{field}` is not a cursor of this list: a cursor belongs to the person, the list, the filter and the order that it was made for", field))
         .with_rule("BAD_CURSOR")
     };
     if cursor.len() > 2_048 {

@@ -13,6 +13,10 @@ pub enum Guard {
     TierSchemes,
     /// The job that refreshes statistics: one process leads.
     StatsSweep,
+    /// Which client belongs to which.
+    ClientParents,
+    /// The job that forgets what nobody needs any more: one process leads.
+    Housekeeping,
 }
 
 impl Guard {
@@ -21,6 +25,8 @@ impl Guard {
         match self {
             Self::TierSchemes => 7_300_519,
             Self::StatsSweep => 7_300_520,
+            Self::ClientParents => 7_300_521,
+            Self::Housekeeping => 7_300_522,
         }
     }
 }

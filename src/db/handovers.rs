@@ -10,6 +10,7 @@ use super::scope::{self, Span};
 use super::session::Session;
 use super::tx::{CHUNK_PARAMETERS, LockedClient, Tx};
 use crate::error::{Error, Result};
+use crate::say;
 
 impl Tx {
     /// Makes `owner` answer for all of `clients`; the version of each goes up by one.
@@ -37,7 +38,7 @@ impl Tx {
             if done.rows_affected() != u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
                 return Err(Error::new(
                     crate::Code::Conflict,
-                    "some of these clients changed meanwhile; try again",
+                    say!("some of these clients changed meanwhile; try again"),
                 ));
             }
         }

@@ -58,7 +58,7 @@ pub trait Scoped: EntityTrait<Model: Send + Sync + 'static, ActiveModel: Send + 
 /// A table whose rows have an id of their own.
 pub trait Keyed: Scoped {
     /// The type of its id.
-    type Id: Into<Value> + Copy + Eq + std::hash::Hash + Send + Sync + 'static;
+    type Id: Into<Value> + Copy + Eq + std::hash::Hash + std::fmt::Display + Send + Sync + 'static;
     /// The id column.
     const ID: Self::Column;
     /// The id of a row.
@@ -73,6 +73,8 @@ pub trait Versioned: Keyed {
     const UPDATED_AT: Self::Column;
     /// The version of a row.
     fn version(row: &Self::Model) -> i64;
+    /// When a row was last written.
+    fn updated_at(row: &Self::Model) -> DateTime<Utc>;
 }
 
 /// A table in a client's subtree.
@@ -120,6 +122,9 @@ macro_rules! scoped {
             const UPDATED_AT: $table::Column = $table::Column::UpdatedAt;
             fn version(row: &$table::Model) -> i64 {
                 row.version
+            }
+            fn updated_at(row: &$table::Model) -> DateTime<Utc> {
+                row.updated_at
             }
         }
     };

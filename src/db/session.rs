@@ -8,9 +8,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
 
 use super::connect::Database;
+use super::idempotency::KeyedRequest;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
-use super::tx::{self, Tx, Unit};
+use super::tx::Tx;
+use super::unit::{self, Unit};
 use super::viewer::Viewer;
 use crate::error::{Error, Result};
 
@@ -21,6 +23,7 @@ pub struct Session {
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
+    keyed: Option<Arc<KeyedRequest>>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -31,8 +34,20 @@ impl Session {
             viewer: Arc::new(viewer),
             statements,
             within: None,
+            keyed: None,
             now: None,
         }
+    }
+
+    pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
+        Self {
+            keyed: Some(keyed),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<&KeyedRequest> {
+        self.keyed.as_deref()
     }
 
     pub(super) fn inside(&self, unit: Arc<Unit>, now: DateTime<Utc>) -> Self {
@@ -80,7 +95,25 @@ impl Session {
             // It would wait for the connection that its own caller holds.
             return Err(Error::bug("a unit of work was begun within another"));
         }
-        tx::run(self.clone(), work).await
+        unit::run(self.clone(), work).await
+    }
+
+    /// As [`Self::write`], for what is kept whatever comes of the request: it is no effect that a key
+    /// ([`Self::keyed`]) stands for. To be done before that effect.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_apart<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let session = Self {
+            keyed: None,
+            ..self.clone()
+        };
+        session.write(work).await
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -115,18 +148,32 @@ impl Session {
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_all_raw(statement).await?,
+        Ok(match self.unit() {
+            Some(unit) => {
+                let found = unit.transaction().await?.query_all_raw(statement).await;
+                unit.note(found)?
+            }
             None => self.database.inner.read.query_all_raw(statement).await?,
         })
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
-        Ok(match &self.within {
-            Some(unit) => unit.transaction().await?.query_one_raw(statement).await?,
+        Ok(match self.unit() {
+            Some(unit) => {
+                let found = unit.transaction().await?.query_one_raw(statement).await;
+                unit.note(found)?
+            }
             None => self.database.inner.read.query_one_raw(statement).await?,
         })
+    }
+
+    /// The transaction to read in, if any: that of a unit of work, or that which a key keeps open.
+    fn unit(&self) -> Option<Arc<Unit>> {
+        match &self.within {
+            Some(unit) => Some(Arc::clone(unit)),
+            None => self.keyed.as_ref()?.open(),
+        }
     }
 
     /// Only inside a transaction.
@@ -135,6 +182,7 @@ impl Session {
             return Err(Error::bug("a write outside a unit of work"));
         };
         self.count();
-        Ok(unit.transaction().await?.execute_raw(statement).await?)
+        let done = unit.transaction().await?.execute_raw(statement).await;
+        Ok(unit.note(done)?)
     }
 }

@@ -74,6 +74,17 @@ fn id(row: &QueryResult) -> Result<ClientId> {
     Ok(row.try_get("", "id")?)
 }
 
+/// The ids of the default scheme: one or none.
+pub fn default_scheme_ids() -> SelectStatement {
+    use tier_scheme::Column;
+    let mut ids = Query::select();
+    ids.column(Column::Id)
+        .from(tier_scheme::Entity)
+        .and_where(Column::IsDefault.eq(true))
+        .and_where(Column::ArchivedAt.is_null());
+    ids
+}
+
 /// The condition that a row of `tier_assignments` is the one that holds at `now` for its client in its
 /// scheme, when joined to `clients`.
 pub fn tier_holds(now: DateTime<Utc>) -> Condition {

@@ -6,6 +6,7 @@ use sea_orm::{DbBackend, Statement};
 
 use super::tx::Tx;
 use crate::error::{Error, Result};
+use crate::say;
 
 impl Tx {
     /// Takes the tree for this transaction: two moves at once could close a circle.
@@ -52,7 +53,7 @@ impl Tx {
         {
             return Err(Error::rule(
                 "users.manager_circle",
-                "a user cannot report to themselves or to somebody below them",
+                say!("a user cannot report to themselves or to somebody below them"),
             )
             .field("managerId"));
         }
@@ -81,9 +82,9 @@ impl Tx {
         if self.viewer().is_admin() {
             return Ok(());
         }
-        Err(Error::forbidden(
-            "only administrators may change who reports to whom",
-        ))
+        Err(Error::forbidden(say!(
+            "only administrators may change who reports to whom"
+        )))
     }
 }
 

@@ -3,27 +3,23 @@
 //! all of them.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use entity::{ClientId, EntityId, UserId, client};
 use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, Insert, IntoSimpleExpr, Iterable, ModelTrait, QueryTrait, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ActiveModelTrait, ActiveValue, ColumnTrait, DbBackend, EntityTrait, Insert, IntoSimpleExpr,
+    Iterable, ModelTrait, QueryTrait,
 };
-use tokio::sync::{RwLock, RwLockReadGuard};
 
-use super::classify::{is_clash, is_transient};
 use super::scope::{self, Keyed, Rule, Scoped, Span, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
 use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// A transaction of one viewer. Reads through it are scoped like any other ([`Session`]) and see its own
 /// writes.
@@ -37,6 +33,12 @@ impl Deref for Tx {
 
     fn deref(&self) -> &Session {
         &self.session
+    }
+}
+
+impl Tx {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session }
     }
 }
 
@@ -59,112 +61,8 @@ impl LockedClient {
     }
 }
 
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 pub(super) const CHUNK_PARAMETERS: usize = 30_000;
-
-/// Begins a transaction.
-///
-/// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
-/// and would lend the connection on with the transaction open.
-pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let connection = connection.clone();
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        isolation_level: None,
-        access_mode: None,
-    };
-    let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
-        .await
-        .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
-    Ok(begun?)
-}
-
-/// The transaction of one unit of work, for as long as that runs: whoever keeps a [`Tx`] beyond it holds
-/// no connection.
-pub(super) struct Unit(RwLock<Option<DatabaseTransaction>>);
-
-impl Unit {
-    fn new(transaction: DatabaseTransaction) -> Self {
-        Self(RwLock::new(Some(transaction)))
-    }
-
-    /// The transaction, to run one statement on.
-    pub(super) async fn transaction(&self) -> Result<RwLockReadGuard<'_, DatabaseTransaction>> {
-        RwLockReadGuard::try_map(self.0.read().await, Option::as_ref)
-            .map_err(|_| Error::bug("a statement of a unit of work that has ended"))
-    }
-
-    /// Takes the transaction once no statement is on its way.
-    async fn end(&self) -> Result<DatabaseTransaction> {
-        self.0
-            .write()
-            .await
-            .take()
-            .ok_or_else(|| Error::bug("a unit of work ended twice"))
-    }
-}
-
-/// Runs a unit of work in a task of its own: a caller that goes away cannot cut it in half, which would
-/// leave an open transaction on a pooled connection.
-pub(super) async fn run<T, F, Fut>(session: Session, work: F) -> Result<T>
-where
-    F: Fn(Tx) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<T>> + Send + 'static,
-    T: Send + 'static,
-{
-    let task = tokio::spawn(async move {
-        let mut attempt = 0;
-        let mut clashed = false;
-        loop {
-            attempt += 1;
-            match once(&session, &work).await {
-                // Perhaps with a twin of this very request, which the second run finds.
-                Err(error) if !clashed && is_clash(&error) => clashed = true,
-                Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                    let millis = u64::from(session.now().timestamp_subsec_micros() % 20);
-                    tokio::time::sleep(Duration::from_millis(millis * u64::from(attempt))).await;
-                }
-                outcome => return outcome,
-            }
-        }
-    });
-    task.await
-        .map_err(|error| Error::bug(format!("a unit of work did not end: {error}")))?
-}
-
-async fn once<T, F, Fut>(session: &Session, work: &F) -> Result<T>
-where
-    F: Fn(Tx) -> Fut,
-    Fut: Future<Output = Result<T>>,
-{
-    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
-    let now = session.now();
-    let tx = Tx {
-        session: session.inside(Arc::clone(&unit), now),
-    };
-    let outcome = work(tx).await;
-    // Somebody who keeps it may be in the middle of a write: half of that must not be kept.
-    let outcome = match outcome {
-        Ok(_) if Arc::strong_count(&unit) > 1 => {
-            Err(Error::bug("a unit of work kept its transaction"))
-        }
-        outcome => outcome,
-    };
-    let transaction = unit.end().await?;
-    match outcome {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // The first error is the one that counts; a connection that cannot roll back is closed.
-            if let Err(failed) = transaction.rollback().await {
-                tracing::warn!(error = %failed, "rollback failed");
-            }
-            Err(error)
-        }
-    }
-}
 
 impl Tx {
     /// The client with this id, held until the transaction ends. Take it before writing anything in its
@@ -252,7 +150,7 @@ impl Tx {
         }
         Err(Error::new(
             Code::Unavailable,
-            "this is changing hands; try again in a moment",
+            say!("this is changing hands; try again in a moment"),
         ))
     }
 
@@ -299,9 +197,9 @@ impl Tx {
             let condition = Condition::all().add(made).add(scope.clone());
             let statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
             if self.query_all(&statement).await?.len() != chunk.len() {
-                return Err(Error::forbidden(format!(
-                    "you cannot make a {} that you would not see",
-                    E::NAME
+                return Err(Error::forbidden(say!(
+                    "a new {what} has to be one that you would see",
+                    what = Message::noun(E::NAME)
                 )));
             }
         }
@@ -389,7 +287,10 @@ impl Tx {
         }
         Err(Error::new(
             Code::Conflict,
-            format!("this id belongs to another {} already", E::NAME),
+            say!(
+                "this id belongs to another {what} already",
+                what = Message::noun(E::NAME)
+            ),
         )
         .field("id"))
     }
@@ -434,7 +335,7 @@ impl Tx {
     /// goes up by one. Only columns that are set are written.
     ///
     /// # Errors
-    /// `STALE_VERSION` with `presentVersion` when somebody else was faster; `NOT_FOUND` when the row left
+    /// `STALE_VERSION` with `presentVersion` and `present` when somebody else was faster; `NOT_FOUND` when the row left
     /// the scope; `FORBIDDEN`.
     pub async fn update<E>(
         &self,
@@ -473,7 +374,7 @@ impl Tx {
             return Ok(row);
         }
         match self.select::<E>().id(E::id(row)).find().await? {
-            Some(row) => Err(stale(E::NAME, E::version(&row))),
+            Some(row) => Err(stale::<E>(&row)),
             None => Err(Error::not_found(E::NAME)),
         }
     }
@@ -526,12 +427,13 @@ impl Tx {
             return Ok(());
         }
         let who = match E::WRITERS {
-            Writers::Viewers | Writers::Managers => "managers and administrators",
-            Writers::Admins => "administrators",
+            Writers::Viewers | Writers::Managers => say!("managers and administrators"),
+            Writers::Admins => say!("administrators"),
         };
-        Err(Error::forbidden(format!(
-            "only {who} may change a {}",
-            E::NAME
+        Err(Error::forbidden(say!(
+            "{what}: only {who} may change it",
+            what = Message::noun(E::NAME),
+            who
         )))
     }
 
@@ -616,20 +518,31 @@ fn primary_key<E: EntityTrait>(row: &E::Model) -> Condition {
 /// what is wrong with it now.
 ///
 /// # Errors
-/// `STALE_VERSION` with `presentVersion`.
+/// `STALE_VERSION` with `presentVersion` and `present`.
 pub fn require_version<E: Versioned>(row: &E::Model, expected: i64) -> Result<()> {
-    let present = E::version(row);
-    if expected == present {
+    if expected == E::version(row) {
         return Ok(());
     }
-    Err(stale(E::NAME, present))
+    Err(stale::<E>(row))
 }
 
-fn stale(what: &str, present: i64) -> Error {
+/// Says what `row` is now: which, in which version, since when. What else changed, its caller reads.
+fn stale<E: Versioned>(row: &E::Model) -> Error {
+    let version = E::version(row);
+    let updated_at = E::updated_at(row).to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let present = [
+        ("id", E::id(row).to_string().into()),
+        ("version", version.into()),
+        ("updatedAt", updated_at.into()),
+    ];
     Error::new(
         Code::StaleVersion,
-        format!("this {what} was changed meanwhile; read it again, then repeat your change"),
+        say!(
+            "this {what} was changed meanwhile; read it again, then repeat your change",
+            what = Message::noun(E::NAME)
+        ),
     )
     .field("version")
-    .detail("presentVersion", present)
+    .detail("presentVersion", version)
+    .object("present", present)
 }

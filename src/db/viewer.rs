@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::connect::Database;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Who is asking, and with it which rows there are.
 #[derive(Clone, Debug)]
@@ -138,9 +139,9 @@ impl Database {
         );
         let row = self.inner.read.query_one_raw(statement).await?;
         let Some(row) = row else {
-            return Err(Error::unauthenticated(
-                "this session has ended; sign in again",
-            ));
+            return Err(Error::unauthenticated(say!(
+                "this session has ended; sign in again"
+            )));
         };
         let row = Row::from_query_result(&row, "")?;
         Ok(Viewer {

@@ -9,6 +9,7 @@ use super::clients::{self, each, set};
 use super::text;
 use crate::db::{LockedClient, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many addresses of one client are in use at most.
 pub const MAX_IN_USE: usize = 50;
@@ -68,7 +69,10 @@ fn degrees_e7(field: &str, degrees: f64, bound: f64) -> Result<i32> {
     let out_of_bounds = || {
         Error::bad_input(
             field,
-            format!("these degrees are out of bounds: -{bound} to {bound}"),
+            say!(
+                "these degrees are out of bounds: -{bound} to {bound}",
+                bound
+            ),
         )
     };
     // Not a number is within no bounds.
@@ -181,7 +185,7 @@ pub async fn update(
     if is_primary && present.archived_at.is_some() {
         return Err(Error::rule(
             "addresses.archived",
-            "this address is archived; restore it before you make it primary",
+            say!("this address is archived; restore it before you make it primary"),
         )
         .field("isPrimary"));
     }
@@ -210,7 +214,7 @@ pub async fn archive(tx: &Tx, id: AddressId, version: i64) -> Result<Visible<add
     if present.archived_at.is_some() {
         return Err(Error::rule(
             "addresses.already_archived",
-            "this address is archived already",
+            say!("this address is archived already"),
         ));
     }
     let row = address::ActiveModel {
@@ -232,7 +236,7 @@ pub async fn restore(tx: &Tx, id: AddressId, version: i64) -> Result<Visible<add
     if present.archived_at.is_none() {
         return Err(Error::rule(
             "addresses.not_archived",
-            "this address is not archived",
+            say!("this address is not archived"),
         ));
     }
     clients::require_active(&client)?;
@@ -268,8 +272,10 @@ async fn of_client(tx: &Tx, client: &LockedClient) -> Result<Vec<Visible<address
 fn too_many() -> Error {
     Error::rule(
         "addresses.too_many",
-        format!(
-            "a client has at most {MAX_IN_USE} addresses in use, and {MAX_PER_CLIENT} with those archived"
+        say!(
+            "a client has at most {in_use} addresses in use, and {in_all} with those archived",
+            in_use = MAX_IN_USE,
+            in_all = MAX_PER_CLIENT
         ),
     )
 }
@@ -333,7 +339,7 @@ fn parse_country(value: &str) -> Result<String> {
     }
     Err(Error::bad_input(
         "country",
-        "not a country: expected a code of ISO 3166-1 of two letters, as in \"CN\"",
+        say!("not a country: expected a code of ISO 3166-1 of two letters, as in \"CN\""),
     ))
 }
 
@@ -359,7 +365,9 @@ fn require_place(row: &address::ActiveModel, present: Option<&address::Model>) -
     }
     Err(Error::bad_input(
         "street",
-        "an address says where: give a street, a city, a region, a postal code, a country or coordinates",
+        say!(
+            "an address says where: give a street, a city, a region, a postal code, a country or coordinates"
+        ),
     ))
 }
 

@@ -7,6 +7,7 @@ use sea_orm::ColumnTrait;
 use super::text;
 use crate::db::{Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// How many groups can lie within one another.
 pub const MAX_DEPTH: usize = 10;
@@ -117,7 +118,7 @@ pub async fn archive(
     if category.archived_at.is_some() {
         return Err(Error::rule(
             "categories.already_archived",
-            "this category is archived already",
+            say!("this category is archived already"),
         ));
     }
     let has_products = tx
@@ -135,7 +136,7 @@ pub async fn archive(
     if has_products || has_categories {
         return Err(Error::rule(
             "categories.not_empty",
-            "products or categories lie in this category; move or archive them first",
+            say!("products or categories lie in this category; move or archive them first"),
         ));
     }
     let row = product_category::ActiveModel {
@@ -161,7 +162,7 @@ pub async fn restore(
     if category.archived_at.is_none() {
         return Err(Error::rule(
             "categories.not_archived",
-            "this category is not archived",
+            say!("this category is not archived"),
         ));
     }
     if let Some(parent) = category.parent_id {
@@ -187,7 +188,7 @@ pub async fn require_in_use(tx: &Tx, id: CategoryId) -> Result<Visible<product_c
     }
     Err(Error::rule(
         "categories.archived",
-        "this category is archived; restore it first",
+        say!("this category is archived; restore it first"),
     ))
 }
 
@@ -203,7 +204,11 @@ async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
     if !taken {
         return Ok(());
     }
-    Err(Error::new(Code::Conflict, "another category has this external id").field("externalId"))
+    Err(Error::new(
+        Code::Conflict,
+        say!("another category has this external id"),
+    )
+    .field("externalId"))
 }
 
 /// A parent must be in use, not the category itself nor one within it, and leave room below it. All that
@@ -216,7 +221,10 @@ async fn check_parent(
     let too_deep = || {
         Error::rule(
             "categories.too_deep",
-            format!("categories lie at most {MAX_DEPTH} deep within one another"),
+            say!(
+                "categories lie at most {most} deep within one another",
+                most = MAX_DEPTH
+            ),
         )
         .field("parentId")
     };
@@ -228,7 +236,7 @@ async fn check_parent(
         if category.is_some_and(|category| category.id == next.id) {
             return Err(Error::rule(
                 "categories.circle",
-                "a category cannot lie in itself or in one that lies in it",
+                say!("a category cannot lie in itself or in one that lies in it"),
             )
             .field("parentId"));
         }

@@ -10,9 +10,11 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::money::CurrencyCode;
 use super::text::{self, Email};
-use super::users;
-use crate::db::{LockedClient, Session, Tx, Visible};
+use super::{external_ids, users};
+use crate::db::{Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// A client to be.
 #[derive(Clone, Debug)]
@@ -84,8 +86,8 @@ pub struct ProfilePatch {
 /// Adds a client. With an id that exists and equal content it answers the client that is there.
 ///
 /// # Errors
-/// `BAD_USER_INPUT`; `FORBIDDEN` for an owner out of reach or terms that only managers set; `CONFLICT` for an
-/// id or external id that is taken; `RULE_VIOLATED` `clients.wrong_section`.
+/// `BAD_USER_INPUT`; `FORBIDDEN` for an owner out of reach, an external id or terms that only managers set;
+/// `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED` `clients.wrong_section`.
 pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
     let NewClient {
         id,
@@ -102,8 +104,7 @@ pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
     };
     check_owner(tx, owner_id).await?;
     let name = text::text("name", &name, 200)?;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
-    check_external_id(tx, external_id.as_deref(), id).await?;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let now = tx.now();
     let tags = parse_tags(profile.tags.as_deref().unwrap_or_default())?;
     let row = client::ActiveModel {
@@ -148,6 +149,10 @@ pub async fn update(
     name: Option<String>,
     profile: ProfilePatch,
 ) -> Result<Visible<client::Model>> {
+    if profile.parent.flatten().is_some() {
+        // Before the client, as everywhere. Two changes at once could close a circle.
+        tx.hold(Guard::ClientParents).await?;
+    }
     let client = tx.lock_client(id).await?;
     let mut row = client::ActiveModel::default();
     if let Some(name) = name {
@@ -187,7 +192,7 @@ pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if client.archived_at.is_some() {
         return Err(Error::rule(
             "clients.already_archived",
-            "this client is archived already",
+            say!("this client is archived already"),
         ));
     }
     let open = [
@@ -205,7 +210,7 @@ pub async fn archive(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if has_open_orders {
         return Err(Error::rule(
             "clients.open_orders",
-            "this client has orders that are not delivered yet; finish or cancel them first",
+            say!("this client has orders that are not delivered yet; finish or cancel them first"),
         ));
     }
     let row = client::ActiveModel {
@@ -226,7 +231,7 @@ pub async fn restore(tx: &Tx, id: ClientId, version: i64) -> Result<Visible<clie
     if client.archived_at.is_none() {
         return Err(Error::rule(
             "clients.not_archived",
-            "this client is not archived",
+            say!("this client is not archived"),
         ));
     }
     let row = client::ActiveModel {
@@ -246,10 +251,19 @@ pub async fn require_steward(tx: &Tx, client: &LockedClient) -> Result<()> {
     if users::is_steward(tx, client.owner_id).await? {
         return Ok(());
     }
-    Err(Error::forbidden(
-        "only the owner of this client, managers above the owner and administrators may do this",
-    )
+    Err(Error::forbidden(say!(
+        "only the owner of this client, managers above the owner and administrators may do this"
+    ))
     .with_rule("clients.not_owner"))
+}
+
+/// Whether the viewer is a manager of `client` or an administrator: a manager who sees it through a share or
+/// the account team is not, and sells to it as a rep does.
+///
+/// # Errors
+/// From the database.
+pub async fn is_managed(tx: &Tx, client: &LockedClient) -> Result<bool> {
+    Ok(tx.viewer().is_manager() && users::is_steward(tx, client.owner_id).await?)
 }
 
 /// The condition that finds clients by what a person types: parts of the name, pinyin, initials, a fragment
@@ -278,9 +292,10 @@ pub fn require_currency(field: &str, expected: &str, given: CurrencyCode) -> Res
     }
     Err(Error::bad_input(
         field,
-        format!(
-            "this client is billed in {expected}, not in {}",
-            given.as_str()
+        say!(
+            "this client is billed in {expected}, not in {given}",
+            expected,
+            given = given.as_str()
         ),
     ))
 }
@@ -295,7 +310,7 @@ pub fn require_active(client: &client::Model) -> Result<()> {
     }
     Err(Error::rule(
         "clients.archived",
-        "this client is archived; restore it first",
+        say!("this client is archived; restore it first"),
     ))
 }
 
@@ -368,9 +383,9 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
         if keeps_pool {
             return Ok(());
         }
-        return Err(Error::forbidden(
-            "only administrators and keepers of the pool may leave a client without an owner",
-        )
+        return Err(Error::forbidden(say!(
+            "only administrators and keepers of the pool may leave a client without an owner"
+        ))
         .field("ownerId"));
     };
     if viewer.user_id() == Some(owner) {
@@ -383,7 +398,7 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
         .await
         .map_err(|error| error.field("ownerId"))?;
     if user.deactivated_at.is_some() && viewer.user_id().is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field("ownerId"));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field("ownerId"));
     }
     let in_reach = match viewer.user_id() {
         Some(me) if !viewer.is_admin() => viewer.is_manager() && tx.reaches(me, owner).await?,
@@ -392,29 +407,10 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
     if in_reach {
         return Ok(());
     }
-    Err(
-        Error::forbidden("you can give clients only to yourself and to people who report to you")
-            .field("ownerId"),
-    )
-}
-
-async fn check_external_id(tx: &Tx, external_id: Option<&str>, id: Option<ClientId>) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let holder = tx
-        .select::<client::Entity>()
-        .filter(client::Column::ExternalId.eq(external_id))
-        .find()
-        .await?;
-    match holder {
-        Some(holder) if Some(holder.id) != id => Err(Error::new(
-            crate::Code::Conflict,
-            "another client of yours has this external id",
-        )
-        .field("externalId")),
-        _ => Ok(()),
-    }
+    Err(Error::forbidden(say!(
+        "you can give clients only to yourself and to people who report to you"
+    ))
+    .field("ownerId"))
 }
 
 /// Writes `profile` into `row`; `present` is the client as it is.
@@ -453,30 +449,42 @@ async fn apply(
     let is_organization = nature.is_some() || industry.is_some() || employee_count.is_some();
     match kind {
         ClientKind::Individual if is_organization => {
-            return Err(wrong_section("organization", "an individual"));
+            return Err(wrong_section(
+                "organization",
+                say!(
+                    "this client is a person; it has no section `{section}`",
+                    section = "organization"
+                ),
+            ));
         }
         ClientKind::Organization if is_person => {
-            return Err(wrong_section("individual", "an organization"));
+            return Err(wrong_section(
+                "individual",
+                say!(
+                    "this client is an organization; it has no section `{section}`",
+                    section = "individual"
+                ),
+            ));
         }
         ClientKind::Individual | ClientKind::Organization => {}
     }
     if credit_limit.is_some() || payment_term_days.is_some() {
         let is_above = match present {
-            Some(client) => users::is_steward(tx, client.owner_id).await?,
-            None => true,
+            Some(client) => is_managed(tx, client).await?,
+            None => tx.viewer().is_manager(),
         };
-        if !(tx.viewer().is_manager() && is_above) {
-            return Err(Error::forbidden(
-                "only managers of the owner may set the credit limit and the payment term",
-            )
+        if !is_above {
+            return Err(Error::forbidden(say!(
+                "only managers of the owner may set the credit limit and the payment term"
+            ))
             .field("creditLimit"));
         }
     }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {
             return Err(Error::bad_input(
-                "creditLimit",
-                "the credit limit is 0 or more",
+                "creditLimit.amount",
+                say!("the credit limit is 0 or more"),
             ));
         }
         require_currency("creditLimit.currency", currency, limit_currency)?;
@@ -486,23 +494,23 @@ async fn apply(
     {
         return Err(Error::bad_input(
             "paymentTermDays",
-            "the payment term is 0 to 3650 days",
+            say!("the payment term is 0 to 3650 days"),
         ));
     }
     if let Some(Some(count)) = employee_count
         && count < 0
     {
         return Err(Error::bad_input(
-            "employeeCount",
-            "the number of people is 0 or more",
+            "organization.employeeCount",
+            say!("the number of people is 0 or more"),
         ));
     }
     if let Some(Some(birthday)) = birthday
         && birthday > tx.today()
     {
         return Err(Error::bad_input(
-            "birthday",
-            "a birthday is not in the future",
+            "individual.birthday",
+            say!("a birthday is not in the future"),
         ));
     }
     if let Some(Some(parent)) = parent {
@@ -535,70 +543,65 @@ async fn apply(
         gender: set(gender),
         birthday: set(birthday),
         nature: set(nature),
-        industry: set(each(industry, |value| text::text("industry", value, 100))?),
+        industry: set(each(industry, |value| {
+            text::text("organization.industry", value, 100)
+        })?),
         employee_count: set(employee_count),
         ..row
     })
 }
 
-fn wrong_section(section: &str, what: &str) -> Error {
-    Error::rule(
-        "clients.wrong_section",
-        format!("this client is {what}; it has no section `{section}`"),
-    )
-    .field(section)
+fn wrong_section(section: &str, message: Message) -> Error {
+    Error::rule("clients.wrong_section", message).field(section)
 }
 
-/// A parent must be an organization in scope, and not the client itself nor one below it.
+/// A parent must be an organization in scope, and not the client itself nor one below it. Those above the
+/// parent count wherever they are: a circle would run through a client out of sight too.
 async fn check_parent(tx: &Tx, id: Option<ClientId>, parent: ClientId) -> Result<()> {
     const MAX_DEPTH: usize = 20;
-    let mut above = tx
+    let parent = tx
         .select::<client::Entity>()
         .id(parent)
         .get()
         .await
         .map_err(|error| error.field("parentId"))?;
-    if above.kind != ClientKind::Organization {
+    if parent.kind != ClientKind::Organization {
         return Err(Error::rule(
             "clients.parent_not_organization",
-            "the parent of a client is an organization",
+            say!("the parent of a client is an organization"),
         )
         .field("parentId"));
     }
-    for _ in 0..MAX_DEPTH {
-        if Some(above.id) == id {
-            return Err(Error::rule(
-                "clients.parent_circle",
-                "a client cannot belong to itself or to one that belongs to it",
-            )
-            .field("parentId"));
-        }
-        let Some(next) = above.parent_id else {
-            return Ok(());
-        };
-        let Some(next) = tx.select::<client::Entity>().id(next).find().await? else {
-            return Ok(());
-        };
-        above = next;
+    let line = tx.client_line(&parent, MAX_DEPTH).await?;
+    if id.is_some_and(|id| line.contains(&id)) {
+        return Err(Error::rule(
+            "clients.parent_circle",
+            say!("a client cannot belong to itself or to one that belongs to it"),
+        )
+        .field("parentId"));
     }
-    Err(Error::rule(
-        "clients.parent_too_deep",
-        format!("organizations nest at most {MAX_DEPTH} deep"),
-    )
-    .field("parentId"))
+    if line.len() >= MAX_DEPTH {
+        return Err(Error::rule(
+            "clients.parent_too_deep",
+            say!("organizations nest at most {most} deep", most = MAX_DEPTH),
+        )
+        .field("parentId"));
+    }
+    Ok(())
 }
 
 fn parse_tags(tags: &[String]) -> Result<Vec<String>> {
     const MAX_TAGS: usize = 50;
     if tags.len() > MAX_TAGS {
         return Err(Error::bad_input(
-            "tags",
-            format!("a client has at most {MAX_TAGS} tags"),
+            "profile.tags",
+            say!("a client has at most {most} tags", most = MAX_TAGS),
         ));
     }
     let mut parsed = tags
         .iter()
-        .map(|tag| text::tag("tags", tag))
+        .enumerate()
+        .map(|(at, tag)| text::tag(&format!("profile.tags.{at}"), tag))
         .collect::<Result<Vec<_>>>()?;
     parsed.sort_unstable();
     parsed.dedup();

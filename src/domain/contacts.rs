@@ -9,9 +9,11 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, Condition};
 
 use super::clients::{self, each, set};
+use super::external_ids;
 use super::text::{self, Email};
 use crate::db::{LockedClient, Session, Tx, Visible};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
+use crate::say;
 
 /// How many contacts of one client are in use at most.
 pub const MAX_PER_CLIENT: u64 = 200;
@@ -66,8 +68,8 @@ pub struct ContactPatch {
 /// there. A new key contact takes the place of the one before.
 ///
 /// # Errors
-/// `NOT_FOUND` for the client; `BAD_USER_INPUT`; `CONFLICT` for an id or external id that is taken;
-/// `RULE_VIOLATED` `clients.archived`, `contacts.too_many`.
+/// `NOT_FOUND` for the client; `BAD_USER_INPUT`; `FORBIDDEN` for an external id that only managers set;
+/// `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED` `clients.archived`, `contacts.too_many`.
 pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>> {
     let NewContact {
         id,
@@ -76,14 +78,13 @@ pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>>
         name,
         profile,
     } = new;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let client = tx
         .lock_client(client)
         .await
         .map_err(|error| error.field("clientId"))?;
     clients::require_active(&client)?;
     let name = text::text("name", &name, 200)?;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
-    check_external_id(tx, external_id.as_deref(), id).await?;
     let now = tx.now();
     let is_key = profile.is_key.unwrap_or_default();
     let row = contact::ActiveModel {
@@ -148,7 +149,7 @@ pub async fn update(
     if is_key && present.archived_at.is_some() {
         return Err(Error::rule(
             "contacts.archived",
-            "this contact is archived; restore it before you make it the key contact",
+            say!("this contact is archived; restore it before you make it the key contact"),
         )
         .field("isKey"));
     }
@@ -171,7 +172,7 @@ pub async fn archive(tx: &Tx, id: ContactId, version: i64) -> Result<Visible<con
     if present.archived_at.is_some() {
         return Err(Error::rule(
             "contacts.already_archived",
-            "this contact is archived already",
+            say!("this contact is archived already"),
         ));
     }
     let row = contact::ActiveModel {
@@ -196,7 +197,7 @@ pub async fn restore(tx: &Tx, id: ContactId, version: i64) -> Result<Visible<con
     if present.archived_at.is_none() {
         return Err(Error::rule(
             "contacts.not_archived",
-            "this contact is not archived",
+            say!("this contact is not archived"),
         ));
     }
     clients::require_active(&client)?;
@@ -240,7 +241,10 @@ pub fn birthday_within(session: &Session, days: i32) -> Result<Condition> {
     let Some(ahead) = ahead else {
         return Err(Error::bad_input(
             "birthdayWithinDays",
-            format!("birthdays are looked for 0 to {MAX_BIRTHDAY_DAYS} days ahead"),
+            say!(
+                "birthdays are looked for 0 to {most} days ahead",
+                most = MAX_BIRTHDAY_DAYS
+            ),
         ));
     };
     let from = session.today();
@@ -284,31 +288,11 @@ async fn check_room(tx: &Tx, client: &LockedClient) -> Result<()> {
     }
     Err(Error::rule(
         "contacts.too_many",
-        format!("a client has at most {MAX_PER_CLIENT} contacts in use"),
+        say!(
+            "a client has at most {most} contacts in use",
+            most = MAX_PER_CLIENT
+        ),
     ))
-}
-
-async fn check_external_id(
-    tx: &Tx,
-    external_id: Option<&str>,
-    id: Option<ContactId>,
-) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let holder = tx
-        .select::<contact::Entity>()
-        .filter(contact::Column::ExternalId.eq(external_id))
-        .find()
-        .await?;
-    match holder {
-        Some(holder) if Some(holder.id) != id => Err(Error::new(
-            Code::Conflict,
-            "another contact of your clients has this external id",
-        )
-        .field("externalId")),
-        _ => Ok(()),
-    }
 }
 
 /// Takes the mark of the key contact off whoever has it, but `keep`.
@@ -351,7 +335,7 @@ fn apply(
     {
         return Err(Error::bad_input(
             "birthday",
-            "a birthday is not in the future",
+            say!("a birthday is not in the future"),
         ));
     }
     Ok(contact::ActiveModel {
@@ -390,7 +374,10 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
     if points.len() > MAX_POINTS {
         return Err(Error::bad_input(
             "points",
-            format!("a contact has at most {MAX_POINTS} phones and handles"),
+            say!(
+                "a contact has at most {most} phones and handles",
+                most = MAX_POINTS
+            ),
         ));
     }
     let mut parsed: Vec<ContactPoint> = Vec::with_capacity(points.len());
@@ -402,7 +389,7 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
         {
             return Err(Error::bad_input(
                 format!("points.{at}.value"),
-                "this number or handle is in the list already",
+                say!("this number or handle is in the list already"),
             ));
         }
         if point.is_preferred
@@ -412,7 +399,7 @@ fn parse_points(points: Vec<ContactPoint>) -> Result<ContactPoints> {
         {
             return Err(Error::bad_input(
                 format!("points.{at}.isPreferred"),
-                "of each kind one is preferred at most",
+                say!("of each kind one is preferred at most"),
             ));
         }
         parsed.push(point);

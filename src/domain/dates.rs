@@ -4,6 +4,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use crate::say;
 use crate::{Code, Error, Result};
 
 /// First and last year of a day the service keeps: four digits, so that days sort as text and print as
@@ -26,7 +27,7 @@ pub fn add_days(day: NaiveDate, days: i64) -> Result<NaiveDate> {
         .ok_or_else(|| {
             Error::new(
                 Code::BadUserInput,
-                "the day is out of range: years go from 1 to 9999",
+                say!("the day is out of range: years go from 1 to 9999"),
             )
         })
 }
@@ -41,7 +42,7 @@ pub fn day(field: &str, day: NaiveDate) -> Result<NaiveDate> {
     } else {
         Err(Error::bad_input(
             field,
-            "the day is out of range: years go from 1 to 9999",
+            say!("the day is out of range: years go from 1 to 9999"),
         ))
     }
 }

@@ -12,6 +12,8 @@ use sea_orm::{ColumnTrait, Condition};
 use super::{members, text, users};
 use crate::db::{Children, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// How many clients can be named one by one.
 pub const MAX_CLIENTS: usize = 500;
@@ -41,8 +43,9 @@ impl Book {
                 if clients.is_empty() || clients.len() > MAX_CLIENTS {
                     return Err(Error::bad_input(
                         "clientIds",
-                        format!(
-                            "name 1 to {MAX_CLIENTS} clients, or `fromUserId` for all of theirs"
+                        say!(
+                            "name 1 to {most} clients, or `fromUserId` for all of theirs",
+                            most = MAX_CLIENTS
                         ),
                     ));
                 }
@@ -51,7 +54,7 @@ impl Book {
             (None, Some(user)) => Ok(Self::AllOf(user)),
             (Some(_), Some(_)) | (None, None) => Err(Error::bad_input(
                 "clientIds",
-                "say either `clientIds` or `fromUserId`",
+                say!("say either `clientIds` or `fromUserId`"),
             )
             .field("fromUserId")),
         }
@@ -97,13 +100,17 @@ pub enum Problem {
 
 impl Problem {
     /// The problem in words.
-    pub const fn message(self) -> &'static str {
+    pub fn message(self) -> Message {
         match self {
-            Self::TargetDeactivated => "the one who should take over has left",
-            Self::TargetOutOfReach => "the one who should take over does not report to you",
-            Self::ClientsNotFound => "some of these clients do not exist, or are not yours to see",
-            Self::ClientsOutOfReach => "some of these clients belong to people outside your team",
-            Self::NothingToHandOver => "none of these clients would change hands",
+            Self::TargetDeactivated => say!("the one who should take over has left"),
+            Self::TargetOutOfReach => say!("the one who should take over does not report to you"),
+            Self::ClientsNotFound => {
+                say!("some of these clients do not exist, or are not yours to see")
+            }
+            Self::ClientsOutOfReach => {
+                say!("some of these clients belong to people outside your team")
+            }
+            Self::NothingToHandOver => say!("none of these clients would change hands"),
         }
     }
 }
@@ -153,7 +160,7 @@ pub async fn make(tx: &Tx, new: NewHandover) -> Result<(Visible<handover::Model>
     }
     let made_by = tx.viewer().user_id().unwrap_or(to);
     let count = i32::try_from(clients.len())
-        .map_err(|_| Error::bad_input("fromUserId", "these are too many clients"))?;
+        .map_err(|_| Error::bad_input("fromUserId", say!("these are too many clients")))?;
     let row = handover::ActiveModel {
         id: Set(tx.new_id()),
         note: Set(note),
@@ -323,9 +330,9 @@ fn require_manager(session: &Session) -> Result<()> {
     if session.viewer().is_manager() {
         return Ok(());
     }
-    Err(Error::forbidden(
-        "only managers and administrators may hand clients over",
-    ))
+    Err(Error::forbidden(say!(
+        "only managers and administrators may hand clients over"
+    )))
 }
 
 async fn get_user(session: &Session, id: UserId, field: &str) -> Result<Visible<user::Model>> {
@@ -389,9 +396,9 @@ async fn check_owners(tx: &Tx, book: &Book, clients: &[LockedClient]) -> Result<
     };
     for owner in owners {
         if !users::is_steward(tx, owner).await? {
-            return Err(Error::forbidden(
-                "you can hand over only clients of people who report to you",
-            )
+            return Err(Error::forbidden(say!(
+                "you can hand over only clients of people who report to you"
+            ))
             .with_rule("handovers.not_owner")
             .field(field));
         }

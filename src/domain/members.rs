@@ -9,6 +9,7 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::{clients, text, users};
 use crate::db::{Children, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many people one share takes.
 pub const MAX_SHARE_USERS: usize = 20;
@@ -61,7 +62,7 @@ pub struct NewShare {
 }
 
 /// Puts somebody on a client's team. With an id that exists and equal content it answers the member that is
-/// there.
+/// there. Who was on it until their time ran out joins anew: under the chosen id, if there is one.
 ///
 /// # Errors
 /// `NOT_FOUND` for the client or user; `FORBIDDEN` `members.not_owner`; `BAD_USER_INPUT`; `CONFLICT` for an id
@@ -95,11 +96,18 @@ pub async fn add(tx: &Tx, new: NewMember) -> Result<(LockedClient, Visible<clien
         Some(member) if is_live(&member, tx.now()) => {
             return Err(Error::rule(
                 "members.already_member",
-                "this user is on the team already; change that instead",
+                say!("this user is on the team already; change that instead"),
             )
             .field("userId"));
         }
-        // One row per client and user: what ran out is taken up again.
+        // One row per client and user: the one that ran out makes room for that of the chosen id.
+        Some(member) if id.is_some() => {
+            let over = Condition::all().add(client_member::Column::Id.eq(member.id));
+            tx.delete_under::<client_member::Entity>(&client, over)
+                .await?;
+            tx.insert_under::<client_member::Entity>(&client, row)
+                .await?
+        }
         Some(member) => renew(tx, &member, row).await?,
         None => {
             check_room(tx, &client, 1).await?;
@@ -188,7 +196,10 @@ pub async fn share(
     if users.is_empty() || users.len() > MAX_SHARE_USERS {
         return Err(Error::bad_input(
             "userIds",
-            format!("share with 1 to {MAX_SHARE_USERS} people at once"),
+            say!(
+                "share with 1 to {most} people at once",
+                most = MAX_SHARE_USERS
+            ),
         ));
     }
     let client = tx.lock_client(client).await?;
@@ -215,7 +226,7 @@ pub async fn share(
             {
                 return Err(Error::rule(
                     "members.already_member",
-                    "one of these users is on the team already",
+                    say!("one of these users is on the team already"),
                 )
                 .field("userIds"));
             }
@@ -267,12 +278,12 @@ pub async fn team(
 /// `BAD_USER_INPUT`.
 pub fn check_share_end(session: &Session, field: &str, expires_at: DateTime<Utc>) -> Result<()> {
     if expires_at <= session.now() {
-        return Err(Error::bad_input(field, "the end is in the future"));
+        return Err(Error::bad_input(field, say!("the end is in the future")));
     }
     if expires_at > session.now() + TimeDelta::days(MAX_SHARE_DAYS) {
         return Err(Error::bad_input(
             field,
-            format!("a share lasts at most {MAX_SHARE_DAYS} days"),
+            say!("a share lasts at most {most} days", most = MAX_SHARE_DAYS),
         ));
     }
     Ok(())
@@ -283,8 +294,7 @@ async fn require_owner(tx: &Tx, client: &LockedClient) -> Result<()> {
         return Ok(());
     }
     Err(Error::forbidden(
-        "only the owner of a client, managers above the owner and administrators may change its team",
-    )
+        say!("only the owner of a client, managers above the owner and administrators may change its team"))
     .with_rule("members.not_owner"))
 }
 
@@ -304,7 +314,7 @@ fn check_role(role: Option<MemberRole>) -> Result<()> {
     if role == Some(MemberRole::Owner) {
         return Err(Error::rule(
             "members.owner_role",
-            "a client has one owner; hand it over to change that",
+            say!("a client has one owner; hand it over to change that"),
         )
         .field("role"));
     }
@@ -315,14 +325,17 @@ fn check_future(tx: &Tx, expires_at: DateTime<Utc>) -> Result<()> {
     if expires_at > tx.now() {
         return Ok(());
     }
-    Err(Error::bad_input("expiresAt", "the end is in the future"))
+    Err(Error::bad_input(
+        "expiresAt",
+        say!("the end is in the future"),
+    ))
 }
 
 async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -> Result<()> {
     if client.owner_id == Some(user) {
         return Err(Error::rule(
             "members.is_owner",
-            "this user owns the client and is on its team by that",
+            say!("this user owns the client and is on its team by that"),
         )
         .field(field));
     }
@@ -333,7 +346,7 @@ async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -
         .await
         .map_err(|error| error.field(field))?;
     if user.deactivated_at.is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field(field));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field(field));
     }
     Ok(())
 }
@@ -358,7 +371,7 @@ async fn check_room(tx: &Tx, client: &LockedClient, more: u64) -> Result<()> {
     }
     Err(Error::rule(
         "members.team_full",
-        format!("a team has at most {MAX_TEAM} members"),
+        say!("a team has at most {most} members", most = MAX_TEAM),
     ))
 }
 

@@ -9,6 +9,8 @@ pub mod text;
 
 pub mod dates;
 
+pub mod external_ids;
+
 pub mod users;
 
 pub mod sessions;

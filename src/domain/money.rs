@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::messages::quoted;
+use crate::say;
 use crate::{Code, Error, Result};
 
 /// 100 %, in basis points.
@@ -46,9 +48,13 @@ impl CurrencyCode {
     /// `BAD_USER_INPUT` when ISO 4217 has no such currency.
     pub fn parse(text: &str) -> Result<Self> {
         let unknown = || {
+            let given: String = text.chars().take(20).collect();
             Error::new(
                 Code::BadUserInput,
-                "not a currency: expected a code of ISO 4217, as in \"CNY\"",
+                say!(
+                    "{given} is not a currency: expected a code of ISO 4217, as in \"CNY\"",
+                    given = quoted(&given)
+                ),
             )
         };
         let mut letters: [u8; 3] = text.trim().as_bytes().try_into().map_err(|_| unknown())?;
@@ -99,42 +105,46 @@ impl fmt::Debug for CurrencyCode {
     }
 }
 
+/// Whether a text is a plain decimal number, such as `14.00` or `-3.5`.
+pub fn is_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= MAX_DECIMAL_CHARS && is_number(whole) && is_number(decimals)
+}
+
 /// Reads decimal text (`14.00`, `-3.5`, `7`) as minor units of `currency`, exactly.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` with a sentence when the text is not a plain decimal number, has more digits after the
 /// point than the currency, or is too large.
 pub fn parse_minor(text: &str, currency: CurrencyCode) -> Result<i64> {
-    let garbage = || {
-        Error::new(
-            Code::BadUserInput,
-            "not an amount: expected a decimal number such as \"14.00\" or \"-3.5\"",
-        )
-    };
-    if text.len() > MAX_DECIMAL_CHARS {
-        return Err(garbage());
+    if !is_decimal(text) {
+        let message =
+            say!("not an amount: expected a decimal number such as \"14.00\" or \"-3.5\"");
+        return Err(Error::new(Code::BadUserInput, message));
     }
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (whole, decimals) = match unsigned.split_once('.') {
-        Some((_, "")) => return Err(garbage()),
-        Some(parts) => parts,
-        None => (unsigned, ""),
-    };
-    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
-        return Err(garbage());
-    }
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let places = currency.digits();
     let missing = u32::try_from(decimals.len())
         .ok()
         .and_then(|given| places.checked_sub(given))
         .ok_or_else(|| {
             let message = match places {
-                0 => format!("too many decimals: {currency} has none"),
-                places => format!("too many decimals: {currency} has {places}"),
+                0 => say!(
+                    "too many decimals: {currency} has none",
+                    currency = currency.as_str()
+                ),
+                places => say!(
+                    "too many decimals: {currency} has {places}",
+                    currency = currency.as_str(),
+                    places
+                ),
             };
             Error::new(Code::BadUserInput, message)
         })?;
@@ -193,7 +203,7 @@ pub fn line_net(quantity: i64, unit_price_minor: i64, discount_bp: i32) -> Resul
     if !(0..=WHOLE_BP).contains(&discount_bp) {
         return Err(Error::new(
             Code::BadUserInput,
-            "a discount goes from 0 to 10000 basis points",
+            say!("a discount goes from 0 to 10000 basis points"),
         ));
     }
     // The product of two `i64` fits `i128`; times 10,000 it may not.
@@ -241,7 +251,7 @@ pub fn sum(amounts: impl IntoIterator<Item = i64>) -> Result<i64> {
 }
 
 fn too_large() -> Error {
-    Error::new(Code::BadUserInput, "the amount is too large")
+    Error::new(Code::BadUserInput, say!("the amount is too large"))
 }
 
 #[cfg(test)]

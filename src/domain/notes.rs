@@ -8,6 +8,7 @@ use super::clients::{self, set};
 use super::text;
 use crate::db::{Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The longest body, in characters.
 pub const MAX_BODY_CHARS: usize = 10_000;
@@ -100,7 +101,7 @@ pub async fn archive(tx: &Tx, id: NoteId, version: i64) -> Result<Visible<note::
     if present.archived_at.is_some() {
         return Err(Error::rule(
             "notes.already_archived",
-            "this note is archived already",
+            say!("this note is archived already"),
         ));
     }
     let row = note::ActiveModel {
@@ -120,7 +121,7 @@ pub async fn restore(tx: &Tx, id: NoteId, version: i64) -> Result<Visible<note::
     if present.archived_at.is_none() {
         return Err(Error::rule(
             "notes.not_archived",
-            "this note is not archived",
+            say!("this note is not archived"),
         ));
     }
     let row = note::ActiveModel {
@@ -145,7 +146,7 @@ async fn lock(tx: &Tx, id: NoteId) -> Result<Visible<note::Model>> {
     if may {
         return Ok(row);
     }
-    Err(Error::forbidden(
-        "only its author, managers above them and administrators may change a note",
-    ))
+    Err(Error::forbidden(say!(
+        "only its author, managers above them and administrators may change a note"
+    )))
 }

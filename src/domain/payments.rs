@@ -6,9 +6,10 @@ use entity::{OrderId, PaymentId, PaymentMethod, payment};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::money::{self, CurrencyCode};
-use super::{clients, dates, orders, text};
+use super::{clients, dates, external_ids, orders, text};
 use crate::db::{Tx, Visible, require_version};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A payment to be.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ pub struct NewPayment {
 /// Records a payment. With an id that exists and equal content it answers the payment that is there.
 ///
 /// # Errors
-/// `NOT_FOUND`, `BAD_USER_INPUT`; `CONFLICT` for an id or external id that is taken; `RULE_VIOLATED`
-/// `payments.order_not_billed`, `payments.exceeds_balance`.
+/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for an external id that only managers set; `CONFLICT` for an id
+/// or external id that is taken; `RULE_VIOLATED` `payments.order_not_billed`, `payments.exceeds_balance`.
 pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>> {
     let NewPayment {
         id,
@@ -47,7 +48,7 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
         reference,
         note,
     } = new;
-    let external_id = text::optional_text("externalId", external_id.as_deref(), 100)?;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let reference = text::optional_text("reference", reference.as_deref(), 100)?;
     let note = text::optional_long_text("note", note.as_deref(), 1_000)?;
     let (client, order) = orders::open(tx, order_id)
@@ -57,7 +58,7 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     if amount_minor <= 0 {
         return Err(Error::bad_input(
             "amount.amount",
-            "the amount is more than 0",
+            say!("the amount is more than 0"),
         ));
     }
     let now = tx.now();
@@ -85,12 +86,15 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     let today = tx.today();
     let paid_on = dates::day("paidOn", paid_on.unwrap_or(today))?;
     if paid_on > today {
-        return Err(Error::bad_input("paidOn", "this day is in the future"));
+        return Err(Error::bad_input(
+            "paidOn",
+            say!("this day is in the future"),
+        ));
     }
     if !orders::is_booked(order.status) {
         return Err(Error::rule(
             "payments.order_not_billed",
-            "this order is not approved yet, or was cancelled: there is nothing to pay",
+            say!("this order is not approved yet, or was cancelled: there is nothing to pay"),
         )
         .field("orderId"));
     }
@@ -98,10 +102,10 @@ pub async fn record(tx: &Tx, new: NewPayment) -> Result<Visible<payment::Model>>
     if amount_minor > balance {
         return Err(Error::rule(
             "payments.exceeds_balance",
-            format!(
-                "{} is more than the {} that is still to be paid",
-                written(amount_minor, currency),
-                written(balance.max(0), currency)
+            say!(
+                "{amount} is more than the {balance} that is still to be paid",
+                amount = written(amount_minor, currency),
+                balance = written(balance.max(0), currency)
             ),
         )
         .field("amount.amount"));
@@ -132,7 +136,7 @@ pub async fn void(
     if payment.voided_at.is_some() {
         return Err(Error::rule(
             "payments.already_void",
-            "this payment was voided already",
+            say!("this payment was voided already"),
         ));
     }
     let changes = payment::ActiveModel {

@@ -11,6 +11,7 @@ use super::money::CurrencyCode;
 use super::text;
 use crate::db::{MAX_STOCK, Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// A product to be.
 #[derive(Clone, Debug)]
@@ -158,13 +159,15 @@ pub async fn archive(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
     if product.archived_at.is_some() {
         return Err(Error::rule(
             "products.already_archived",
-            "this product is archived already",
+            say!("this product is archived already"),
         ));
     }
     if tx.lock_stock(id).await?.reserved > 0 {
         return Err(Error::rule(
             "products.promised",
-            "this product is promised to orders that have not shipped yet; ship or cancel them first",
+            say!(
+                "this product is promised to orders that have not shipped yet; ship or cancel them first"
+            ),
         ));
     }
     let row = product::ActiveModel {
@@ -186,7 +189,7 @@ pub async fn restore(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
     if product.archived_at.is_none() {
         return Err(Error::rule(
             "products.not_archived",
-            "this product is not archived",
+            say!("this product is not archived"),
         ));
     }
     if let Some(category) = product.category_id {
@@ -200,11 +203,12 @@ pub async fn restore(tx: &Tx, id: ProductId, version: i64) -> Result<Visible<pro
         .await
 }
 
-/// The products of some lines, in one statement. Those that do not exist are missing from the answer; ask
+/// The products of some lines, in one statement, held until the transaction ends: what an order found for
+/// sale is so when the order is kept. Those that do not exist are missing from the answer; ask
 /// [`require_for_sale`] of each that goes on an order.
 ///
 /// # Errors
-/// From the database.
+/// From the database; `UNAVAILABLE` when one is being changed for too long.
 pub async fn for_lines(
     tx: &Tx,
     ids: &[ProductId],
@@ -212,11 +216,7 @@ pub async fn for_lines(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let products = tx
-        .select::<product::Entity>()
-        .ids(ids.iter().copied())
-        .all()
-        .await?;
+    let products = tx.share_products(ids).await?;
     Ok(products.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -231,7 +231,11 @@ pub fn require_for_sale(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "products.inactive",
-        format!("{} ({}) is not for sale", product.name, product.sku),
+        say!(
+            "{name} ({sku}) is not for sale",
+            name = &product.name,
+            sku = &product.sku
+        ),
     ))
 }
 
@@ -245,9 +249,10 @@ pub fn require_in_use(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "products.archived",
-        format!(
-            "{} ({}) is archived; restore it first",
-            product.name, product.sku
+        say!(
+            "{name} ({sku}) is archived; restore it first",
+            name = &product.name,
+            sku = &product.sku
         ),
     ))
 }
@@ -285,7 +290,7 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
     {
         return Err(Error::bad_input(
             "listPrice.amount",
-            "the list price is 0 or more",
+            say!("the list price is 0 or more"),
         ));
     }
     if let Some(level) = reorder_level
@@ -293,7 +298,7 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
     {
         return Err(Error::bad_input(
             "reorderLevel",
-            format!("the reorder level is 0 to {MAX_STOCK}"),
+            say!("the reorder level is 0 to {most}", most = MAX_STOCK),
         ));
     }
     let sku = sku.map(|sku| text::text("sku", &sku, 60)).transpose()?;
@@ -330,9 +335,11 @@ async fn check_references(
             .find()
             .await?;
         if holder.is_some_and(|holder| present.is_none_or(|present| present.id != holder.id)) {
-            return Err(
-                Error::new(Code::Conflict, "another product has this article number").field("sku"),
-            );
+            return Err(Error::new(
+                Code::Conflict,
+                say!("another product has this article number"),
+            )
+            .field("sku"));
         }
     }
     if let Some(Some(category)) = row.category_id.try_as_ref()
@@ -357,7 +364,10 @@ async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
     if !taken {
         return Ok(());
     }
-    Err(Error::new(Code::Conflict, "another product has this external id").field("externalId"))
+    Err(
+        Error::new(Code::Conflict, say!("another product has this external id"))
+            .field("externalId"),
+    )
 }
 
 /// What searches of a product look at. An article number is found with and without what sets its parts

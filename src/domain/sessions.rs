@@ -5,6 +5,7 @@ use sea_orm::ActiveValue::Set;
 
 use crate::db::{EndReason, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Ends a session. One that ended before stays as it is.
 ///
@@ -32,7 +33,8 @@ pub async fn end(tx: &Tx, id: SessionId, reason: EndReason) -> Result<Visible<se
 pub async fn end_all(tx: &Tx, user: UserId, except: Option<SessionId>) -> Result<u64> {
     if !tx.viewer().is_admin() && tx.viewer().user_id() != Some(user) {
         return Err(
-            Error::forbidden("only administrators may end sessions of others").field("userId"),
+            Error::forbidden(say!("only administrators may end sessions of others"))
+                .field("userId"),
         );
     }
     tx.select::<user::Entity>()

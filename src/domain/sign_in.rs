@@ -15,6 +15,7 @@ use crate::auth::throttle;
 use crate::auth::tokens::{self, Tokens};
 use crate::db::{Database, EndReason, Session, Tx, Viewer, Visible};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How long ended sessions stay in lists of devices.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
@@ -209,7 +210,7 @@ impl SignIn {
         if ttl < TimeDelta::minutes(1) || ttl > refresh::ABSOLUTE {
             return Err(Error::bad_input(
                 "ttl",
-                "an access token holds for a minute to 180 days",
+                say!("an access token holds for a minute to 180 days"),
             ));
         }
         let id = SessionId(uuid::Uuid::now_v7());
@@ -223,7 +224,7 @@ impl SignIn {
                     let account = tx.lock_account(user).await?;
                     let account = account.ok_or_else(|| Error::not_found("user"))?;
                     if !account.is_active {
-                        return Err(Error::rule("users.deactivated", "this user has left"));
+                        return Err(Error::rule("users.deactivated", say!("this user has left")));
                     }
                     let mut state = SessionState::begin(&unused, tx.now());
                     state.expires_at = tx.now() + ttl;
@@ -239,21 +240,6 @@ impl SignIn {
             expires_at,
             session: id,
         })
-    }
-
-    /// Forgets counted tries that have no effect any more, and sessions that ended 90 days ago. To be
-    /// called now and then; says how many rows went.
-    ///
-    /// # Errors
-    /// From the database.
-    pub async fn clean_up(&self) -> Result<u64> {
-        self.unguarded()
-            .write(move |tx| async move {
-                let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
-                let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
-                Ok(failures.saturating_add(sessions))
-            })
-            .await
     }
 
     fn unguarded(&self) -> Session {
@@ -297,6 +283,17 @@ impl Keys {
             .map(|key| (key, throttle::TRIES_PER_ADDRESS));
         std::iter::once(account).chain(address)
     }
+}
+
+/// Forgets counted tries that have no effect any more, and sessions that ended 90 days ago. To be called now
+/// and then, by the service itself; says how many rows went.
+///
+/// # Errors
+/// `INTERNAL` when a person asks; from the database.
+pub async fn clean_up(tx: &Tx) -> Result<u64> {
+    let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
+    let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
+    Ok(failures.saturating_add(sessions))
 }
 
 /// Counts a try before its password is looked at: a hundred at once must not all pass.
@@ -412,9 +409,9 @@ fn cut_user_agent(user_agent: &str) -> String {
 }
 
 fn wrong() -> Error {
-    Error::unauthenticated("the e-mail address or the password is wrong")
+    Error::unauthenticated(say!("the e-mail address or the password is wrong"))
 }
 
 fn ended() -> Error {
-    Error::unauthenticated("this session has ended; sign in again")
+    Error::unauthenticated(say!("this session has ended; sign in again"))
 }

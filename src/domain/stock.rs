@@ -1,13 +1,19 @@
 //! Stock: what is on hand, what of it is promised to orders, and the ledger of why it changed. Orders call
 //! it with products and quantities; it knows nothing else of them.
 
-use entity::{MovementKind, OrderId, ProductId, product, stock_level};
+use std::collections::BTreeSet;
+
+use entity::{
+    MovementKind, OrderId, ProductId, UserId, product, stock_level, stock_movement, user_reach,
+};
 use sea_orm::ColumnTrait;
 
 use super::products;
 use super::text;
 use crate::db::{Children, MAX_STOCK, Session, StockChange, Tx, Visible};
 use crate::error::{Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// The most units one line or one movement has.
 pub const MAX_QUANTITY: i64 = MAX_STOCK;
@@ -124,7 +130,7 @@ pub async fn adjust(
     if !(0..=MAX_QUANTITY).contains(&counted) {
         return Err(Error::bad_input(
             "counted",
-            format!("a count is 0 to {MAX_QUANTITY}"),
+            say!("a count is 0 to {most}", most = MAX_QUANTITY),
         ));
     }
     // Held, so that goods that leave meanwhile are neither lost nor counted twice.
@@ -177,6 +183,36 @@ pub fn available(level: &stock_level::Model) -> i64 {
     level.on_hand.saturating_sub(level.reserved)
 }
 
+/// Whether a movement shows the viewer who caused it, and what they wrote: that is for administrators, for
+/// those above the person and for themselves. What the service did by itself names nobody and hides nothing.
+///
+/// # Errors
+/// From the database.
+pub async fn names_its_user(
+    session: &Session,
+    movement: &Visible<stock_movement::Model>,
+) -> Result<bool> {
+    let viewer = session.viewer();
+    let (Some(user), Some(me), false) = (movement.user_id, viewer.user_id(), viewer.is_admin())
+    else {
+        return Ok(true);
+    };
+    let in_reach = movement
+        .shared("usersInReach", |movements| async move {
+            let users: BTreeSet<UserId> = movements.iter().filter_map(|row| row.user_id).collect();
+            let rows = session
+                .select::<user_reach::Entity>()
+                .filter(user_reach::Column::ManagerId.eq(me))
+                .filter(user_reach::Column::UserId.is_in(users))
+                .all()
+                .await?;
+            let users: BTreeSet<UserId> = rows.iter().map(|row| row.user_id).collect();
+            Ok(users)
+        })
+        .await?;
+    Ok(in_reach.contains(&user))
+}
+
 /// The product of a movement, which must be in use.
 async fn moved(tx: &Tx, product: ProductId) -> Result<Visible<product::Model>> {
     let product = tx
@@ -195,7 +231,7 @@ fn check_quantity(field: &str, quantity: i64) -> Result<i64> {
     }
     Err(Error::bad_input(
         field,
-        format!("a quantity is 1 to {MAX_QUANTITY}"),
+        say!("a quantity is 1 to {most}", most = MAX_QUANTITY),
     ))
 }
 
@@ -224,32 +260,49 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
     if refused.is_empty() {
         return Ok(());
     }
-    let products = products::for_lines(tx, refused).await?;
+    let products = tx
+        .select::<product::Entity>()
+        .ids(refused.iter().copied())
+        .all()
+        .await?;
     let levels = tx
         .select::<stock_level::Entity>()
         .filter(stock_level::Column::ProductId.is_in(refused.iter().copied()))
         .all()
         .await?;
-    let mut words: Vec<String> = Vec::new();
+    let mut words: Vec<Message> = Vec::new();
     for id in refused.iter().take(NAMED) {
-        let Some(product) = products.get(id) else {
-            words.push(id.to_string());
+        let Some(product) = products.iter().find(|product| product.id == *id) else {
+            words.push(id.to_string().into());
             continue;
         };
         let level = levels.iter().find(|level| level.product_id == *id);
         let on_hand = level.map_or(0, |level| level.on_hand);
         let free = level.map_or(0, |level| available(level).max(0));
-        words.push(format!(
-            "{} ({}): {free} {} free, {on_hand} on hand",
-            product.name, product.sku, product.unit
+        let asked: i64 = lines
+            .iter()
+            .filter(|(product, _)| product == id)
+            .map(|(_, quantity)| quantity)
+            .sum();
+        words.push(say!(
+            "{name} ({sku}): {asked} asked for, {free} available of {on_hand} on hand, in {unit}",
+            name = &product.name,
+            sku = &product.sku,
+            asked,
+            free,
+            on_hand,
+            unit = &product.unit
         ));
     }
     if let Some(more @ 1..) = refused.len().checked_sub(NAMED) {
-        words.push(format!("and {more} more"));
+        words.push(say!("and {count} more", count = more));
     }
     let mut error = Error::rule(
         "stock.insufficient",
-        format!("there is not enough in stock: {}", words.join("; ")),
+        say!(
+            "there is not enough in stock: {shortages}",
+            shortages = Message::list(words)
+        ),
     )
     .detail("productIds", id_list(refused));
     for (at, (product, _)) in lines.iter().enumerate() {
@@ -263,7 +316,10 @@ async fn sufficient(tx: &Tx, lines: &[(ProductId, i64)], refused: &[ProductId]) 
 fn too_much(product: ProductId, field: &str) -> Error {
     Error::rule(
         "stock.too_much",
-        format!("no more than {MAX_STOCK} units of a product can be in stock"),
+        say!(
+            "no more than {most} units of a product can be in stock",
+            most = MAX_STOCK
+        ),
     )
     .field(field)
     .detail("productIds", id_list(&[product]))

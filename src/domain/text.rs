@@ -11,6 +11,7 @@ use pinyin::ToPinyin;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 
+use crate::say;
 use crate::{Code, Error, Result};
 
 /// Characters a sort key keeps.
@@ -187,7 +188,10 @@ pub fn search_needles(query: &str) -> Result<Vec<String>> {
     if query.chars().count() > MAX_SEARCH_CHARS {
         return Err(Error::new(
             Code::BadUserInput,
-            format!("a search has at most {MAX_SEARCH_CHARS} characters"),
+            say!(
+                "a search has at most {most} characters",
+                most = MAX_SEARCH_CHARS
+            ),
         ));
     }
     let folded = fold(query);
@@ -212,7 +216,7 @@ pub fn search_needles(query: &str) -> Result<Vec<String>> {
     if needles.len() > MAX_SEARCH_WORDS {
         return Err(Error::new(
             Code::BadUserInput,
-            format!("a search has at most {MAX_SEARCH_WORDS} words"),
+            say!("a search has at most {most} words", most = MAX_SEARCH_WORDS),
         ));
     }
     let long_enough = |needle: &String| {
@@ -221,7 +225,7 @@ pub fn search_needles(query: &str) -> Result<Vec<String>> {
     if !needles.iter().any(long_enough) {
         return Err(Error::new(
             Code::BadUserInput,
-            "a search has at least two letters or digits, or one Chinese character",
+            say!("a search has at least two letters or digits, or one Chinese character"),
         ));
     }
     Ok(needles)
@@ -443,14 +447,17 @@ fn check_text(
     allowed: impl Fn(char) -> bool,
 ) -> Result<String> {
     if is_blank(value) {
-        return Err(Error::bad_input(field, "must not be empty"));
+        return Err(Error::bad_input(field, say!("must not be empty")));
     }
     let value: String = value.trim().nfc().collect();
     if value.chars().any(|c| c.is_control() && !allowed(c)) {
-        return Err(Error::bad_input(field, "must not hold control characters"));
+        return Err(Error::bad_input(
+            field,
+            say!("must not hold control characters"),
+        ));
     }
     if value.chars().count() > max_chars {
-        let message = format!("has at most {max_chars} characters");
+        let message = say!("has at most {max_chars} characters", max_chars);
         return Err(Error::bad_input(field, message));
     }
     Ok(value)
@@ -488,7 +495,7 @@ impl Email {
         } else {
             Err(Error::bad_input(
                 field,
-                "not an email address: expected one such as \"name@example.com\"",
+                say!("not an email address: expected one such as \"name@example.com\""),
             ))
         }
     }
@@ -567,7 +574,7 @@ pub fn phone(field: &str, value: &str) -> Result<String> {
     } else {
         Err(Error::bad_input(
             field,
-            "not a phone number: expected 3 to 20 digits, as in \"+1 (604) 555-4729 ext 12\"",
+            say!("not a phone number: expected 3 to 20 digits, as in \"+1 (604) 555-4729 ext 12\""),
         ))
     }
 }
@@ -580,7 +587,7 @@ pub fn time_zone(field: &str, value: &str) -> Result<chrono_tz::Tz> {
     value.trim().parse().map_err(|_| {
         Error::bad_input(
             field,
-            "not a time zone: expected a name of the IANA database, as in \"Asia/Shanghai\"",
+            say!("not a time zone: expected a name of the IANA database, as in \"Asia/Shanghai\""),
         )
     })
 }

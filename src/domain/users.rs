@@ -9,8 +9,9 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 use super::{dates, text};
 use crate::auth::passwords::{self, Passwords};
 use crate::auth::throttle;
-use crate::db::{Actor, Database, EndReason, OwnSettings, Session, Tx, Visible};
+use crate::db::{Actor, Administrator, Database, EndReason, OwnSettings, Session, Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// A user to be. They cannot sign in before a password is set.
 #[derive(Clone, Debug)]
@@ -294,7 +295,7 @@ pub async fn deactivate(tx: &Tx, id: UserId, version: i64) -> Result<Visible<use
     if user.deactivated_at.is_some() {
         return Err(Error::rule(
             "users.already_deactivated",
-            "this user was deactivated already",
+            say!("this user was deactivated already"),
         ));
     }
     keep_an_admin(tx, &user).await?;
@@ -318,7 +319,7 @@ pub async fn reactivate(tx: &Tx, id: UserId, version: i64) -> Result<Visible<use
     if user.deactivated_at.is_none() {
         return Err(Error::rule(
             "users.not_deactivated",
-            "this user is not deactivated",
+            say!("this user is not deactivated"),
         ));
     }
     let row = user::ActiveModel {
@@ -412,7 +413,9 @@ pub async fn change_password(
     password: &str,
 ) -> Result<u64> {
     let (Some(me), Some(here)) = (session.viewer().user_id(), session.viewer().session_id()) else {
-        return Err(Error::forbidden("only people have passwords of their own"));
+        return Err(Error::forbidden(say!(
+            "only people have passwords of their own"
+        )));
     };
     let account = session
         .account_of(me)
@@ -426,7 +429,7 @@ pub async fn change_password(
     if !is_right {
         return Err(Error::rule(
             "users.wrong_password",
-            "this is not the password you have now",
+            say!("this is not the password you have now"),
         )
         .field("presentPassword"));
     }
@@ -450,7 +453,7 @@ async fn keep_password(
     if account.and_then(|account| account.password_hash) != verified {
         return Err(Error::new(
             Code::Conflict,
-            "your password was changed meanwhile; sign in again",
+            say!("your password was changed meanwhile; sign in again"),
         ));
     }
     tx.store_password(user, hash).await?;
@@ -461,8 +464,9 @@ async fn keep_password(
 
 /// Counts a try at somebody's present password: a stolen access token must not become a way to guess.
 async fn count_password_try(session: &Session, user: UserId) -> Result<()> {
+    // Kept also when the password turns out to be wrong, and the request with it.
     session
-        .write(move |tx| async move {
+        .write_apart(move |tx| async move {
             let key = password_key(user);
             let failures = tx.lock_failures(&key).await?;
             let counted =
@@ -506,28 +510,49 @@ fn require_admin(session: &Session) -> Result<()> {
 }
 
 fn not_an_admin() -> Error {
-    Error::forbidden("only administrators may keep users")
+    Error::forbidden(say!("only administrators may keep users"))
 }
 
-/// Refuses to take away the last administrator who can sign in.
-async fn keep_an_admin(tx: &Tx, user: &user::Model) -> Result<()> {
+/// Refuses to take away the last administrator who can sign in. Call [`Tx::lock_tree`] first.
+///
+/// # Errors
+/// `RULE_VIOLATED` `users.last_admin`.
+pub async fn keep_an_admin(tx: &Tx, user: &user::Model) -> Result<()> {
     if user.role != UserRole::Admin || user.deactivated_at.is_some() {
         return Ok(());
     }
-    let another = tx
-        .select::<user::Entity>()
-        .filter(user::Column::Role.eq(UserRole::Admin))
-        .filter(user::Column::DeactivatedAt.is_null())
-        .filter(user::Column::Id.ne(user.id))
-        .exists()
-        .await?;
-    if another {
-        return Ok(());
+    admins_without(&tx.administrators().await?, user.id).map(|_| ())
+}
+
+/// The active administrators that are left when `leaving` goes. Only a password counts as a way to sign in,
+/// as long as anybody has one: where nobody has, as with tokens alone, any other administrator will do.
+///
+/// # Errors
+/// `RULE_VIOLATED` `users.last_admin` when nobody would be left who can sign in.
+pub fn admins_without(admins: &[Administrator], leaving: UserId) -> Result<Vec<Administrator>> {
+    let had_password = admins
+        .iter()
+        .any(|admin| admin.user == leaving && admin.has_password);
+    let left: Vec<Administrator> = admins
+        .iter()
+        .filter(|admin| admin.user != leaving)
+        .copied()
+        .collect();
+    if left.is_empty() {
+        return Err(Error::rule(
+            "users.last_admin",
+            say!("this is the last active administrator; make somebody else one first"),
+        ));
     }
-    Err(Error::rule(
-        "users.last_admin",
-        "this is the last active administrator; make somebody else one first",
-    ))
+    if had_password && !left.iter().any(|admin| admin.has_password) {
+        return Err(Error::rule(
+            "users.last_admin",
+            say!(
+                "this is the last active administrator who has a password; give one to another first"
+            ),
+        ));
+    }
+    Ok(left)
 }
 
 async fn check_no_reports(tx: &Tx, id: UserId) -> Result<()> {
@@ -539,7 +564,7 @@ async fn check_no_reports(tx: &Tx, id: UserId) -> Result<()> {
     if has_reports {
         return Err(Error::rule(
             "users.has_reports",
-            "people report to this user; move them to another manager first",
+            say!("people report to this user; move them to another manager first"),
         )
         .field("role"));
     }
@@ -554,13 +579,13 @@ async fn check_manager(tx: &Tx, manager: UserId) -> Result<()> {
         .await
         .map_err(|error| error.field("managerId"))?;
     if manager.deactivated_at.is_some() && tx.viewer().user_id().is_some() {
-        return Err(Error::rule("users.deactivated", "this user has left").field("managerId"));
+        return Err(Error::rule("users.deactivated", say!("this user has left")).field("managerId"));
     }
     match manager.role {
         UserRole::Manager | UserRole::Admin => Ok(()),
         UserRole::Rep => Err(Error::rule(
             "users.manager_role",
-            "people report to managers and administrators; make this user one first",
+            say!("people report to managers and administrators; make this user one first"),
         )
         .field("managerId")),
     }
@@ -581,7 +606,7 @@ async fn check_unique(tx: &Tx, row: &user::ActiveModel, id: Option<UserId>) -> R
             .await?
     {
         return Err(
-            Error::new(Code::Conflict, "another user has this e-mail address").field("email"),
+            Error::new(Code::Conflict, say!("another user has this e-mail address")).field("email"),
         );
     }
     if let Set(Some(external_id)) = &row.external_id
@@ -591,7 +616,8 @@ async fn check_unique(tx: &Tx, row: &user::ActiveModel, id: Option<UserId>) -> R
             .await?
     {
         return Err(
-            Error::new(Code::Conflict, "another user has this external id").field("externalId"),
+            Error::new(Code::Conflict, say!("another user has this external id"))
+                .field("externalId"),
         );
     }
     Ok(())

@@ -181,9 +181,9 @@ impl CategoryFilter {
             name,
             parent_id,
             archived: _,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use product_category::Column;
         let mut all = Condition::all();
@@ -199,20 +199,7 @@ impl CategoryFilter {
         if let Some(filter) = parent_id {
             all = all.add(filter.condition("parentId", Column::ParentId)?);
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 

@@ -270,7 +270,7 @@ pub async fn of_client(
     let page = PageRequest::new(first, after, last, before, binding)?;
     let children = Children {
         parent: contact::Column::ClientId,
-        select: select(session, filter.as_ref())?,
+        select: select(session, filter.as_ref()).map_err(|error| error.under("filter"))?,
     };
     let own = |client: &client::Model| client.id.0;
     let sort = order_by.sort();
@@ -324,7 +324,7 @@ impl ContactQuery {
         let order_by = order_by.unwrap_or_default();
         let binding = binding("contacts", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
-        let select = select(session, filter.as_ref())?;
+        let select = select(session, filter.as_ref()).map_err(|error| error.under("filter"))?;
         Connection::list(select, &order_by.sort(), &page).await
     }
 
@@ -442,7 +442,7 @@ pub struct ContactCreateInput {
     id: Option<ContactId>,
     /// The client they are at; it stays so. A client has at most 200 contacts in use.
     client_id: ClientId,
-    /// The id in another system, unique among contacts.
+    /// The id in another system, unique among contacts, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The name, 1 to 200 characters.
     name: String,

@@ -1,12 +1,16 @@
 //! What a resolver takes from its request.
 
+use std::cmp::Ordering;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::Context;
+use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, Value};
 
 use crate::auth::passwords::Passwords;
 use crate::db::{Session, Tx};
 use crate::error::{Error, Result};
+use crate::messages::Locale;
+use crate::say;
 
 /// The session of whoever asks.
 ///
@@ -14,9 +18,9 @@ use crate::error::{Error, Result};
 /// `UNAUTHENTICATED` when nobody is signed in.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
     ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(
-            "sign in first: send an access token in the header `Authorization: Bearer …`",
-        )
+        Error::unauthenticated(say!(
+            "sign in first: send an access token in the header `Authorization: Bearer …`"
+        ))
     })
 }
 
@@ -43,8 +47,83 @@ where
     session(ctx)?.write(work).await
 }
 
+/// The language whoever asks reads.
+pub fn locale(ctx: &Context<'_>) -> Locale {
+    ctx.data_opt::<Locale>().copied().unwrap_or(Locale::En)
+}
+
 /// The outcome of a fallible value as a nullable field wants it: a failure nulls the field, not its
 /// parent.
 pub fn nullable<T>(outcome: Result<Option<T>>) -> Option<Result<T>> {
     outcome.transpose()
+}
+
+/// The fields of one answer that are null because the viewer may not see them: one per request, in its data.
+/// The edge lists their paths in `extensions.masked`, so that a client can tell "not for you" from "not there".
+#[derive(Clone, Debug, Default)]
+pub struct Masked(Arc<Mutex<Vec<Vec<PathSegment>>>>);
+
+impl Masked {
+    /// Notes a path: response keys and list indices from the root, as in the `path` of an error.
+    pub fn add(&self, path: Vec<PathSegment>) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.push(path);
+    }
+
+    /// Takes out the paths as the answer lists them, sorted; `None` if no field was masked.
+    pub fn take(&self) -> Option<Value> {
+        let mut paths = {
+            let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *paths)
+        };
+        if paths.is_empty() {
+            return None;
+        }
+        // Fields are resolved at the same time: only sorting makes equal requests give equal answers.
+        paths.sort_by(|a, b| compare_paths(a, b));
+        paths.dedup();
+        let path = |path: Vec<PathSegment>| Value::List(path.into_iter().map(value_of).collect());
+        Some(Value::List(paths.into_iter().map(path).collect()))
+    }
+}
+
+fn compare_paths(a: &[PathSegment], b: &[PathSegment]) -> Ordering {
+    let segments = a.iter().zip(b).map(|pair| match pair {
+        (PathSegment::Field(a), PathSegment::Field(b)) => a.cmp(b),
+        (PathSegment::Index(a), PathSegment::Index(b)) => a.cmp(b),
+        (PathSegment::Field(_), PathSegment::Index(_)) => Ordering::Less,
+        (PathSegment::Index(_), PathSegment::Field(_)) => Ordering::Greater,
+    });
+    segments
+        .fold(Ordering::Equal, Ordering::then)
+        .then(a.len().cmp(&b.len()))
+}
+
+fn value_of(segment: PathSegment) -> Value {
+    match segment {
+        PathSegment::Field(name) => Value::String(name),
+        PathSegment::Index(index) => Value::from(index),
+    }
+}
+
+/// The value of a field that this viewer may not see: null, with its path in `extensions.masked`. A resolver
+/// of a nullable field returns it in place of the value. Where an object writes its fields itself, `ctx` is
+/// that of the selection set `with_field(field)`.
+pub fn mask<T>(ctx: &Context<'_>) -> Option<T> {
+    if let (Some(masked), Some(node)) = (ctx.data_opt::<Masked>(), &ctx.path_node) {
+        masked.add(path_of(node));
+    }
+    None
+}
+
+fn path_of(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let mut path: Vec<PathSegment> = std::iter::once(node)
+        .chain(node.parents())
+        .map(|node| match node.segment {
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+        })
+        .collect();
+    path.reverse();
+    path
 }

@@ -8,6 +8,7 @@ use super::scalars::{Currency, Date, DateTime, Decimal};
 use crate::db::like;
 use crate::domain::{money, text};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The most parts a filter may have, counted through all its `and`, `or` and `not`.
 pub const MAX_PARTS: usize = 100;
@@ -31,13 +32,46 @@ pub trait FilterTree: Sized {
             open.extend(inner);
             if seen.saturating_add(open.len()) > MAX_PARTS {
                 return Err(Error::bad_input(
-                    "or",
-                    format!("a filter has at most {MAX_PARTS} parts in `and`, `or` and `not`"),
+                    "",
+                    say!(
+                        "a filter has at most {most} parts in `and`, `or` and `not`",
+                        most = MAX_PARTS
+                    ),
                 )
                 .with_rule("FILTER_TOO_LARGE"));
             }
         }
         Ok(())
+    }
+
+    /// `all`, and what the filters in `and`, `or` and `not` ask for. An error names its place among them.
+    ///
+    /// # Errors
+    /// Those of `condition`.
+    fn and_branches(
+        &self,
+        mut all: Condition,
+        condition: impl Fn(&Self) -> Result<Condition>,
+    ) -> Result<Condition> {
+        let part = |name: &str, index: usize, part: &Self| {
+            condition(part).map_err(|error| error.under(&format!("{name}.{index}")))
+        };
+        let (and, or, not) = self.branches();
+        for (index, filter) in and.into_iter().flatten().enumerate() {
+            all = all.add(part("and", index, filter)?);
+        }
+        if let Some(filters) = or {
+            let mut any = Condition::any();
+            for (index, filter) in filters.iter().enumerate() {
+                any = any.add(part("or", index, filter)?);
+            }
+            all = all.add(any);
+        }
+        if let Some(filter) = not {
+            let condition = condition(filter).map_err(|error| error.under("not"))?;
+            all = all.add(condition.not());
+        }
+        Ok(all)
     }
 }
 
@@ -57,13 +91,14 @@ pub(crate) use filter_tree;
 const MAX_TEXT: usize = 200;
 
 /// Refuses a text that is too long to be found.
-fn check_text(field: &str, text: &str) -> Result<()> {
+fn check_text(field: &str, part: &str, text: Option<&str>) -> Result<()> {
+    let text = text.unwrap_or_default();
     if text.len() <= MAX_TEXT * 4 && text.chars().count() <= MAX_TEXT {
         return Ok(());
     }
     Err(Error::bad_input(
-        field,
-        format!("a text here has at most {MAX_TEXT} characters"),
+        format!("{field}.{part}"),
+        say!("a text here has at most {most} characters", most = MAX_TEXT),
     ))
 }
 
@@ -80,9 +115,10 @@ pub fn check_list<T>(field: &str, list: &[T]) -> Result<()> {
     }
     Err(Error::bad_input(
         format!("{field}.in"),
-        format!(
-            "a list here holds at most {MAX_IN} values, not {}",
-            list.len()
+        say!(
+            "a list here holds at most {most} values, not {count}",
+            most = MAX_IN,
+            count = list.len()
         ),
     ))
 }
@@ -122,9 +158,11 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
-        let texts = [eq, contains, starts_with].into_iter().flatten();
-        for text in texts.chain(any_of.iter().flatten()) {
-            check_text(field, text)?;
+        check_text(field, "eq", eq.as_deref())?;
+        check_text(field, "contains", contains.as_deref())?;
+        check_text(field, "startsWith", starts_with.as_deref())?;
+        for text in any_of.iter().flatten() {
+            check_text(field, "in", Some(text))?;
         }
         let mut condition = Condition::all();
         if let Some(value) = eq {
@@ -164,9 +202,8 @@ impl StringFilter {
             starts_with,
             is_null,
         } = self;
-        for text in [contains, starts_with].into_iter().flatten() {
-            check_text(field, text)?;
-        }
+        check_text(field, "contains", contains.as_deref())?;
+        check_text(field, "startsWith", starts_with.as_deref())?;
         let exact = Self {
             eq: eq.clone(),
             any_of: any_of.clone(),
@@ -338,7 +375,7 @@ impl DateTimeFilter {
 }
 
 fn ends_before_start(field: &str) -> Error {
-    Error::bad_input(field, "the range ends before it starts")
+    Error::bad_input(field, say!("the range ends before it starts"))
 }
 
 fn expr_null(expr: &Expr, is_null: bool) -> Expr {

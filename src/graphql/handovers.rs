@@ -5,13 +5,14 @@ use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, us
 
 use super::clients::Client;
 use super::connection::Node;
-use super::context::{session, write};
+use super::context::{locale, session, write};
 use super::direct::ready;
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
 use crate::db::Visible;
 use crate::domain::handovers::{self, Book, NewHandover};
 use crate::error::{Error, Result};
+use crate::messages::Locale;
 
 /// A hand-over of clients to another owner.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ pub struct HandoverPreview {
 }
 
 impl HandoverPreview {
-    fn new(preview: handovers::Preview) -> Result<Self> {
+    fn new(preview: handovers::Preview, locale: Locale) -> Result<Self> {
         let handovers::Preview {
             client_count,
             open_order_count,
@@ -181,7 +182,7 @@ impl HandoverPreview {
                 .into_iter()
                 .map(|problem| HandoverProblem {
                     kind: problem.into(),
-                    message: problem.message().to_owned(),
+                    message: problem.message().text(locale),
                 })
                 .collect(),
         })
@@ -207,7 +208,7 @@ impl HandoverQuery {
     ) -> Result<HandoverPreview> {
         let book = Book::parse(client_ids, from_user_id)?;
         let preview = handovers::preview(session(ctx)?, &book, to_user_id).await?;
-        HandoverPreview::new(preview)
+        HandoverPreview::new(preview, locale(ctx))
     }
 }
 

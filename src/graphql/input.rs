@@ -3,6 +3,7 @@
 use async_graphql::MaybeUndefined;
 
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A patch of something that may be cleared.
 pub fn optional<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
@@ -22,7 +23,10 @@ pub fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>> {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Null => Err(Error::bad_input(
             field,
-            format!("`{field}` cannot be null; leave it out to keep it as it is"),
+            say!(
+                "`{field}` cannot be null; leave it out to keep it as it is",
+                field
+            ),
         )),
         MaybeUndefined::Value(value) => Ok(Some(value)),
     }

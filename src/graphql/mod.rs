@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod categories;
+pub mod check;
 pub mod clients;
 pub mod connection;
 pub mod contacts;
@@ -11,6 +12,7 @@ pub mod direct;
 pub mod filters;
 pub mod handovers;
 pub mod input;
+pub mod keyed;
 pub mod members;
 pub mod node;
 pub mod notes;
@@ -43,7 +45,7 @@ pub struct Query(
     payments::PaymentQuery,
 );
 
-/// Writing. Each field is one transaction: all of it is kept, or nothing.
+/// Writing. Each field is one transaction: all of it is kept, or nothing. A request with the header `Idempotency-Key` can be repeated for 30 days: what of it was done is not done again, and is answered as it was then. With a key a field whose answer fails in any part is not done at all.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
 pub struct Mutation(
@@ -64,11 +66,11 @@ pub struct Mutation(
 );
 
 /// The schema of the service.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, keyed::Root, EmptySubscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query::default(), keyed::Root::default(), EmptySubscription).finish()
 }
 
 /// The schema in GraphQL's own language.

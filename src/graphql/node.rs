@@ -19,6 +19,8 @@ use super::users::User;
 use crate::db::{Keyed, Session};
 use crate::error::{Error, Result};
 use crate::graphql::context::session;
+use crate::messages::quoted;
+use crate::say;
 
 /// Anything with an id of its own.
 #[derive(Clone, Interface)]
@@ -81,7 +83,7 @@ impl NodeQuery {
         ctx: &async_graphql::Context<'_>,
         #[graphql(desc = "The id of any object.")] id: ID,
     ) -> Option<Result<Node>> {
-        let found = async { find(session(ctx)?, &[id]).await };
+        let found = async { find(session(ctx)?, &[id], |_| "id".to_owned()).await };
         found
             .await
             .map(|mut nodes| nodes.pop().flatten())
@@ -97,24 +99,32 @@ impl NodeQuery {
         if ids.len() > MAX_NODES {
             return Err(Error::bad_input(
                 "ids",
-                format!("ask for at most {MAX_NODES} ids at once, not {}", ids.len()),
+                say!(
+                    "ask for at most {most} ids at once, not {count}",
+                    most = MAX_NODES,
+                    count = ids.len()
+                ),
             )
             .with_rule("BAD_PAGE_SIZE"));
         }
-        find(session(ctx)?, &ids).await
+        find(session(ctx)?, &ids, |at| format!("ids.{at}")).await
     }
 }
 
-/// The nodes with these ids: one statement per kind.
-async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+/// The nodes with these ids: one statement per kind. `field` names the place of an id in errors.
+async fn find(
+    session: &Session,
+    ids: &[ID],
+    field: impl Fn(usize) -> String,
+) -> Result<Vec<Option<Node>>> {
     let mut wanted = Vec::with_capacity(ids.len());
-    for id in ids {
+    for (at, id) in ids.iter().enumerate() {
         let parts = entity::split(id.as_str()).ok_or_else(|| {
             Error::bad_input(
-                "id",
-                format!(
-                    "{:?} is not an id: expected a kind, an underscore and a UUID",
-                    id.as_str()
+                field(at),
+                say!(
+                    "{id} is not an id: expected a kind, an underscore and a UUID",
+                    id = quoted(id.as_str())
                 ),
             )
         })?;
@@ -148,10 +158,10 @@ async fn find(session: &Session, ids: &[ID]) -> Result<Vec<Option<Node>>> {
                         }
                     })+
                     _ => {
+                        let at = wanted.iter().position(|(prefix, _)| *prefix == kind);
                         return Err(Error::bad_input(
-                            "id",
-                            format!("there is no kind of object called {kind:?}"),
-                        ));
+                            field(at.unwrap_or_default()),
+                            say!("there is no kind of object called {kind}", kind = quoted(kind))));
                     }
                 }
             }

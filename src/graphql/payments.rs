@@ -199,9 +199,9 @@ impl PaymentFilter {
             amount,
             external_id,
             voided,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use payment::Column;
         let mut all = Condition::all();
@@ -229,20 +229,7 @@ impl PaymentFilter {
         if let Some(voided) = voided {
             all = all.add(null(Column::VoidedAt, !voided));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 
@@ -338,7 +325,7 @@ impl PaymentQuery {
 pub struct PaymentRecordInput {
     /// An id made by the caller (`payment_` and a UUID, best of version 7). Sending the same again with it answers the payment that is there.
     id: Option<PaymentId>,
-    /// The id in another system, unique among payments.
+    /// The id in another system, unique among payments, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The order it pays: approved or further.
     order_id: OrderId,

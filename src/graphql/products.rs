@@ -191,9 +191,9 @@ impl ProductFilter {
             below_reorder_level,
             updated_at,
             archived: _,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use product::Column;
         let mut all = Condition::all();
@@ -230,20 +230,7 @@ impl ProductFilter {
             let column = Column::UpdatedAt.into_simple_expr();
             all = all.add(filter.condition("updatedAt", &column)?);
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 

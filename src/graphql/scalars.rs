@@ -5,32 +5,55 @@ use std::borrow::Cow;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextSelectionSet, InputObject, InputValueError, InputValueResult, OutputType, Positioned,
-    Scalar, ScalarType, ServerResult, SimpleObject, Value,
+    ContextSelectionSet, InputObject, InputType, InputValueError, InputValueResult, OutputType,
+    Positioned, Scalar, ScalarType, ServerResult, SimpleObject, Value,
 };
 use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 
+use super::check::shown;
 use super::direct::{Direct, ready, shows};
 use crate::domain::money::{self, CurrencyCode};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
+
+fn wrong(message: Message) -> Error {
+    Error::new(Code::BadUserInput, message)
+}
+
+fn unreadable<T: InputType>(error: &Error) -> InputValueError<T> {
+    InputValueError::custom(error.message())
+}
 
 /// An exact decimal number, written as a string such as `"1234.50"`. A JSON number is refused: it would lose digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal(pub String);
 
+impl Decimal {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        match value {
+            Value::String(text) if money::is_decimal(text) => Ok(Self(text.clone())),
+            Value::Number(number) => Err(wrong(say!(
+                "write decimals as a text, \"{number}\": a number would lose digits",
+                number = number.to_string()
+            ))),
+            _ => Err(wrong(say!(
+                "{shown} is not a decimal: write it as a text such as \"1234.50\"",
+                shown = shown(value)
+            ))),
+        }
+    }
+}
+
 /// An exact decimal number, written as a string such as `"1234.50"`. A JSON number is refused: it would lose digits.
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) if text.len() <= 40 => Ok(Self(text)),
-            Value::Number(number) => Err(InputValueError::custom(format!(
-                "write decimals as a string, \"{number}\": a number would lose digits"
-            ))),
-            _ => Err(InputValueError::custom(
-                "expected a decimal as a string, such as \"1234.50\"",
-            )),
-        }
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -42,18 +65,27 @@ impl ScalarType for Decimal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Currency(pub CurrencyCode);
 
+impl Currency {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        match value {
+            Value::String(text) => CurrencyCode::parse(text).map(Self),
+            _ => Err(wrong(say!(
+                "{shown} is not a currency code: write it as a text such as \"EUR\"",
+                shown = shown(value)
+            ))),
+        }
+    }
+}
+
 /// A currency by its ISO 4217 code, such as `CNY`, `USD` or `EUR`.
 #[Scalar(name = "CurrencyCode")]
 impl ScalarType for Currency {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else {
-            return Err(InputValueError::custom(
-                "expected a currency code as a string, such as \"EUR\"",
-            ));
-        };
-        CurrencyCode::parse(&text)
-            .map(Self)
-            .map_err(|error| InputValueError::custom(error.message()))
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -117,7 +149,7 @@ impl MoneyInput {
         if minor.unsigned_abs() > MAX_AMOUNT_MINOR {
             return Err(Error::bad_input(
                 format!("{field}.amount"),
-                "this amount is too large",
+                say!("this amount is too large"),
             ));
         }
         Ok((minor, self.currency.0))
@@ -134,10 +166,10 @@ impl MoneyInput {
         }
         Err(Error::bad_input(
             format!("{field}.currency"),
-            format!(
-                "the amount is in {}, but {} is expected here",
-                currency.as_str(),
-                expected.as_str()
+            say!(
+                "the amount is in {currency}, but {expected} is expected here",
+                currency = currency.as_str(),
+                expected = expected.as_str()
             ),
         ))
     }
@@ -147,25 +179,35 @@ impl MoneyInput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// An instant in UTC, in RFC 3339 with `Z`, such as `2026-03-01T08:30:00Z`. Input with another offset is turned to UTC.
-#[Scalar]
-impl ScalarType for DateTime {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else {
-            return Err(InputValueError::custom(
-                "expected an instant as a string, such as \"2026-03-01T08:30:00Z\"",
-            ));
+impl DateTime {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        let text = match value {
+            Value::String(text) => text.as_str(),
+            _ => "",
         };
-        let instant = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| {
-            InputValueError::custom(format!(
-                "{text:?} is not an instant: write it with date, time and offset, such as \"2026-03-01T08:30:00Z\""
+        let instant = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| {
+            wrong(say!(
+                "{shown} is not an instant: write it with date, time and offset, such as \"2026-03-01T08:30:00Z\"",
+                shown = shown(value)
             ))
         })?;
         let micros = instant.timestamp_micros();
         chrono::DateTime::from_timestamp_micros(micros)
             .filter(|instant| (1..=9_999).contains(&instant.year()))
             .map(Self)
-            .ok_or_else(|| InputValueError::custom("this instant is out of range"))
+            .ok_or_else(|| wrong(say!("{shown} is out of range", shown = shown(value))))
+    }
+}
+
+/// An instant in UTC, in RFC 3339 with `Z`, such as `2026-03-01T08:30:00Z`. Input with another offset is turned to UTC.
+#[Scalar]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {
@@ -177,24 +219,34 @@ impl ScalarType for DateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Date(pub NaiveDate);
 
-/// A day of the calendar without a time, in ISO 8601, such as `2026-03-01`.
-#[Scalar]
-impl ScalarType for Date {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else {
-            return Err(InputValueError::custom(
-                "expected a day as a string, such as \"2026-03-01\"",
-            ));
+impl Date {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        let text = match value {
+            Value::String(text) => text.as_str(),
+            _ => "",
         };
-        NaiveDate::parse_from_str(&text, "%Y-%m-%d")
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .ok()
             .filter(|day| text.len() == 10 && day.to_string() == text && day.year() > 0)
             .map(Self)
             .ok_or_else(|| {
-                InputValueError::custom(format!(
-                    "{text:?} is not a day: write it as year-month-day, such as \"2026-03-01\""
+                wrong(say!(
+                    "{shown} is not a day: write it as year-month-day, such as \"2026-03-01\"",
+                    shown = shown(value)
                 ))
             })
+    }
+}
+
+/// A day of the calendar without a time, in ISO 8601, such as `2026-03-01`.
+#[Scalar]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(|error| unreadable(&error))
     }
 
     fn to_value(&self) -> Value {

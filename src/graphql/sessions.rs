@@ -12,6 +12,7 @@ use super::users::User;
 use crate::db::{Children, EndReason, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
 use crate::domain::sessions;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// A device that somebody is, or was, signed in on.
 #[derive(Clone)]
@@ -97,9 +98,9 @@ pub async fn of_user(
     use session::Column;
     let viewer = session.viewer();
     if !viewer.is_admin() && viewer.user_id() != Some(user.id) {
-        return Err(Error::forbidden(
-            "only administrators may see sessions of others",
-        ));
+        return Err(Error::forbidden(say!(
+            "only administrators may see sessions of others"
+        )));
     }
     let mut select = session.select::<session::Entity>();
     if !include_ended {

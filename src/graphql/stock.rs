@@ -123,11 +123,15 @@ impl StockMovement {
         )
     }
 
-    /// Who caused it; null for what the service did by itself.
+    /// Who caused it: yourself or somebody who reports to you; administrators see everybody. Null for others, and for what the service did by itself.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         nullable(
             async {
-                let user = session(ctx)?
+                let session = session(ctx)?;
+                if !stock::names_its_user(session, &self.0).await? {
+                    return Ok(None);
+                }
+                let user = session
                     .one_of::<user::Entity, _, _>(&self.0, "user", |row| row.user_id)
                     .await?;
                 Ok(user.map(User))
@@ -141,9 +145,15 @@ impl StockMovement {
         int(self.0.on_hand_delta)
     }
 
-    /// What the person who did it wrote down: the reason of a correction, the delivery note of a receipt.
-    async fn note(&self) -> Option<&str> {
-        self.0.note.as_deref()
+    /// What the person who did it wrote down: the reason of a correction, the delivery note of a receipt. Null when you may not see that person in `user`.
+    async fn note(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        nullable(
+            async {
+                let shows = stock::names_its_user(session(ctx)?, &self.0).await?;
+                Ok(self.0.note.as_deref().filter(|_| shows))
+            }
+            .await,
+        )
     }
 
     /// When it happened.

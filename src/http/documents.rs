@@ -13,12 +13,35 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use super::meter;
 use super::refusal::Refusal;
 use super::scan::Scan;
+use crate::say;
 
 /// Bytes of memory per token of a parsed document at most: a field of one letter is the dearest, with its
 /// place in the list of selections and an allocation for its name.
 const BYTES_PER_TOKEN: usize = 256;
 
-type Key = [u8; SHA256_OUTPUT_LEN];
+/// The SHA-256 of a document's text.
+pub type Hash = [u8; SHA256_OUTPUT_LEN];
+
+/// The hash of `text`.
+pub fn hash_of(text: &str) -> Hash {
+    let mut hash = Hash::default();
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+/// The hash that 64 hex digits stand for; `None` if they are none.
+pub fn hash_of_hex(hex: &str) -> Option<Hash> {
+    if hex.len() != 2 * SHA256_OUTPUT_LEN {
+        return None;
+    }
+    let mut digits = hex.chars().map(|digit| digit.to_digit(16));
+    let mut hash = Hash::default();
+    for byte in &mut hash {
+        let value = digits.next()?? * 16 + digits.next()??;
+        *byte = u8::try_from(value).ok()?;
+    }
+    Some(hash)
+}
 
 /// A document with what it weighs in the cache.
 #[derive(Clone)]
@@ -30,15 +53,15 @@ struct Entry {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Key, Entry> for Bytes {
-    fn weight(&self, _: &Key, entry: &Entry) -> u64 {
+impl Weighter<Hash, Entry> for Bytes {
+    fn weight(&self, _: &Hash, entry: &Entry) -> u64 {
         entry.bytes
     }
 }
 
 /// A cache of parsed documents, bounded by an estimate of their memory.
 pub struct Documents {
-    cache: Cache<Key, Entry, Bytes>,
+    cache: Cache<Hash, Entry, Bytes>,
 }
 
 impl Documents {
@@ -64,26 +87,73 @@ impl Documents {
     ///
     /// # Errors
     /// `GRAPHQL_PARSE_FAILED` with line and column, and the errors of [`meter::check_shape`].
-    pub fn parse(&self, text: &str, scan: Scan) -> Result<Arc<ExecutableDocument>, Refusal> {
-        let mut key = Key::default();
-        key.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        if let Some(entry) = self.cache.get(&key) {
+    pub fn parse(
+        &self,
+        text: &str,
+        hash: Hash,
+        scan: Scan,
+    ) -> Result<Arc<ExecutableDocument>, Refusal> {
+        if let Some(entry) = self.cache.get(&hash) {
             return Ok(entry.document);
         }
-        // The parser's own code has places that give up by panicking; none is known to be reachable.
-        let parsed = catch_unwind(AssertUnwindSafe(|| parse_query(text)))
-            .map_err(|_| Refusal::syntax("the document cannot be parsed", None))?
-            .map_err(|error| syntax_error(&error))?;
-        meter::check_shape(&parsed)?;
-        let document = Arc::new(parsed);
+        let document = Arc::new(Self::read(text, scan)?);
         let bytes = scan.tokens.saturating_mul(BYTES_PER_TOKEN);
         let bytes = bytes.saturating_add(text.len()).saturating_add(1_024);
         let entry = Entry {
             document: Arc::clone(&document),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
         };
-        self.cache.insert(key, entry);
+        self.cache.insert(hash, entry);
         Ok(document)
+    }
+
+    /// [`Documents::parse`] without keeping what was read.
+    ///
+    /// # Errors
+    /// Those of [`Documents::parse`].
+    pub fn read(text: &str, _scan: Scan) -> Result<ExecutableDocument, Refusal> {
+        // The parser's own code has places that give up by panicking; none is known to be reachable.
+        let parsed = catch_unwind(AssertUnwindSafe(|| parse_query(text)))
+            .map_err(|_| Refusal::syntax(say!("the document cannot be parsed"), None))?
+            .map_err(|error| syntax_error(&error))?;
+        meter::check_shape(&parsed)?;
+        Ok(parsed)
+    }
+}
+
+#[derive(Clone)]
+struct TextBytes;
+
+impl Weighter<Hash, Arc<str>> for TextBytes {
+    fn weight(&self, _: &Hash, text: &Arc<str>) -> u64 {
+        u64::try_from(text.len())
+            .unwrap_or(u64::MAX)
+            .saturating_add(128)
+    }
+}
+
+/// Texts of documents that clients registered by sending hash and text together, as Apollo's automatic
+/// persisted queries do; bounded in memory, so any may be forgotten.
+pub struct Registered {
+    texts: Cache<Hash, Arc<str>, TextBytes>,
+}
+
+impl Registered {
+    /// Room for about `bytes` bytes of text.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            texts: Cache::with_weighter(1_000, bytes, TextBytes),
+        }
+    }
+
+    /// The text of a hash.
+    pub fn get(&self, hash: &Hash) -> Option<Arc<str>> {
+        self.texts.get(hash)
+    }
+
+    /// Keeps a text that was found valid, under its hash.
+    pub fn insert(&self, hash: Hash, text: &str) {
+        self.texts.insert(hash, text.into());
     }
 }
 
@@ -99,11 +169,7 @@ fn syntax_error(error: &parser::Error) -> Refusal {
         }
         other => other.to_string(),
     };
-    let message = match at {
-        Some(at) => format!("{what} (line {}, column {})", at.line, at.column),
-        None => what,
-    };
-    Refusal::syntax(&message, at)
+    Refusal::syntax(what, at)
 }
 
 #[cfg(test)]
@@ -113,7 +179,29 @@ mod tests {
     use crate::http::scan;
 
     fn parse(documents: &Documents, text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
-        documents.parse(text, scan::check(text, &Bounds::default())?)
+        documents.parse(text, hash_of(text), scan::check(text, &Bounds::default())?)
+    }
+
+    #[test]
+    fn a_hash_is_read_from_its_hex_digits() {
+        // From the appendix of GraphQL over HTTP on persisted documents.
+        let text = "query($id:ID!){user(id:$id){name}}";
+        let hex = "71f7dc5758652baac68e4a10c50be732b741c892ade2883a99358f52b555286b";
+        assert_eq!(hash_of_hex(hex), Some(hash_of(text)));
+        assert_eq!(hash_of_hex(&hex.to_uppercase()), Some(hash_of(text)));
+        assert_eq!(hash_of_hex(&hex.replace('7', "g")), None);
+        assert_eq!(hash_of_hex(&hex[1..]), None);
+        assert_eq!(hash_of_hex(&"中".repeat(22)), None);
+    }
+
+    #[test]
+    fn registered_texts_stay_within_their_bound() {
+        let registered = Registered::new(1 << 16);
+        for i in 0..10_000 {
+            let text = format!("{{ f{i} }}");
+            registered.insert(hash_of(&text), &text);
+        }
+        assert!(registered.texts.weight() <= 1 << 16);
     }
 
     #[test]
@@ -125,7 +213,7 @@ mod tests {
 
     fn message(text: &str) -> String {
         let refusal = parse(&Documents::new(1 << 20), text).unwrap_err();
-        refusal.error.message().to_owned()
+        refusal.error.message()
     }
 
     #[test]

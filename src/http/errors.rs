@@ -1,20 +1,73 @@
 //! Errors on their way out: every one gets a code and the request id, faults of ours are logged and said
 //! neutrally, and places in the document are told as the specification asks.
+//!
+//! # What a client is told
+//!
+//! An error of the endpoint has `extensions.code`, of a closed list, and `extensions.rule` where the code has
+//! several causes; `retryable: true` where the same request may succeed later, with `retryAfterSeconds` and
+//! the header `Retry-After` where it is known when. A request that was not run has no `data`.
+//!
+//! | status | code | rule | what to do |
+//! |---|---|---|---|
+//! | 400 | `BAD_USER_INPUT` | `BAD_REQUEST` | send one JSON object, or query string, as GraphQL over HTTP has it |
+//! | 400 | `BAD_USER_INPUT` | `QUERY_MISSING` | send `query` or `documentId` |
+//! | 400 | `BAD_USER_INPUT` | `BATCH_REFUSED` | send one request, not an array of them |
+//! | 400 | `BAD_USER_INPUT` | `BAD_VARIABLES` | send fewer values, less deep in each other |
+//! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_PARSE_FAILED` | mend the document at `locations` |
+//! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_VALIDATION_FAILED` | mend the document, `operationName` or variables |
+//! | 400 | `BAD_USER_INPUT` | `PERSISTED_QUERY_MISMATCH` | send the SHA-256 of the very text that is sent |
+//! | 400, 200 | `PERSISTED_QUERY_NOT_FOUND` | `PERSISTED_QUERY_NOT_FOUND` | send hash and document together |
+//! | 400, 200 | `PERSISTED_QUERY_NOT_SUPPORTED` | `PERSISTED_QUERY_NOT_SUPPORTED` | send documents, no hashes |
+//! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_LARGE` | send a shorter document (`limit` says how short) |
+//! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_DEEP` | select less deep |
+//! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_COMPLEX` | select fewer fields, smaller pages, fewer aliases |
+//! | 400 | `LIMIT_EXCEEDED` | `COST` | ask for smaller pages, or in several requests |
+//! | 400 | `LIMIT_EXCEEDED` | `RESPONSE_TOO_LARGE` | ask for less; a mutation was carried out |
+//! | 401 | `UNAUTHENTICATED` | | refresh the token, or sign in |
+//! | 401 | `UNAUTHENTICATED` | `INTROSPECTION_OFF` | sign in to look at the schema |
+//! | 403 | `FORBIDDEN` | `INTROSPECTION_OFF` | read the schema file; this service does not show it |
+//! | 403 | `FORBIDDEN` | `DOCUMENT_NOT_TRUSTED` | send the `documentId` of a document that the service was given |
+//! | 404, 200 | `NOT_FOUND` | `DOCUMENT_UNKNOWN` | have the document added to those of the service |
+//! | 405 | `BAD_USER_INPUT` | `METHOD_NOT_ALLOWED` | use a method of the header `Allow` |
+//! | 406 | `BAD_USER_INPUT` | `NOT_ACCEPTABLE` | accept `application/json` or `application/graphql-response+json` |
+//! | 408 | `TIMEOUT` | `BODY_TOO_SLOW` | send again |
+//! | 413 | `LIMIT_EXCEEDED` | `PAYLOAD_TOO_LARGE` | send a smaller body |
+//! | 415 | `BAD_USER_INPUT` | `UNSUPPORTED_MEDIA_TYPE` | send `Content-Type: application/json` in UTF-8 |
+//! | 429 | `THROTTLED` | `COST` | wait as long as it says |
+//! | 429 | `THROTTLED` | `CONCURRENCY` | send the next request when one is answered |
+//! | 429 | `THROTTLED` | | wait as long as it says |
+//! | 500 | `INTERNAL` | | report the `requestId` |
+//! | 503 | `UNAVAILABLE` | `OVERLOADED` | send again after `Retry-After`, which differs for each caller |
+//! | 503 | `UNAVAILABLE` | | send again after `Retry-After` |
+//! | 504 | `TIMEOUT` | | send again; a mutation may have been carried out |
+//! | 200 | `UNAUTHENTICATED` | | the field needs a token with more rights |
+//! | 200 | `FORBIDDEN` | | ask somebody whose role may |
+//! | 200 | `NOT_FOUND` | | it does not exist, or is not yours |
+//! | 200 | `BAD_USER_INPUT` | | mend the values at `fields` |
+//! | 200 | `RULE_VIOLATED` | | `rule` says which rule of the business refused it |
+//! | 200 | `STALE_VERSION` | | read again, decide again, send the version you read |
+//! | 200 | `CONFLICT` | | it clashes with something that is there |
+//! | 200 | `LIMIT_EXCEEDED` | | ask for less |
+//! | 200 | `THROTTLED` | | wait as long as it says |
+//! | 200 | `TIMEOUT` | | send again |
+//! | 200 | `UNAVAILABLE` | | send again |
+//! | 200 | `INTERNAL` | | report the `requestId` |
+//!
+//! Where there are two statuses the first is for clients that accept `application/graphql-response+json`, the
+//! second for those of `application/json`. Rows with 200 alone are errors of single fields: they have a
+//! `path`, and the rest of `data` is there.
 
 use std::error::Error as StdError;
 use std::fmt::Write;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
-};
-use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerError, Value};
 
 use super::limits::CallerKind;
 use super::request_id::RequestId;
-use crate::{Code, Error};
-
-/// What the answer says of a fault whose cause is in the log.
-const NEUTRAL: &str = "something went wrong on our side; the request id finds it in the log";
+use super::selection::expand;
+use crate::messages::Locale;
+use crate::{Code, Error, say};
 
 /// How many errors of one answer are sent. A document can be wrong in a thousand places; more than these
 /// help nobody.
@@ -30,14 +83,27 @@ pub enum Phase {
 }
 
 /// One error made ready for the answer, from an error of ours.
-pub fn from_error(error: &Error, at: Option<Pos>, request_id: &RequestId) -> ServerError {
+pub fn from_error(
+    error: &Error,
+    at: Option<Pos>,
+    request_id: &RequestId,
+    locale: Locale,
+) -> ServerError {
     log(error, request_id);
     let mut extensions = ErrorExtensionValues::default();
     error.write_extensions(&mut extensions);
     extensions.set("requestId", request_id.as_str());
-    let mut answer = ServerError::new(error.message(), at);
+    let mut answer = ServerError::new(error.text(locale), at);
     answer.extensions = Some(extensions);
     answer
+}
+
+/// Seconds after which the same request may succeed, as an error says in `retryAfterSeconds`.
+pub fn retry_after(extensions: &ErrorExtensionValues) -> Option<u64> {
+    match extensions.get("retryAfterSeconds") {
+        Some(Value::Number(seconds)) => seconds.as_u64(),
+        _ => None,
+    }
 }
 
 /// Makes the errors of an executed request ready for the answer.
@@ -48,12 +114,16 @@ pub fn finish(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     request_id: &RequestId,
+    locale: Locale,
 ) {
     if phase == Phase::Request {
         errors.truncate(MAX_REQUEST_ERRORS);
     }
     for error in errors {
-        let code = code_of(error, phase, request_id);
+        if caller == CallerKind::Anonymous && phase == Phase::Request {
+            cut_suggestions(&mut error.message);
+        }
+        let code = code_of(error, phase, request_id, locale);
         let extensions = error.extensions.get_or_insert_default();
         if let Some((code, rule)) = code {
             extensions.set("code", code.as_str());
@@ -62,9 +132,6 @@ pub fn finish(
             }
         }
         extensions.set("requestId", request_id.as_str());
-        if caller == CallerKind::Anonymous && phase == Phase::Request {
-            cut_suggestions(&mut error.message);
-        }
         complete_path(error, document, operation);
     }
 }
@@ -74,37 +141,45 @@ fn code_of(
     error: &mut ServerError,
     phase: Phase,
     request_id: &RequestId,
+    locale: Locale,
 ) -> Option<(Code, Option<&'static str>)> {
     if let Some(ours) = error.source::<Error>() {
         log(ours, request_id);
+        let text = ours.text(locale);
+        error.message = text;
         return None;
     }
     let extensions = error.extensions.as_ref();
     if extensions.is_some_and(|extensions| extensions.get("code").is_some()) {
         return None;
     }
+    // What the library says of a document it says in English only.
+    let reason = std::mem::take(&mut error.message);
     if phase == Phase::Request {
+        error.message = say!("{reason}", reason).text(locale);
         return Some((Code::BadUserInput, Some("GRAPHQL_VALIDATION_FAILED")));
     }
-    if is_input_error(error) {
+    if is_input_error(error, &reason) {
+        error.message = say!("{reason}", reason).text(locale);
         return Some((Code::BadUserInput, None));
     }
     tracing::error!(
         request_id = request_id.as_str(),
-        error = error.message,
+        error = reason,
         path = %Path(&error.path),
         "a resolver failed with an error that has no code"
     );
-    NEUTRAL.clone_into(&mut error.message);
+    let neutral = say!("something went wrong on our side; the request id finds it in the log");
+    error.message = neutral.text(locale);
     error.extensions = None;
     Some((Code::Internal, None))
 }
 
 /// Whether an argument or a scalar could not be read. The library raises these as text without a source; its
 /// three forms are the only mark they have.
-fn is_input_error(error: &ServerError) -> bool {
+fn is_input_error(error: &ServerError, message: &str) -> bool {
     let forms = ["Expected input type \"", "Failed to parse \"", "Variable "];
-    error.source.is_none() && forms.iter().any(|form| error.message.starts_with(form))
+    error.source.is_none() && forms.iter().any(|form| message.starts_with(form))
 }
 
 /// Writes a fault to the log, once, with everything that caused it.
@@ -204,28 +279,6 @@ fn below<'d>(
         }
     }
     found
-}
-
-/// The fields of `set`, with fragments expanded; the meter has bounded how many there can be.
-fn expand<'d>(
-    set: &'d SelectionSet,
-    document: &'d ExecutableDocument,
-    found: &mut Vec<&'d Positioned<Field>>,
-) {
-    for item in &set.items {
-        match &item.node {
-            Selection::Field(field) => found.push(field),
-            Selection::InlineFragment(inline) => {
-                expand(&inline.node.selection_set.node, document, found);
-            }
-            Selection::FragmentSpread(spread) => {
-                let fragment = document.fragments.get(&spread.node.fragment_name.node);
-                if let Some(fragment) = fragment {
-                    expand(&fragment.node.selection_set.node, document, found);
-                }
-            }
-        }
-    }
 }
 
 /// A path as text for the log.

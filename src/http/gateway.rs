@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use async_graphql::context::Data;
+use uuid::Uuid;
 
 use super::limits::CallerKind;
+use crate::messages::Locale;
 
 /// Turns a token into a caller.
 pub trait Gateway: Send + Sync + 'static {
@@ -19,34 +21,61 @@ pub trait Gateway: Send + Sync + 'static {
         &self,
         bearer: Option<&str>,
     ) -> impl Future<Output = crate::Result<Caller>> + Send;
+
+    /// Prepares `data`, that of a signed-in caller, for mutations that came with an idempotency key: what of
+    /// `body`, the request byte for byte, was done under `key` is not to be done again. A gateway without a
+    /// record leaves it be.
+    ///
+    /// # Errors
+    /// `RULE_VIOLATED` when the key was used for another request; others as they come.
+    fn remember(
+        &self,
+        data: &mut Data,
+        key: &str,
+        body: &[u8],
+    ) -> impl Future<Output = crate::Result<()>> + Send {
+        let _ = (data, key, body);
+        std::future::ready(Ok(()))
+    }
+}
+
+/// Who sends a request, as far as fairness cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user: at the same time they may run so many requests, on all devices together.
+    pub user: Uuid,
+    /// The session, that is the device, or the token of a script: each has its own bucket of points.
+    pub session: Uuid,
 }
 
 /// The sender of one request and what resolvers get to see of it.
 pub struct Caller {
-    /// Whether a valid token came with the request.
-    pub signed_in: bool,
+    /// Whose valid token came with the request; `None` without a token.
+    pub identity: Option<Identity>,
     /// The data of this request (viewer, session), for [`async_graphql::Request::data`].
     pub data: Data,
     /// Counts the SQL statements of this request.
     pub statements: Arc<AtomicU32>,
+    /// The language they read, where that is known.
+    pub locale: Option<Locale>,
 }
 
 impl Caller {
     /// A caller without a token and without data.
     pub fn anonymous() -> Self {
         Self {
-            signed_in: false,
+            identity: None,
             data: Data::default(),
             statements: Arc::default(),
+            locale: None,
         }
     }
 
     /// Which limits hold.
     pub(crate) fn kind(&self) -> CallerKind {
-        if self.signed_in {
-            CallerKind::SignedIn
-        } else {
-            CallerKind::Anonymous
+        match self.identity {
+            Some(_) => CallerKind::SignedIn,
+            None => CallerKind::Anonymous,
         }
     }
 }

@@ -1,44 +1,38 @@
 //! The GraphQL endpoint. In this order: method and content type, size, who is it, how deep, parse, how much,
 //! run under a deadline, answer. What comes first is cheaper than what it protects.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_graphql::parser::types::{OperationDefinition, OperationType};
-use async_graphql::{Executor, ServerError, Value, Variables};
-use axum::body::Body;
-use axum::extract::{Query, Request};
-use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
-    WWW_AUTHENTICATE,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Executor, Value, Variables};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::{Deserialize, Serialize};
 
-use super::documents::Documents;
+use super::answer::{self, Context};
+use super::ask::{self, Ask};
+use super::documents::{Documents, Hash, Registered, hash_of, hash_of_hex};
 use super::errors::{self, Phase};
 use super::gateway::Gateway;
+use super::idempotency::{self, IDEMPOTENCY_KEY};
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
 use super::negotiate::{self, MediaType};
+use super::places::{Owner, Places};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
-use super::scan;
+use super::trusted::{TrustedDocument, TrustedDocuments};
+use super::{address, cost, scan};
+use crate::graphql::context::Masked;
+use crate::say;
 use crate::{Code, Error};
 
 /// Says how many SQL statements a request took, where [`Options::debug_headers`] is on.
 const STATEMENTS: HeaderName = HeaderName::from_static("clientele-statements");
-
-/// How long a client may take to send its body.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How the endpoint behaves.
 #[derive(Clone, Debug)]
@@ -49,8 +43,19 @@ pub struct Options {
     pub introspection: Introspection,
     /// Whether answers carry `Clientele-Statements`.
     pub debug_headers: bool,
+    /// How long a client may take to send its body.
+    pub body_deadline: Duration,
     /// Memory for parsed documents, bytes.
     pub document_cache_bytes: u64,
+    /// The documents that are run by their hash without limits of size, and perhaps no others.
+    pub trusted: Option<Arc<TrustedDocuments>>,
+    /// Whether clients that are signed in may register documents and then ask for them by their hash
+    /// (Apollo's automatic persisted queries): memory for their texts, bytes.
+    pub persisted_query_bytes: Option<u64>,
+    /// Origins whose pages may use the service from a browser, as in `https://app.example.com`.
+    pub origins: Vec<String>,
+    /// The header in which a trusted proxy tells the client's address.
+    pub proxy_header: Option<HeaderName>,
 }
 
 impl Default for Options {
@@ -59,7 +64,12 @@ impl Default for Options {
             limits: Limits::default(),
             introspection: Introspection::On,
             debug_headers: false,
+            body_deadline: Duration::from_secs(10),
             document_cache_bytes: 32 * 1024 * 1024,
+            trusted: None,
+            persisted_query_bytes: None,
+            origins: Vec::new(),
+            proxy_header: None,
         }
     }
 }
@@ -69,49 +79,22 @@ pub struct Endpoint<G, E> {
     gateway: G,
     executor: E,
     documents: Documents,
+    registered: Option<Registered>,
+    purses: Option<cost::Purses>,
+    places: Places,
     options: Options,
 }
 
-/// A request for GraphQL, by POST or GET.
-#[derive(Debug, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    expecting = "an object with query, operationName, variables, extensions"
-)]
-struct Ask {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-/// The query string of a GET; variables and extensions are JSON within it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AskByGet {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<String>,
-    extensions: Option<String>,
-}
-
-/// What goes out.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    extensions: &'a BTreeMap<String, Value>,
-}
-
-/// What was learnt of a request before it was answered or refused.
-struct Context {
-    media: MediaType,
-    request_id: RequestId,
-    /// Unknown until the token has been looked at.
-    statements: Option<Arc<AtomicU32>>,
+/// The document of a request.
+enum Found {
+    /// Sent, or registered before.
+    Text {
+        text: Arc<str>,
+        hash: Hash,
+        /// Whether it is to be registered, should it prove valid.
+        is_new: bool,
+    },
+    Trusted(Arc<TrustedDocument>),
 }
 
 impl<G: Gateway, E: Executor> Endpoint<G, E> {
@@ -121,8 +104,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             gateway,
             executor,
             documents: Documents::new(options.document_cache_bytes),
+            registered: options.persisted_query_bytes.map(Registered::new),
+            purses: options.limits.budget.clone().map(cost::Purses::new),
+            places: Places::new(options.limits.concurrency.clone()),
             options,
         }
+    }
+
+    /// How it behaves.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Answers one request, whatever it is.
@@ -131,11 +122,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let mut context = Context {
             media: MediaType::Json,
             request_id: request_id.unwrap_or_else(|| RequestId::of(request.headers())),
+            locale: negotiate::locale(request.headers(), None),
             statements: None,
+            purse: None,
+            requested: 0,
         };
         let mut response = match self.answer(request, &mut context).await {
             Ok(response) => response,
-            Err(refusal) => refused(&refusal, &context),
+            Err(refusal) => answer::refused(&refusal, &context),
         };
         if self.options.debug_headers
             && let Some(statements) = &context.statements
@@ -153,66 +147,144 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let by_get = match parts.method {
             Method::POST => false,
             Method::GET => true,
-            _ => return Err(Refusal::method("GET, POST", "send GraphQL by POST or GET")),
+            _ => {
+                return Err(Refusal::method(
+                    "GET, POST",
+                    say!("send GraphQL by POST or GET"),
+                ));
+            }
         };
         context.media = negotiate::accepted(&parts.headers).ok_or_else(not_acceptable)?;
         if !by_get && !negotiate::is_json(&parts.headers) {
             return Err(unsupported());
         }
-        let bearer = bearer(&parts.headers)?;
+        let bearer = ask::bearer(&parts.headers)?;
         let kind = match bearer {
             Some(_) => CallerKind::SignedIn,
             None => CallerKind::Anonymous,
         };
-        let bounds = self.options.limits.of(kind);
-        let body = read_body(&parts.headers, body, bounds.body_bytes).await?;
+        ask::check_announced(&parts.headers, self.options.limits.of(kind).body_bytes)?;
 
         let caller = self.gateway.authenticate(bearer).await?;
         let kind = caller.kind();
         context.statements = Some(caller.statements);
+        context.locale = negotiate::locale(&parts.headers, caller.locale);
         let bounds = self.options.limits.of(kind);
-
-        let ask = if by_get {
-            ask_of_query_string(&parts.uri, bounds.body_bytes)?
+        let owner = if let Some(identity) = caller.identity {
+            let purses = self.purses.as_ref();
+            context.purse = purses.map(|purses| purses.of(identity.session));
+            Owner::User(identity.user)
         } else {
-            ask_of_body(&body)?
+            let proxy_header = self.options.proxy_header.as_ref();
+            Owner::anonymous(address::of_parts(&parts, proxy_header))
         };
-        let variables = ask.variables.unwrap_or_default();
-        meter::check_variables(&variables, bounds)?;
-        let query = query_of(ask.query, ask.extensions.as_ref())?;
-        let operation_name = ask.operation_name.filter(|name| !name.is_empty());
+        let _own_place = self.places.own(owner).await?;
 
-        let scanned = scan::check(&query, bounds)?;
-        let document = self.documents.parse(&query, scanned)?;
+        let mut keyed_body = None;
+        let Ask {
+            query,
+            document_id,
+            operation_name,
+            variables,
+            extensions,
+        } = if by_get {
+            ask::of_query_string(&parts.uri, bounds.body_bytes)?
+        } else {
+            let deadline = self.options.body_deadline;
+            let body = ask::read_body(body, bounds.body_bytes, deadline).await?;
+            let ask = ask::of_body(&body)?;
+            keyed_body = parts.headers.contains_key(IDEMPOTENCY_KEY).then_some(body);
+            ask
+        };
+        let variables = variables.unwrap_or_default();
+        meter::check_variables(&variables, bounds)?;
+        let hash = persisted_hash(extensions.as_ref())?;
+        let found = self.find(query, document_id.as_deref(), hash, kind)?;
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+
+        let document = match &found {
+            Found::Trusted(trusted) => Arc::clone(&trusted.document),
+            Found::Text { text, hash, .. } => {
+                let scanned = scan::check(text, bounds)?;
+                self.documents.parse(text, *hash, scanned)?
+            }
+        };
         let operation = meter::operation(&document, operation_name.as_deref())?;
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
-                return Err(Refusal::method("POST", "only queries can be sent by GET"));
+                return Err(Refusal::method(
+                    "POST",
+                    say!("only queries can be sent by GET"),
+                ));
             }
             OperationType::Query | OperationType::Mutation => {}
             OperationType::Subscription => {
-                return Err(Refusal::validation(
-                    "subscriptions are not served over HTTP",
-                ));
+                return Err(Refusal::validation(say!(
+                    "subscriptions are not served over HTTP"
+                )));
             }
         }
-        require_variables(operation, &variables)?;
+        ask::require_variables(operation, &variables)?;
+        let key = match operation.ty {
+            OperationType::Mutation if kind == CallerKind::SignedIn => {
+                idempotency::key(&parts.headers)?
+            }
+            OperationType::Query | OperationType::Mutation | OperationType::Subscription => None,
+        };
         let variables = Variables::from_json(serde_json::Value::Object(variables));
         let introspection = self.options.introspection;
-        meter::check(&document, operation, &variables, bounds, introspection)?;
+        let weight = match &found {
+            Found::Trusted(_) => {
+                let weight = meter::weigh(&document, operation, &variables)?;
+                meter::check_introspection(&weight, introspection, kind)?;
+                weight
+            }
+            Found::Text { .. } => meter::check(
+                &document,
+                operation,
+                &variables,
+                bounds,
+                introspection,
+                kind,
+            )?,
+        };
+        context.requested = cost::points(weight.cost(operation.ty));
+        if let Some(purse) = &context.purse {
+            purse.reserve(context.requested)?;
+        }
+        let shared_place = self.places.shared(operation.ty).await;
+        let _shared_place = shared_place.inspect_err(|_| {
+            // Nothing ran.
+            if let Some(purse) = &context.purse {
+                purse.settle(context.requested, 0);
+            }
+        })?;
 
+        let mut run = async_graphql::Request::new("").variables(variables);
+        run.operation_name = operation_name;
+        run.data = caller.data;
+        run.data.insert(context.request_id.clone());
+        run.data.insert(context.locale);
+        let masked = Masked::default();
+        run.data.insert(masked.clone());
+        run.set_parsed_query(ExecutableDocument::clone(&document));
+        if let (Some(key), Some(body)) = (key, &keyed_body) {
+            let remembered = self.gateway.remember(&mut run.data, key, body).await;
+            remembered.inspect_err(|_| {
+                if let Some(purse) = &context.purse {
+                    purse.settle(context.requested, 1);
+                }
+            })?;
+        }
         let deadline = match operation.ty {
             OperationType::Mutation => bounds.mutation_deadline,
             OperationType::Query | OperationType::Subscription => bounds.query_deadline,
         };
-        let mut run = async_graphql::Request::new(query).variables(variables);
-        run.operation_name = operation_name;
-        run.data = caller.data;
-        run.data.insert(context.request_id.clone());
-        run.set_parsed_query(async_graphql::parser::types::ExecutableDocument::clone(
-            &document,
-        ));
+        // What runs into the deadline, or has nobody left who waits for it, has cost all it was priced at.
         let mut done = self.run(run, deadline).await?;
+        if let Some(paths) = masked.take() {
+            done.extensions.insert("masked".to_owned(), paths);
+        }
 
         let nothing_ran = done.data == Value::Null
             && done.is_err()
@@ -222,9 +294,136 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         } else {
             Phase::Execution
         };
+        if let Some(purse) = &context.purse {
+            let actual = match phase {
+                Phase::Request => 1,
+                Phase::Execution => cost::actual(&done.data, &document, operation),
+            };
+            purse.settle(context.requested, actual);
+            let told = purse.told(context.requested, actual);
+            done.extensions.insert("cost".to_owned(), told);
+        }
+        if let (
+            Found::Text {
+                text,
+                hash,
+                is_new: true,
+            },
+            Some(registered),
+            Phase::Execution,
+        ) = (&found, &self.registered, phase)
+        {
+            registered.insert(*hash, text);
+        }
         let id = &context.request_id;
-        errors::finish(&mut done.errors, phase, kind, &document, operation, id);
-        Ok(executed(&done, phase, kind, context))
+        let locale = context.locale;
+        errors::finish(
+            &mut done.errors,
+            phase,
+            kind,
+            &document,
+            operation,
+            id,
+            locale,
+        );
+        let limit = self.options.limits.response_bytes;
+        let answer = answer::executed(&done, operation.ty, phase, kind, limit, context);
+        Ok(answer)
+    }
+
+    /// The document that a request means, by its text, its id or its hash.
+    fn find(
+        &self,
+        query: Option<String>,
+        document_id: Option<&str>,
+        persisted: Option<Hash>,
+        caller: CallerKind,
+    ) -> Result<Found, Refusal> {
+        let query = query.filter(|query| !query.trim().is_empty());
+        match (query, document_id) {
+            (Some(_), Some(_)) => Err(Refusal::bad_request(
+                "BAD_REQUEST",
+                say!("send query or documentId, not both"),
+            )),
+            (Some(query), None) => self.by_text(query.into(), persisted, caller),
+            (None, Some(id)) => {
+                let hash = hash_of_hex(id.strip_prefix("sha256:").unwrap_or(id));
+                let found = if let Some(hash) = hash {
+                    self.by_hash(hash)
+                } else {
+                    let trusted = self.options.trusted.as_ref();
+                    let trusted = trusted.and_then(|trusted| trusted.by_name(id));
+                    trusted.map(Found::Trusted)
+                };
+                found.ok_or_else(unknown_document)
+            }
+            (None, None) => {
+                let Some(hash) = persisted else {
+                    return Err(Refusal::bad_request(
+                        "QUERY_MISSING",
+                        say!("the request has no query: send the GraphQL document as query"),
+                    ));
+                };
+                // Clients that try a hash first know these very messages, and send the document then.
+                self.by_hash(hash).ok_or_else(|| {
+                    if self.registered.is_some() || self.options.trusted.is_some() {
+                        Refusal::persisted("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+                    } else {
+                        Refusal::persisted(
+                            "PersistedQueryNotSupported",
+                            "PERSISTED_QUERY_NOT_SUPPORTED",
+                        )
+                    }
+                })
+            }
+        }
+    }
+
+    fn by_text(
+        &self,
+        text: Arc<str>,
+        persisted: Option<Hash>,
+        caller: CallerKind,
+    ) -> Result<Found, Refusal> {
+        let hash = hash_of(&text);
+        if persisted.is_some_and(|claimed| claimed != hash) {
+            return Err(Refusal::bad_request(
+                "PERSISTED_QUERY_MISMATCH",
+                say!("sha256Hash is not the SHA-256 of the query"),
+            ));
+        }
+        if let Some(trusted) = &self.options.trusted {
+            if let Some(found) = trusted.by_hash(&hash) {
+                return Ok(Found::Trusted(found));
+            }
+            if trusted.is_only() {
+                let error = Error::forbidden(say!(
+                    "this service runs only the documents it was given: send the documentId of one of them"
+                ));
+                return Err(error.with_rule("DOCUMENT_NOT_TRUSTED").into());
+            }
+        }
+        Ok(Found::Text {
+            text,
+            hash,
+            is_new: persisted.is_some() && caller == CallerKind::SignedIn,
+        })
+    }
+
+    fn by_hash(&self, hash: Hash) -> Option<Found> {
+        let trusted = self.options.trusted.as_ref();
+        if let Some(found) = trusted.and_then(|trusted| trusted.by_hash(&hash)) {
+            return Some(Found::Trusted(found));
+        }
+        if trusted.is_some_and(|trusted| trusted.is_only()) {
+            return None;
+        }
+        let text = self.registered.as_ref()?.get(&hash)?;
+        Some(Found::Text {
+            text,
+            hash,
+            is_new: false,
+        })
     }
 
     /// Runs a request; a panic in a resolver ends this request and nothing else. What a mutation has begun
@@ -240,7 +439,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
             Err(_) => {
                 let seconds = deadline.as_secs_f32();
-                let message = format!("it took longer than the {seconds} s it may");
+                let message = say!("it took longer than the {seconds} s it may", seconds);
                 Err(Error::new(Code::Timeout, message).into())
             }
         }
@@ -256,247 +455,45 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 }
 
 fn not_acceptable() -> Refusal {
-    let message =
-        "the answer is application/json or application/graphql-response+json; accept one of them";
+    let message = say!(
+        "the answer is application/json or application/graphql-response+json; accept one of them"
+    );
     let error = Error::new(Code::BadUserInput, message).with_rule("NOT_ACCEPTABLE");
     Refusal::new(StatusCode::NOT_ACCEPTABLE, error)
 }
 
 fn unsupported() -> Refusal {
-    let message = "send the request as application/json in UTF-8, without a content encoding";
+    let message = say!("send the request as application/json in UTF-8, without a content encoding");
     let error = Error::new(Code::BadUserInput, message).with_rule("UNSUPPORTED_MEDIA_TYPE");
     Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
 }
 
-/// The token of the `Authorization` header.
-///
-/// # Errors
-/// `UNAUTHENTICATED` if there is a header, but no token in it: a client that tried to say who it is must not
-/// be served as nobody.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
+fn unknown_document() -> Refusal {
+    let error = Error::new(
+        Code::NotFound,
+        say!("no document of this documentId is known here"),
+    )
+    .with_rule("DOCUMENT_UNKNOWN");
+    Refusal {
+        lenient: true,
+        ..Refusal::from(error)
+    }
+}
+
+/// The hash that a client sends in `extensions.persistedQuery`, alone or with the document.
+fn persisted_hash(
+    extensions: Option<&serde_json::Map<String, serde_json::Value>>,
+) -> Result<Option<Hash>, Refusal> {
+    let Some(persisted) = extensions.and_then(|extensions| extensions.get("persistedQuery")) else {
         return Ok(None);
     };
-    let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    match token.filter(|token| !token.is_empty()) {
-        Some(token) => Ok(Some(token)),
-        None => {
-            Err(Error::unauthenticated("send the token as: Authorization: Bearer <token>").into())
-        }
-    }
-}
-
-/// Refuses a request without a value for a variable that must have one. The executor would take it for null.
-fn require_variables(
-    operation: &OperationDefinition,
-    variables: &serde_json::Map<String, serde_json::Value>,
-) -> Result<(), Refusal> {
-    for definition in &operation.variable_definitions {
-        let definition = &definition.node;
-        if definition.var_type.node.nullable {
-            continue;
-        }
-        let name = definition.name.node.as_str();
-        let given = variables.get(name);
-        let is_missing = given.is_none() && definition.default_value.is_none();
-        if is_missing || given.is_some_and(serde_json::Value::is_null) {
-            let kind = &definition.var_type.node;
-            return Err(Refusal::validation(format!(
-                "the variable ${name} of type {kind} needs a value"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Reads at most `limit` bytes, whether the length was announced or not.
-async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    let reading = Limited::new(body, limit).collect();
-    match tokio::time::timeout(BODY_DEADLINE, reading).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Ok(Err(_)) => Err(Refusal::bad_request(
+    let version = persisted.get("version").and_then(serde_json::Value::as_u64);
+    let hash = persisted.get("sha256Hash").and_then(|hash| hash.as_str());
+    match (version, hash.and_then(hash_of_hex)) {
+        (Some(1), Some(hash)) => Ok(Some(hash)),
+        _ => Err(Refusal::bad_request(
             "BAD_REQUEST",
-            "the body ended before it was complete",
+            say!("extensions.persistedQuery must hold version 1 and sha256Hash, 64 hex digits"),
         )),
-        Err(_) => {
-            let error = Error::new(Code::Timeout, "the body did not arrive in time");
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error))
-        }
     }
-}
-
-fn too_large(limit: usize) -> Refusal {
-    let message = format!("the body is larger than the {limit} bytes allowed");
-    let error = Error::new(Code::LimitExceeded, message)
-        .with_rule("PAYLOAD_TOO_LARGE")
-        .detail("limit", limit);
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error)
-}
-
-fn ask_of_body(body: &[u8]) -> Result<Ask, Refusal> {
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        return Err(Refusal::bad_request(
-            "BATCH_REFUSED",
-            "batches are not served: send one request, not an array of them",
-        ));
-    }
-    serde_json::from_slice(body).map_err(|error| malformed("the body", &error))
-}
-
-fn ask_of_query_string(uri: &axum::http::Uri, limit: usize) -> Result<Ask, Refusal> {
-    if uri.query().unwrap_or_default().len() > limit {
-        return Err(too_large(limit));
-    }
-    let Query(ask) = Query::<AskByGet>::try_from_uri(uri).map_err(|_| {
-        Refusal::bad_request(
-            "BAD_REQUEST",
-            "the query string must hold query, and may hold operationName, variables, extensions, once each",
-        )
-    })?;
-    let object = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
-        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(name, &error)),
-        None => Ok(None),
-    };
-    Ok(Ask {
-        query: ask.query,
-        operation_name: ask.operation_name,
-        variables: object("variables", ask.variables)?,
-        extensions: object("extensions", ask.extensions)?,
-    })
-}
-
-fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
-    let message = match error.classify() {
-        serde_json::error::Category::Data => {
-            format!("{what} is JSON, but not what a GraphQL request holds: {error}")
-        }
-        _ => format!("{what} is not valid JSON: {error}"),
-    };
-    Refusal::bad_request("BAD_REQUEST", message)
-}
-
-fn query_of(
-    query: Option<String>,
-    extensions: Option<&serde_json::Map<String, serde_json::Value>>,
-) -> Result<String, Refusal> {
-    if let Some(query) = query.filter(|query| !query.trim().is_empty()) {
-        return Ok(query);
-    }
-    if extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery")) {
-        // Clients that try a hash first know this very message and send the document then.
-        return Err(Refusal::bad_request(
-            "PERSISTED_QUERY_NOT_SUPPORTED",
-            "PersistedQueryNotSupported",
-        ));
-    }
-    Err(Refusal::bad_request(
-        "QUERY_MISSING",
-        "the request has no query: send the GraphQL document as query",
-    ))
-}
-
-/// The answer to a request that was not executed.
-fn refused(refusal: &Refusal, context: &Context) -> Response {
-    let error = errors::from_error(&refusal.error, refusal.at, &context.request_id);
-    let retry_after = error.extensions.as_ref().and_then(retry_after);
-    let status = match context.media {
-        MediaType::Json if refusal.lenient => StatusCode::OK,
-        MediaType::Json | MediaType::GraphqlResponse => refusal.status,
-    };
-    let errors = [error];
-    let answer = Answer {
-        errors: &errors,
-        data: None,
-        extensions: &BTreeMap::new(),
-    };
-    let mut response = respond(status, &answer, context);
-    let headers = response.headers_mut();
-    if let Some(allow) = refusal.allow {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
-    if matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
-    }
-    response
-}
-
-/// Seconds after which the same request may succeed, as the error says in `retryAfterSeconds`.
-fn retry_after(extensions: &async_graphql::ErrorExtensionValues) -> Option<u64> {
-    match extensions.get("retryAfterSeconds") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    }
-}
-
-/// The answer of a request that went to the executor.
-fn executed(
-    done: &async_graphql::Response,
-    phase: Phase,
-    caller: CallerKind,
-    context: &Context,
-) -> Response {
-    let unauthenticated = caller == CallerKind::Anonymous
-        && done.errors.iter().any(|error| {
-            let extensions = error.extensions.as_ref();
-            let code = extensions.and_then(|extensions| extensions.get("code"));
-            code == Some(&Value::from(Code::Unauthenticated.as_str()))
-        });
-    let status = match (phase, context.media) {
-        _ if unauthenticated => StatusCode::UNAUTHORIZED,
-        (Phase::Request, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        (Phase::Request, MediaType::Json) | (Phase::Execution, _) => StatusCode::OK,
-    };
-    let answer = Answer {
-        errors: &done.errors,
-        data: (phase == Phase::Execution).then_some(&done.data),
-        extensions: &done.extensions,
-    };
-    let mut response = respond(status, &answer, context);
-    for (name, value) in &done.http_headers {
-        response.headers_mut().append(name, value.clone());
-    }
-    if unauthenticated {
-        let challenge = HeaderValue::from_static("Bearer");
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    response
-}
-
-fn respond(status: StatusCode, answer: &Answer<'_>, context: &Context) -> Response {
-    // Keys are strings and numbers finite: this cannot fail for values of GraphQL.
-    let (status, body) = match serde_json::to_vec(answer) {
-        Ok(body) => (status, Cow::Owned(body)),
-        Err(error) => {
-            let request_id = context.request_id.as_str();
-            tracing::error!(request_id, %error, "an answer could not be written as JSON");
-            let body: &[u8] = br#"{"errors":[{"message":"the answer could not be written","extensions":{"code":"INTERNAL"}}]}"#;
-            (StatusCode::INTERNAL_SERVER_ERROR, Cow::Borrowed(body))
-        }
-    };
-    let mut response = Response::new(Body::from(body.into_owned()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let content_type = HeaderValue::from_static(context.media.content_type());
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -3,13 +3,31 @@
 
 use std::time::Duration;
 
-/// The bounds for signed-in and for anonymous callers.
-#[derive(Clone, Debug, Default)]
+/// The bounds for signed-in and for anonymous callers, and what holds for all requests together.
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// For callers with a valid token.
     pub signed_in: Bounds,
     /// For everyone else.
     pub anonymous: Anonymous,
+    /// What the requests of a session may cost; `None`: costs are neither held against anything nor told.
+    pub budget: Option<Budget>,
+    /// How many requests may run at the same time.
+    pub concurrency: Concurrency,
+    /// Bytes of an answer, before compression.
+    pub response_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            signed_in: Bounds::default(),
+            anonymous: Anonymous::default(),
+            budget: Some(Budget::default()),
+            concurrency: Concurrency::default(),
+            response_bytes: 8 * 1024 * 1024,
+        }
+    }
 }
 
 impl Limits {
@@ -123,6 +141,57 @@ impl Default for Bounds {
             introspection_fields: 1_000,
             query_deadline: Duration::from_secs(5),
             mutation_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the requests of one session may cost, in points ([`super::cost`]).
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Points that one document may cost.
+    pub per_document: u64,
+    /// Points that a session can save up.
+    pub bucket: u64,
+    /// Points that come back each second.
+    pub restored_per_second: u64,
+    /// Sessions that are remembered; those beyond begin anew with a full bucket.
+    pub sessions: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            per_document: 2_000,
+            bucket: 4_000,
+            restored_per_second: 100,
+            sessions: 20_000,
+        }
+    }
+}
+
+/// How many requests may run at the same time.
+#[derive(Clone, Debug)]
+pub struct Concurrency {
+    /// Of one user, on all devices together; counted from before the body is read.
+    pub per_user: usize,
+    /// Of anonymous callers from one address.
+    pub per_address: usize,
+    /// Of all callers together, while they run.
+    pub process: usize,
+    /// Of those, queries: the rest is kept for mutations, so that nobody's reading stops somebody's writing.
+    pub queries: usize,
+    /// How long a request waits for a place before it is refused. As many may wait as may run, not more.
+    pub patience: Duration,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self {
+            per_user: 6,
+            per_address: 2,
+            process: 64,
+            queries: 48,
+            patience: Duration::from_millis(500),
         }
     }
 }

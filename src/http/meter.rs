@@ -10,9 +10,13 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::limits::Bounds;
+use super::limits::{Bounds, CallerKind};
 use super::refusal::Refusal;
-use crate::{Code, Error};
+use crate::Error;
+use crate::messages::Message;
+use crate::say;
+
+pub use crate::config::Introspection;
 
 /// Selection sets within each other, fragments included, that validation and execution will follow.
 const MAX_LEVELS: usize = 32;
@@ -27,15 +31,12 @@ const MAX_INTROSPECTION_LISTS: usize = 2;
 /// The page size of a connection that names none.
 const DEFAULT_PAGE: usize = 20;
 
-/// Whether a caller may look at the schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Introspection {
-    /// `__schema` and `__type` are answered.
-    #[default]
-    On,
-    /// They are refused.
-    Off,
-}
+/// What a root field of a mutation costs beside the objects of its answer, in points.
+pub const MUTATION_COST: usize = 10;
+
+/// What `__schema` and `__type` cost, in points: one and the same answer for everybody, so its size does not
+/// count.
+pub const INTROSPECTION_COST: usize = 50;
 
 /// What a selection set comes to once its fragments are expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,10 @@ pub struct Weight {
     pub meta_roots: usize,
     /// Those of them that open the schema: `__schema` and `__type`.
     pub schema_roots: usize,
+    /// What it costs, in points ([`super::cost`]); rows of connections apart.
+    cost: usize,
+    /// What one row costs in the connection whose selection set this is.
+    row_cost: usize,
     /// Selection sets within each other, fragments and inline fragments included.
     levels: usize,
     /// Introspection lists within each other.
@@ -74,9 +79,27 @@ impl Weight {
         self.roots = self.roots.saturating_add(other.roots);
         self.meta_roots = self.meta_roots.saturating_add(other.meta_roots);
         self.schema_roots = self.schema_roots.saturating_add(other.schema_roots);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.row_cost = self.row_cost.saturating_add(other.row_cost);
         self.levels = self.levels.max(other.levels);
         self.introspection_lists = self.introspection_lists.max(other.introspection_lists);
         self.is_connection |= other.is_connection;
+    }
+}
+
+impl Weight {
+    /// What an operation of this weight costs, in points ([`super::cost`]).
+    pub fn cost(&self, kind: OperationType) -> usize {
+        let base = match kind {
+            OperationType::Mutation => {
+                let writes = self.roots.saturating_sub(self.meta_roots);
+                writes.saturating_mul(MUTATION_COST)
+            }
+            OperationType::Query | OperationType::Subscription => 0,
+        };
+        base.saturating_add(self.cost)
+            .saturating_add(self.row_cost)
+            .max(1)
     }
 }
 
@@ -97,16 +120,16 @@ pub fn operation<'d>(
             match (all.next(), all.next()) {
                 (only, None) => only,
                 _ => {
-                    return Err(Refusal::validation(
-                        "the document has several operations: say with operationName which to run",
-                    ));
+                    return Err(Refusal::validation(say!(
+                        "the document has several operations: say with operationName which to run"
+                    )));
                 }
             }
         }
     };
     found.map(|operation| &operation.node).ok_or_else(|| {
         let name = name.unwrap_or_default();
-        Refusal::validation(format!("the document has no operation named \"{name}\""))
+        Refusal::validation(say!("the document has no operation named \"{name}\"", name))
     })
 }
 
@@ -133,34 +156,53 @@ pub fn weigh(
     Meter::new(document, variables, Some(operation)).operation(operation)
 }
 
+/// Refuses a look at the schema to whom it is not for.
+///
+/// # Errors
+/// With rule `INTROSPECTION_OFF`: `FORBIDDEN` where it is off, `UNAUTHENTICATED` where signing in would help.
+pub fn check_introspection(
+    weight: &Weight,
+    introspection: Introspection,
+    caller: CallerKind,
+) -> Result<(), Refusal> {
+    if weight.schema_roots == 0 {
+        return Ok(());
+    }
+    let error = match (introspection, caller) {
+        (Introspection::On, _) | (Introspection::SignedIn, CallerKind::SignedIn) => return Ok(()),
+        (Introspection::SignedIn, CallerKind::Anonymous) => {
+            Error::unauthenticated(say!("sign in to look at the schema"))
+        }
+        (Introspection::Off, _) => Error::forbidden(say!("introspection is off on this service")),
+    };
+    Err(error.with_rule("INTROSPECTION_OFF").into())
+}
+
 /// Weighs `operation` and holds it, and the whole document, against `bounds`.
 ///
 /// # Errors
-/// `LIMIT_EXCEEDED` with the rule that says which limit, `FORBIDDEN` for introspection that is off, and the
-/// errors of [`check_shape`].
+/// `LIMIT_EXCEEDED` with the rule that says which limit, and the errors of [`check_introspection`] and
+/// [`check_shape`].
 pub fn check(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
     bounds: &Bounds,
     introspection: Introspection,
+    caller: CallerKind,
 ) -> Result<Weight, Refusal> {
     let operations = document.operations.iter().len();
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the document has too many operations",
-        "operations",
+        say!("the document has too many operations"),
+        say!("operations"),
         operations,
         bounds.operations,
     )?;
     let mut meter = Meter::new(document, variables, Some(operation));
     let weight = meter.operation(operation)?;
 
-    if weight.schema_roots > 0 && introspection == Introspection::Off {
-        let error = Error::new(Code::Forbidden, "introspection is off on this service")
-            .with_rule("INTROSPECTION_OFF");
-        return Err(Refusal::new(axum::http::StatusCode::BAD_REQUEST, error));
-    }
+    check_introspection(&weight, introspection, caller)?;
     let is_introspection = weight.roots > 0 && weight.roots == weight.meta_roots;
     let (depth, fields) = if is_introspection {
         (bounds.introspection_depth, bounds.introspection_fields)
@@ -169,24 +211,24 @@ pub fn check(
     };
     at_most(
         "QUERY_TOO_DEEP",
-        "the query goes too deep",
-        "levels of fields",
+        say!("the query goes too deep"),
+        say!("levels of fields"),
         weight.depth,
         depth,
     )?;
     if weight.schema_roots > 0 {
         at_most(
             "QUERY_TOO_DEEP",
-            "the introspection query goes too deep",
-            "lists within each other",
+            say!("the introspection query goes too deep"),
+            say!("lists within each other"),
             weight.introspection_lists,
             MAX_INTROSPECTION_LISTS,
         )?;
     }
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query selects too much",
-        "fields",
+        say!("the query selects too much"),
+        say!("fields"),
         weight.fields,
         fields,
     )?;
@@ -196,37 +238,37 @@ pub fn check(
     };
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the operation has too many root fields",
-        "root fields",
+        say!("the operation has too many root fields"),
+        say!("root fields"),
         weight.roots,
         roots,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query has too many aliases",
-        "aliases",
+        say!("the query has too many aliases"),
+        say!("aliases"),
         weight.aliases,
         bounds.aliases,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the query has too many directives",
-        "directives",
+        say!("the query has too many directives"),
+        say!("directives"),
         weight.directives,
         bounds.directives,
     )?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "the page sizes, multiplied down the paths, ask for too much",
-        "rows",
+        say!("the page sizes, multiplied down the paths, ask for too much"),
+        say!("rows"),
         weight.nodes,
         bounds.nodes,
     )?;
     let whole = meter.whole_document()?;
     at_most(
         "QUERY_TOO_COMPLEX",
-        "all operations and fragments together select too much",
-        "fields",
+        say!("all operations and fragments together select too much"),
+        say!("fields"),
         whole,
         fields.saturating_mul(WHOLE_DOCUMENT),
     )?;
@@ -247,15 +289,15 @@ pub fn check_variables(
     while let Some((value, depth)) = open.pop() {
         nodes = nodes.saturating_add(1);
         if depth > bounds.variable_depth {
-            return Err(bad_variables(&format!(
-                "they are nested more than {} levels deep",
-                bounds.variable_depth
+            return Err(bad_variables(say!(
+                "the variables are refused: they are nested more than {most} levels deep",
+                most = bounds.variable_depth
             )));
         }
         if nodes > bounds.variable_nodes {
-            return Err(bad_variables(&format!(
-                "they hold more than {} values",
-                bounds.variable_nodes
+            return Err(bad_variables(say!(
+                "the variables are refused: they hold more than {most} values",
+                most = bounds.variable_nodes
             )));
         }
         match value {
@@ -271,14 +313,14 @@ pub fn check_variables(
     Ok(())
 }
 
-fn bad_variables(why: &str) -> Refusal {
-    Refusal::bad_request("BAD_VARIABLES", format!("the variables are refused: {why}"))
+fn bad_variables(message: Message) -> Refusal {
+    Refusal::bad_request("BAD_VARIABLES", message)
 }
 
 fn at_most(
     rule: &'static str,
-    what: &str,
-    unit: &str,
+    what: Message,
+    unit: Message,
     found: usize,
     limit: usize,
 ) -> Result<(), Refusal> {
@@ -385,10 +427,12 @@ impl<'d> Meter<'d> {
             self.set(&field.selection_set.node, outer + 1)?
         };
         let name = field.name.node.as_str();
-        let nodes = match self.page(field, inner.is_connection) {
+        let page = self.page(field, inner.is_connection);
+        let nodes = match page {
             Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
             None => inner.nodes,
         };
+        let (cost, row_cost) = cost(field, &inner, page);
         let multiplies = matches!(
             name,
             "fields" | "interfaces" | "possibleTypes" | "inputFields"
@@ -404,6 +448,8 @@ impl<'d> Meter<'d> {
             roots: 1,
             meta_roots: usize::from(name.starts_with("__")),
             schema_roots: usize::from(matches!(name, "__schema" | "__type")),
+            cost,
+            row_cost,
             levels: inner.levels,
             introspection_lists: inner
                 .introspection_lists
@@ -422,8 +468,9 @@ impl<'d> Meter<'d> {
                 };
             }
             Some(Progress::Begun) => {
-                return Err(Refusal::validation(format!(
-                    "fragment \"{name}\" spreads itself, directly or through others"
+                return Err(Refusal::validation(say!(
+                    "fragment \"{name}\" spreads itself, directly or through others",
+                    name
                 )));
             }
             None => {}
@@ -488,11 +535,32 @@ impl<'d> Meter<'d> {
     }
 }
 
+/// What `field` costs, and what it adds to each row of the connection it lies in, in points ([`super::cost`]).
+fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
+    if field.selection_set.node.items.is_empty() {
+        return (0, 0);
+    }
+    let name = field.name.node.as_str();
+    if name.starts_with("__") {
+        return (INTROSPECTION_COST, 0);
+    }
+    let object = inner.cost.saturating_add(1);
+    match page {
+        Some(size) if inner.is_connection => (
+            object.saturating_add(size.saturating_mul(inner.row_cost)),
+            0,
+        ),
+        Some(size) => (size.saturating_mul(object), 0),
+        None if matches!(name, "edges" | "nodes") => (0, object),
+        None => (object, 0),
+    }
+}
+
 fn too_many_levels() -> Refusal {
     Refusal::limit(
         "QUERY_TOO_DEEP",
-        "selections, with fragments expanded, are nested too deeply",
-        "levels",
+        say!("selections, with fragments expanded, are nested too deeply"),
+        say!("levels"),
         usize::MAX,
         MAX_LEVELS,
     )
@@ -510,6 +578,55 @@ mod tests {
         let operation = operation(&document, None).unwrap();
         let variables = Variables::from_json(variables);
         weigh(&document, operation, &variables).unwrap().nodes
+    }
+
+    fn cost(document: &str, variables: serde_json::Value) -> usize {
+        let document = parse_query(document).unwrap();
+        let operation = operation(&document, None).unwrap();
+        let variables = Variables::from_json(variables);
+        let weight = weigh(&document, operation, &variables).unwrap();
+        weight.cost(operation.ty)
+    }
+
+    #[test]
+    fn a_document_costs_the_objects_its_answer_can_hold() {
+        for (document, points) in [
+            ("{ a }", 1),
+            ("{ a b { c } }", 1),
+            ("{ a { b { c } d { e } } }", 3),
+            ("{ cs(first: 10) { nodes { id } } }", 11),
+            ("{ cs(last: 10) { edges { cursor node { id } } } }", 21),
+            (
+                "{ cs(first: 10) { nodes { id } pageInfo { hasNextPage } totalCount } }",
+                12,
+            ),
+            ("{ cs { nodes { id } } }", 21),
+            ("{ cs(first: 0) { nodes { id } } }", 1),
+            (
+                "{ cs(first: 10) { nodes { t { n } cs(first: 3) { nodes { id } } } } }",
+                1 + 10 * (2 + 4),
+            ),
+            ("{ nodes(ids: [\"a\", \"b\"]) { ... on C { t { n } } } }", 4),
+            (
+                "{ cs(first: 10) { ...C } } fragment C on CC { nodes { id } }",
+                11,
+            ),
+            ("{ cs(first: 10) { totalCount } }", 10),
+            ("{ __schema { types { name fields { name } } } }", 50),
+            ("mutation { w(input: {}) { c { id } } }", 12),
+            ("mutation { w v }", 20),
+        ] {
+            assert_eq!(cost(document, json!({})), points, "{document}");
+        }
+        assert_eq!(
+            cost(
+                "query($n: Int) { cs(first: $n) { nodes { id } } }",
+                json!({ "n": 7 })
+            ),
+            8
+        );
+        let far = "query($n: Int) { cs(first: $n) { nodes { cs(first: $n) { nodes { id } } } } }";
+        assert_eq!(cost(far, json!({ "n": u64::MAX })), usize::MAX);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Which media type to answer with, and which to read.
+//! Which media type and which language to answer with, and which media type to read.
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE};
+
+use crate::messages::{self, Locale};
 
 /// The media types a GraphQL answer can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +143,15 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         _ => true,
     });
     plain && json && utf8
+}
+
+/// The language of messages: what `Accept-Language` asks for, else that of the user, else English.
+pub fn locale(headers: &HeaderMap, user: Option<Locale>) -> Locale {
+    let header = headers.get(ACCEPT_LANGUAGE);
+    header
+        .and_then(|header| messages::preferred(header.to_str().ok()?))
+        .or(user)
+        .unwrap_or(Locale::En)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use async_graphql::Pos;
 use axum::http::StatusCode;
 
-use crate::{Code, Error};
+use crate::messages::Message;
+use crate::{Code, Error, say};
 
 /// Why a request was refused before it ran.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Refusal {
     pub at: Option<Pos>,
     /// The methods that would do, for 405.
     pub allow: Option<&'static str>,
+    /// What `extensions.code` says in place of the error's code, where the protocol of a client knows another.
+    pub protocol_code: Option<&'static str>,
 }
 
 impl Refusal {
@@ -30,21 +33,39 @@ impl Refusal {
             error,
             at: None,
             allow: None,
+            protocol_code: None,
         }
     }
 
     /// 400 `BAD_USER_INPUT` with a rule.
-    pub fn bad_request(rule: &'static str, message: impl Into<String>) -> Self {
+    pub fn bad_request(rule: &'static str, message: impl Into<Message>) -> Self {
         let error = Error::new(Code::BadUserInput, message).with_rule(rule);
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 
     /// 400 `LIMIT_EXCEEDED`: `found` `unit`s where `limit` are allowed.
-    pub fn limit(rule: &'static str, what: &str, unit: &str, found: usize, limit: usize) -> Self {
+    pub fn limit(
+        rule: &'static str,
+        what: Message,
+        unit: Message,
+        found: usize,
+        limit: usize,
+    ) -> Self {
         let message = if found == usize::MAX {
-            format!("{what}: far more than the {limit} {unit} allowed")
+            say!(
+                "{what}: far more than the {limit} {unit} allowed",
+                what,
+                limit,
+                unit
+            )
         } else {
-            format!("{what}: {found} {unit}, at most {limit} are allowed")
+            say!(
+                "{what}: {found} {unit}, at most {limit} are allowed",
+                what,
+                found,
+                unit,
+                limit
+            )
         };
         let error = Error::new(Code::LimitExceeded, message)
             .with_rule(rule)
@@ -53,24 +74,44 @@ impl Refusal {
     }
 
     /// The document is not GraphQL.
-    pub fn syntax(message: &str, at: impl Into<Option<Pos>>) -> Self {
+    pub fn syntax(what: impl Into<Message>, at: impl Into<Option<Pos>>) -> Self {
+        let (what, at) = (what.into(), at.into());
+        let message = if let Some(Pos { line, column }) = at {
+            say!(
+                "syntax error: {what} (line {line}, column {column})",
+                what,
+                line,
+                column
+            )
+        } else {
+            say!("syntax error: {what}", what)
+        };
         Self {
             lenient: true,
-            at: at.into(),
-            ..Self::bad_request("GRAPHQL_PARSE_FAILED", format!("syntax error: {message}"))
+            at,
+            ..Self::bad_request("GRAPHQL_PARSE_FAILED", message)
         }
     }
 
     /// The document is GraphQL, but does not make sense.
-    pub fn validation(message: impl Into<String>) -> Self {
+    pub fn validation(message: impl Into<Message>) -> Self {
         Self {
             lenient: true,
             ..Self::bad_request("GRAPHQL_VALIDATION_FAILED", message)
         }
     }
 
+    /// What Apollo's clients wait for when they sent a hash alone: `message` and `code` are of their protocol.
+    pub fn persisted(message: &'static str, code: &'static str) -> Self {
+        Self {
+            lenient: true,
+            protocol_code: Some(code),
+            ..Self::bad_request(code, message)
+        }
+    }
+
     /// 405: only `allow` would do.
-    pub fn method(allow: &'static str, message: impl Into<String>) -> Self {
+    pub fn method(allow: &'static str, message: impl Into<Message>) -> Self {
         let error = Error::new(Code::BadUserInput, message).with_rule("METHOD_NOT_ALLOWED");
         Self {
             allow: Some(allow),

@@ -7,6 +7,7 @@ use async_graphql::Pos;
 
 use super::limits::Bounds;
 use super::refusal::Refusal;
+use crate::say;
 
 /// What a document measures before it is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,20 +79,19 @@ pub fn check(document: &str, bounds: &Bounds) -> Result<Scan, Refusal> {
     if document.len() > bounds.document_bytes {
         return Err(Refusal::limit(
             "QUERY_TOO_LARGE",
-            "the document is too long",
-            "bytes",
+            say!("the document is too long"),
+            say!("bytes"),
             document.len(),
             bounds.document_bytes,
         ));
     }
-    let found = scan(document).map_err(|at| {
-        Refusal::syntax(&format!("a string that begins here never ends ({at})"), at)
-    })?;
+    let found = scan(document)
+        .map_err(|at| Refusal::syntax(say!("a string that begins here never ends"), at))?;
     if found.tokens > bounds.tokens {
         return Err(Refusal::limit(
             "QUERY_TOO_LARGE",
-            "the document is too long",
-            "tokens",
+            say!("the document is too long"),
+            say!("tokens"),
             found.tokens,
             bounds.tokens,
         ));
@@ -99,8 +99,8 @@ pub fn check(document: &str, bounds: &Bounds) -> Result<Scan, Refusal> {
     if found.nesting > bounds.nesting {
         return Err(Refusal::limit(
             "QUERY_TOO_DEEP",
-            "the document is nested too deeply",
-            "open brackets",
+            say!("the document is nested too deeply"),
+            say!("open brackets"),
             found.nesting,
             bounds.nesting,
         ));

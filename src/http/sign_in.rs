@@ -5,22 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::Value;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
-};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 
-use super::{RequestId, errors, refusal};
+use super::address::client_address;
+use super::{RequestId, negotiate, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
+use crate::messages::Message;
+use crate::say;
 use crate::{Code, Error};
 
 /// The largest body, in bytes.
@@ -47,26 +45,10 @@ struct Auth {
     proxy_header: Option<HeaderName>,
 }
 
-#[derive(Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "an object with email, password, deviceName"
-)]
-struct Credentials {
-    email: String,
-    password: String,
-    device_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "an object with refreshToken"
-)]
-struct Refresh {
-    refresh_token: String,
+/// The fields of a body, all texts.
+struct Fields {
+    given: serde_json::Map<String, serde_json::Value>,
+    fault: Option<Error>,
 }
 
 #[derive(Serialize)]
@@ -113,11 +95,11 @@ impl From<SignedIn> for Granted {
 
 async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, address, body| {
-        let Credentials {
-            email,
-            password,
-            device_name,
-        } = read(&headers, body).await?;
+        let mut fields = read(&headers, body).await?;
+        let email = fields.required("email");
+        let password = fields.required("password");
+        let device_name = fields.optional("deviceName");
+        fields.done()?;
         let device = Device {
             name: device_name,
             user_agent: text(&headers, &USER_AGENT),
@@ -131,7 +113,9 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 
 async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, _, body| {
-        let Refresh { refresh_token } = read(&headers, body).await?;
+        let mut fields = read(&headers, body).await?;
+        let refresh_token = fields.required("refreshToken");
+        fields.done()?;
         let granted = auth.sign_in.refresh(&refresh_token).await?;
         Ok(axum::Json(Granted::from(granted)).into_response())
     })
@@ -142,7 +126,9 @@ async fn end(State(auth): State<Arc<Auth>>, request: Request) -> Response {
     answer(request, async |headers, _, _| {
         let token = text(&headers, &AUTHORIZATION);
         let token = token.as_deref().and_then(bearer).ok_or_else(|| {
-            Error::unauthenticated("send the access token in the header `Authorization: Bearer …`")
+            Error::unauthenticated(say!(
+                "send the access token in the header `Authorization: Bearer …`"
+            ))
         })?;
         auth.sign_in.sign_out(token).await?;
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -174,9 +160,10 @@ async fn answer(
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| peer.ip());
+    let locale = negotiate::locale(&parts.headers, None);
     let mut response = match handler(parts.headers, peer, body).await {
         Ok(response) => response,
-        Err(Refused(status, error)) => refuse(status, &error, &request_id),
+        Err(Refused(status, error)) => super::plain_error_as(status, &error, &request_id, locale),
     };
     response
         .headers_mut()
@@ -184,29 +171,7 @@ async fn answer(
     response
 }
 
-fn refuse(status: StatusCode, error: &Error, request_id: &RequestId) -> Response {
-    let told = errors::from_error(error, None, request_id);
-    let extensions = told.extensions.unwrap_or_default();
-    let retry_after = match extensions.get("retryAfterSeconds") {
-        Some(Value::Number(seconds)) => seconds.as_u64(),
-        _ => None,
-    };
-    let mut body = serde_json::to_value(&extensions).unwrap_or_default();
-    if let Some(body) = body.as_object_mut() {
-        body.insert("message".to_owned(), told.message.into());
-    }
-    let mut response = (status, axum::Json(json!({ "error": body }))).into_response();
-    let headers = response.headers_mut();
-    if let Some(seconds) = retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refused> {
+async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
     let is_json = text(headers, &CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("application/json")
@@ -217,7 +182,7 @@ async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::new(
                 Code::BadUserInput,
-                "send JSON: `Content-Type: application/json`",
+                say!("send JSON: `Content-Type: application/json`"),
             )
             .with_rule("UNSUPPORTED_MEDIA_TYPE"),
         ));
@@ -229,7 +194,7 @@ async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T,
                 StatusCode::PAYLOAD_TOO_LARGE,
                 Error::new(
                     Code::LimitExceeded,
-                    format!("the body has at most {MAX_BODY_BYTES} bytes"),
+                    say!("the body has at most {limit} bytes", limit = MAX_BODY_BYTES),
                 )
                 .with_rule("PAYLOAD_TOO_LARGE"),
             ));
@@ -237,23 +202,68 @@ async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T,
         Err(_) => {
             return Err(Refused(
                 StatusCode::REQUEST_TIMEOUT,
-                Error::new(Code::Timeout, "the body took too long to arrive"),
+                Error::new(Code::Timeout, say!("the body took too long to arrive")),
             ));
         }
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // The reader's words name places and types, and can repeat a value: a password must not come back.
-        let message = if error.is_data() {
-            "the body lacks a field, or has one of a wrong type or name".to_owned()
-        } else {
-            format!(
-                "the body is not JSON: line {}, column {}",
-                error.line(),
-                error.column()
-            )
-        };
-        Refused::from(Error::new(Code::BadUserInput, message))
-    })
+    match serde_json::from_slice(&bytes) {
+        Ok(serde_json::Value::Object(given)) => Ok(Fields { given, fault: None }),
+        Ok(_) => Err(Error::new(Code::BadUserInput, say!("the body is not a JSON object")).into()),
+        // The reader's words can repeat a value: a password must not come back.
+        Err(error) => Err(Error::new(
+            Code::BadUserInput,
+            say!(
+                "the body is not JSON: line {line}, column {column}",
+                line = error.line(),
+                column = error.column()
+            ),
+        )
+        .into()),
+    }
+}
+
+impl Fields {
+    /// The text of a field that must be there; empty when it is not, which [`Self::done`] tells.
+    fn required(&mut self, name: &str) -> String {
+        if !self.given.contains_key(name) {
+            self.wrong(name, say!("`{field}` is missing", field = name));
+        }
+        self.optional(name).unwrap_or_default()
+    }
+
+    /// The text of a field, if it is there.
+    fn optional(&mut self, name: &str) -> Option<String> {
+        match self.given.remove(name) {
+            Some(serde_json::Value::String(text)) => Some(text),
+            None => None,
+            Some(serde_json::Value::Null) if name == "deviceName" => None,
+            Some(_) => {
+                self.wrong(name, say!("`{field}` is not a text", field = name));
+                None
+            }
+        }
+    }
+
+    /// # Errors
+    /// `BAD_USER_INPUT` naming the first field that was wrong, or one that means nothing here.
+    fn done(mut self) -> Result<(), Error> {
+        if let Some(name) = self.given.keys().next().cloned() {
+            let shown: String = name.chars().take(60).collect();
+            self.wrong(
+                &shown,
+                say!("there is no field `{name}` here", name = &shown),
+            );
+        }
+        self.fault.map_or(Ok(()), Err)
+    }
+
+    /// Notes a fault. One sentence is enough; all places are named.
+    fn wrong(&mut self, name: &str, message: Message) {
+        self.fault = Some(match self.fault.take() {
+            None => Error::bad_input(name, message),
+            Some(fault) => fault.field(name),
+        });
+    }
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -265,51 +275,9 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Where a request came from. The last address of the header is the one our own proxy saw; those before it
-/// anybody can make up.
-fn client_address(
-    headers: &HeaderMap,
-    proxy_header: Option<&HeaderName>,
-    peer: Option<IpAddr>,
-) -> Option<IpAddr> {
-    let Some(name) = proxy_header else {
-        return peer;
-    };
-    let seen = headers.get_all(name).iter().next_back().and_then(|value| {
-        let last = value.to_str().ok()?.rsplit(',').next()?.trim();
-        last.parse()
-            .or_else(|_| last.parse::<SocketAddr>().map(|address| address.ip()))
-            .ok()
-    });
-    seen.or(peer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(header: Option<&'static str>, forwarded: &[&'static str]) -> Option<IpAddr> {
-        let mut headers = HeaderMap::new();
-        for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
-        }
-        let name = header.map(HeaderName::from_static);
-        let peer = Some(IpAddr::from([127, 0, 0, 1]));
-        client_address(&headers, name.as_ref(), peer)
-    }
-
-    #[test]
-    fn only_a_configured_header_names_the_client() {
-        let local = Some(IpAddr::from([127, 0, 0, 1]));
-        let seen = Some(IpAddr::from([203, 0, 113, 7]));
-        assert_eq!(address(None, &["203.0.113.7"]), local);
-        let header = Some("x-forwarded-for");
-        assert_eq!(address(header, &["203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1, 203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1", "203.0.113.7:443"]), seen);
-        assert_eq!(address(header, &["no address"]), local);
-        assert_eq!(address(header, &[]), local);
-    }
 
     #[test]
     fn a_bearer_token_is_read_in_any_case_of_the_scheme() {

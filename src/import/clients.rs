@@ -181,7 +181,7 @@ fn plan(
         let address = found.and_then(|client| addresses.get(&client.id));
         let is_buyer = buyers.contains(external_id);
         match plan_row(run, row, found, address, is_buyer) {
-            Err(problem) => run.refuse(KIND, row.line, external_id, problem),
+            Err(problem) => run.refuse_row(KIND, row, external_id, problem),
             Ok(None) => run.report.count(KIND, |counts| counts.unchanged += 1),
             Ok(Some(work)) => planned.push(Planned {
                 line: row.line,
@@ -201,26 +201,34 @@ fn plan_row(
     is_buyer: bool,
 ) -> Result<Option<Work>, Problem> {
     let external_id = row.raw("external_id");
-    let kind = row.demand("kind", kind)?;
-    let name = row.demand("name", |name| text::text("name", name, 200))?;
-    let currency = row.demand("currency", CurrencyCode::parse)?;
-    let owner_id = owner(&run.known, row)?;
+    // All of them are read before the first that is wrong ends it: whoever mends the file wants to know all.
+    let kind = row.demand("kind", kind);
+    let name = row.demand("name", |name| text::text("name", name, 200));
+    let currency = row.demand("currency", CurrencyCode::parse);
+    let owner_id = owner(&run.known, row);
+    let phone = row.value("phone", number_as_written);
+    let fax = row.value("fax", number_as_written);
+    let email = row.value("email", |email| {
+        Email::parse("email", email).map(Email::into_string)
+    });
+    let website = row.value("website", |website| text::text("website", website, 300));
+    let since_on = row.value("since", day);
+    let parts = read_address(row);
+    let (kind, name, currency, owner_id) = (kind?, name?, currency?, owner_id?);
     let common = client::ActiveModel {
         name_sort: Set(text::name_sort(&name)),
         name: Set(name),
         owner_id: owner_id.map_or(NotSet, Set),
-        phone: row.value("phone", number_as_written)?,
-        fax: row.value("fax", number_as_written)?,
-        email: row.value("email", |email| {
-            Email::parse("email", email).map(Email::into_string)
-        })?,
-        website: row.value("website", |website| text::text("website", website, 300))?,
-        since_on: row.value("since", day)?,
+        phone: phone?,
+        fax: fax?,
+        email: email?,
+        website: website?,
+        since_on: since_on?,
         ..Default::default()
     };
     let now = run.session.now();
     let id = present.map_or_else(|| ClientId(uuid::Uuid::now_v7()), |client| client.id);
-    let address = plan_address(row, id, present_address, now)?;
+    let address = plan_address(parts?, id, present_address, now);
     let client = match present {
         None => {
             let mut new = client::ActiveModel {
@@ -280,33 +288,43 @@ fn owner(known: &Known, row: Row<'_>) -> Result<Option<Option<UserId>>, Problem>
     let Some(key) = row.text(OWNER) else {
         return Ok(Some(None));
     };
-    match known.users.get(key) {
-        Some(id) => Ok(Some(Some(*id))),
-        None => Err(row.problem(OWNER, known.dangling(FileKind::Reps, key))),
+    if let Some(id) = known.users.get(key) {
+        Ok(Some(Some(*id)))
+    } else {
+        let problem = row.problem(OWNER, known.dangling(FileKind::Reps, key));
+        row.note(&problem);
+        Err(problem)
     }
+}
+
+/// The address of a row; nothing when none of its columns holds anything.
+fn read_address(row: Row<'_>) -> Result<Option<address::ActiveModel>, Problem> {
+    if ADDRESS.iter().all(|column| row.text(column).is_none()) {
+        return Ok(None);
+    }
+    let part = |column: &str| row.value(column, |part| text::text(column, part, 200));
+    let [street, city, region, postal_code, country] = ADDRESS.map(part);
+    Ok(Some(address::ActiveModel {
+        street: street?,
+        city: city?,
+        region: region?,
+        postal_code: postal_code?,
+        country: country?,
+        ..Default::default()
+    }))
 }
 
 /// The primary address of the client becomes what the row says; a row without any address leaves it alone.
 fn plan_address(
-    row: Row<'_>,
+    parts: Option<address::ActiveModel>,
     client_id: ClientId,
     present: Option<&Visible<address::Model>>,
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<Change<address::ActiveModel, Visible<address::Model>>, Problem> {
-    if ADDRESS.iter().all(|column| row.text(column).is_none()) {
-        return Ok(Change::None);
-    }
-    let part = |column: &str| row.value(column, |part| text::text(column, part, 200));
-    let [street, city, region, postal_code, country] = ADDRESS;
-    let common = address::ActiveModel {
-        street: part(street)?,
-        city: part(city)?,
-        region: part(region)?,
-        postal_code: part(postal_code)?,
-        country: part(country)?,
-        ..Default::default()
+) -> Change<address::ActiveModel, Visible<address::Model>> {
+    let Some(common) = parts else {
+        return Change::None;
     };
-    Ok(match present {
+    match present {
         None => Change::Create(address::ActiveModel {
             id: Set(AddressId(uuid::Uuid::now_v7())),
             client_id: Set(client_id),
@@ -328,7 +346,7 @@ fn plan_address(
             }
             None => Change::None,
         },
-    })
+    }
 }
 
 fn differs_in_place(changes: &address::ActiveModel) -> bool {

@@ -59,32 +59,29 @@ fn plan_row(
     row: Row<'_>,
     present: Option<&Visible<contact::Model>>,
 ) -> Result<contact::ActiveModel, Problem> {
-    let client_key = row.demand(CLIENT, |key| Ok(key.to_owned()))?;
-    let client_id = known
-        .clients
-        .get(&client_key)
-        .ok_or_else(|| row.problem(CLIENT, known.dangling(FileKind::Clients, &client_key)))?
-        .id;
-    if present.is_some_and(|present| present.client_id != client_id) {
-        return Err(row.problem(CLIENT, "this contact belongs to another client already"));
-    }
-    let name = row.demand("name", |name| text::text("name", name, 200))?;
-    let title = row.value("title", |title| text::text("title", title, 100))?;
-    let department = row.value("department", |text| text::text("department", text, 100))?;
-    let mut points = present.map_or_else(Vec::new, |present| present.points.0.clone());
+    let client_id = client_of(known, row, present);
+    let name = row.demand("name", |name| text::text("name", name, 200));
+    let title = row.value("title", |title| text::text("title", title, 100));
+    let department = row.value("department", |text| text::text("department", text, 100));
     let numbers = [
         ("phone", ContactPointKind::Phone),
         ("mobile", ContactPointKind::Mobile),
-    ];
-    for (column, kind) in numbers {
-        if let Some(number) = row.parse(column, number_as_written)? {
+    ]
+    .map(|(column, kind)| (kind, row.parse(column, number_as_written)));
+    let email = row.parse("email", |email| Email::parse("email", email));
+    let is_key = row.parse("is_primary", flag);
+    // Only now may the first that is wrong end it: all of them are told.
+    let (client_id, name, title, department) = (client_id?, name?, title?, department?);
+    let mut points = present.map_or_else(Vec::new, |present| present.points.0.clone());
+    for (kind, number) in numbers {
+        if let Some(number) = number? {
             set_point(&mut points, kind, number);
         }
     }
-    if let Some(email) = row.parse("email", |email| Email::parse("email", email))? {
+    if let Some(email) = email? {
         set_point(&mut points, ContactPointKind::Email, email.into_string());
     }
-    let is_key = row.parse("is_primary", flag)?;
+    let is_key = is_key?;
     if is_key == Some(true) {
         let first = *key_contacts.entry(client_id).or_insert(row.line);
         if first != row.line {
@@ -121,6 +118,24 @@ fn plan_row(
         updated_at: Set(now),
         ..common
     })
+}
+
+/// The client that the row names.
+fn client_of(
+    known: &Known,
+    row: Row<'_>,
+    present: Option<&Visible<contact::Model>>,
+) -> Result<ClientId, Problem> {
+    let client_key = row.demand(CLIENT, |key| Ok(key.to_owned()))?;
+    let problem = match known.clients.get(&client_key) {
+        Some(client) if present.is_none_or(|present| present.client_id == client.id) => {
+            return Ok(client.id);
+        }
+        Some(_) => row.problem(CLIENT, "this contact belongs to another client already"),
+        None => row.problem(CLIENT, known.dangling(FileKind::Clients, &client_key)),
+    };
+    row.note(&problem);
+    Err(problem)
 }
 
 /// Puts `value` in the place of the first point of its kind, or at the end. What the file leaves blank stays:

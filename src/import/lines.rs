@@ -125,7 +125,7 @@ pub(super) fn read(
             Err(problem) => {
                 let reason = format!("{} line {}: {}", KIND.name(), row.line, problem.reason);
                 first_problem.get_or_insert(reason);
-                run.refuse(KIND, row.line, "", problem);
+                run.refuse_row(KIND, *row, "", problem);
             }
         }
     }
@@ -152,25 +152,31 @@ fn read_one(
             .ok()
             .filter(|number| *number >= 1)
             .ok_or_else(|| wrong("not a whole number of 1 or more"))
-    })?;
-    if let Some(line) = numbers.get(&number) {
-        let reason = format!("line {line} has this number of this order already");
-        return Err(row.problem("line_number", reason));
-    }
-    numbers.insert(number, row.line);
-    let product_key = row.demand(PRODUCT, |key| Ok(key.to_owned()))?;
-    let product = *known
-        .products
-        .get(&product_key)
-        .ok_or_else(|| row.problem(PRODUCT, known.dangling(FileKind::Products, &product_key)))?;
+    });
+    let number = number.and_then(|number| match numbers.insert(number, row.line) {
+        None => Ok(number),
+        Some(line) => {
+            numbers.insert(number, line);
+            let reason = format!("line {line} has this number of this order already");
+            let problem = row.problem("line_number", reason);
+            row.note(&problem);
+            Err(problem)
+        }
+    });
+    let product = row.demand(PRODUCT, |key| {
+        let found = known.products.get(key).copied();
+        found.ok_or_else(|| wrong(&known.dangling(FileKind::Products, key)))
+    });
     let quantity = row.demand("quantity", |text| {
         text.parse::<i64>()
             .ok()
             .filter(|quantity| (1..=MAX_QUANTITY).contains(quantity))
             .ok_or_else(|| wrong("not a whole number from 1 to 1000000"))
-    })?;
-    let unit_price_minor = row.demand("unit_price", |price| amount(price, currency))?;
-    let discount_bp = row.parse("discount_rate", rate_bp)?.unwrap_or_default();
+    });
+    let unit_price_minor = row.demand("unit_price", |price| amount(price, currency));
+    let discount_bp = row.parse("discount_rate", rate_bp);
+    let (number, product, quantity) = (number?, product?, quantity?);
+    let (unit_price_minor, discount_bp) = (unit_price_minor?, discount_bp?.unwrap_or_default());
     Ok(Line {
         number,
         product,

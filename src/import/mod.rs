@@ -36,16 +36,22 @@ use crate::error::{Code, Error, Result};
 #[value(rename_all = "snake_case")]
 pub enum FileKind {
     /// `reps.csv`: the people, and who reports to whom.
+    #[value(alias = "reps.csv")]
     Reps,
     /// `products.csv`: what is sold.
+    #[value(alias = "products.csv")]
     Products,
     /// `clients.csv`: who buys, with one address each.
+    #[value(alias = "clients.csv")]
     Clients,
     /// `contacts.csv`: people at clients.
+    #[value(alias = "contacts.csv")]
     Contacts,
     /// `orders.csv`: orders without their lines.
+    #[value(alias = "orders.csv")]
     Orders,
     /// `order_lines.csv`: the lines of orders.
+    #[value(alias = "order_lines.csv")]
     OrderLines,
 }
 
@@ -231,10 +237,27 @@ impl<E: Versioned> Clone for Work<E> {
 
 impl Run<'_> {
     fn read(&mut self, directory: &Path, only: &[FileKind]) -> Result<()> {
+        if !directory.is_dir() {
+            let shown = directory.display();
+            let message = if directory.exists() {
+                format!("{shown} is no directory: name the directory that holds the CSV files")
+            } else {
+                format!("there is no directory {shown}")
+            };
+            return Err(Error::new(Code::BadUserInput, message));
+        }
         let mut seen = 0;
         for kind in FileKind::ALL {
             let path = directory.join(kind.name());
             if (!only.is_empty() && !only.contains(&kind)) || !path.exists() {
+                if only.contains(&kind) {
+                    let message = format!(
+                        "there is no {} in {}, and --only asks for it",
+                        kind.name(),
+                        directory.display()
+                    );
+                    return Err(Error::new(Code::BadUserInput, message));
+                }
                 continue;
             }
             seen += 1;
@@ -270,7 +293,14 @@ impl Run<'_> {
                 .report
                 .refusals
                 .iter()
-                .map(|refusal| format!("{}: {}", refusal.file.name(), refusal.reason))
+                .map(|refusal| {
+                    format!(
+                        "{} line {}: {}",
+                        refusal.file.name(),
+                        refusal.line,
+                        refusal.reason
+                    )
+                })
                 .collect();
             return Err(Error::new(Code::BadUserInput, reasons.join("; ")));
         }
@@ -288,6 +318,21 @@ impl Run<'_> {
         if !external_id.is_empty() {
             let key = (kind, external_id.to_owned());
             self.known.refused.entry(key).or_insert(line);
+        }
+    }
+
+    /// Leaves a row out, for `problem` and for all else that was noted of it.
+    fn refuse_row(&mut self, kind: FileKind, row: Row<'_>, external_id: &str, problem: Problem) {
+        let mut problems = row.take_faults();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+        let last = problems.pop();
+        for problem in problems {
+            self.report.refuse(kind, row.line, problem);
+        }
+        if let Some(last) = last {
+            self.refuse(kind, row.line, external_id, last);
         }
     }
 
@@ -319,7 +364,7 @@ impl Run<'_> {
             }
             let found = present.get(external_id);
             match plan(&mut self.known, row, found) {
-                Err(problem) => self.refuse(kind, row.line, external_id, problem),
+                Err(problem) => self.refuse_row(kind, row, external_id, problem),
                 Ok(wanted) => {
                     let work = match found {
                         None => Some(Work::Create(wanted)),
@@ -390,7 +435,7 @@ impl Run<'_> {
                 .first()
                 .map(String::as_str)
                 .unwrap_or_default();
-            let mut reason = error.message().to_owned();
+            let mut reason = error.message();
             if let (Code::Internal, Some(source)) = (error.code(), error.source()) {
                 reason = source.to_string();
             }

@@ -7,7 +7,7 @@ use entity::{ClientId, OrderStatus, ProductId, UserId, order, order_line, produc
 
 use super::clients::{know_clients, know_users};
 use super::lines::{self, Line};
-use super::read::{Columns, Problem, Row, Table, amount, day};
+use super::read::{Columns, Problem, Row, Table, amount, day, wrong};
 use super::{FileKind, KnownClient, Planned, Run, by_key, key_problem, look_up, values_of};
 use crate::db::{Tx, Visible};
 use crate::domain::money::CurrencyCode;
@@ -179,7 +179,7 @@ fn plan(
                 if problem.column.is_empty() {
                     problem = Problem::new("external_id", key, problem.reason);
                 }
-                run.refuse(KIND, row.line, key, problem);
+                run.refuse_row(KIND, row, key, problem);
             }
         }
     }
@@ -250,52 +250,48 @@ fn read_head(
             return Err(row.problem("external_id", reason));
         }
     }
-    let currency = row.parse("currency", CurrencyCode::parse)?;
+    let noted = |problem: Problem| {
+        row.note(&problem);
+        problem
+    };
     let billed = CurrencyCode::parse(&client.currency)
         .map_err(|error| row.problem("currency", error.message()))?;
-    if currency.is_some_and(|currency| currency != billed) {
-        return Err(row.problem("currency", format!("this client is billed in {billed}")));
-    }
+    let currency = row.parse("currency", |text| match CurrencyCode::parse(text)? {
+        currency if currency == billed => Ok(currency),
+        _ => Err(wrong(&format!("this client is billed in {billed}"))),
+    });
     let placed_by = match row.text(PLACED_BY) {
-        Some(key) => *known
-            .users
-            .get(key)
-            .ok_or_else(|| row.problem(PLACED_BY, known.dangling(FileKind::Reps, key)))?,
+        Some(key) => row.demand(PLACED_BY, |_| {
+            let found = known.users.get(key).copied();
+            found.ok_or_else(|| wrong(&known.dangling(FileKind::Reps, key)))
+        }),
         None => existing
             .map(|order| order.placed_by_id)
             .or(client.owner_id)
             .ok_or_else(|| {
-                row.problem(
-                    PLACED_BY,
-                    "must not be empty: nobody answers for this client",
-                )
-            })?,
+                let reason = "must not be empty: nobody answers for this client";
+                noted(row.problem(PLACED_BY, reason))
+            }),
     };
-    let placed_on = row.demand("placed_on", day)?;
+    let placed_on = row.demand("placed_on", day);
     let later = |column: &str| {
-        let day = row.parse(column, day)?;
-        if day.is_some_and(|day| day < placed_on) {
-            return Err(row.problem(column, format!("before the order was placed ({placed_on})")));
-        }
-        Ok(day)
+        row.parse(column, |text| {
+            let day = day(text)?;
+            match &placed_on {
+                Ok(placed_on) if day < *placed_on => {
+                    Err(wrong(&format!("before the order was placed ({placed_on})")))
+                }
+                _ => Ok(day),
+            }
+        })
     };
     let required_on = if row.has("required_on") {
-        later("required_on")?
+        later("required_on")
     } else {
-        existing.and_then(|order| order.required_on)
+        Ok(existing.and_then(|order| order.required_on))
     };
-    let mut shipped_on = later("shipped_on")?;
-    if let (None, Some(existing)) = (shipped_on, existing)
-        && (existing.status != OrderStatus::Approved || !row.has("shipped_on"))
-    {
-        // It was shipped here before the other system said so.
-        shipped_on = existing.shipped_on;
-    }
-    let freight_minor = match row.parse("freight", |freight| amount(freight, billed))? {
-        Some(freight) => freight,
-        None if row.has("freight") => 0,
-        None => existing.map_or(0, |order| order.freight_minor),
-    };
+    let shipped_on = later("shipped_on");
+    let freight = row.parse("freight", |freight| amount(freight, billed));
     let former = existing.map(|order| ShipTo::of(order)).unwrap_or_default();
     let part = |column: &str, former: Option<String>, max: usize| {
         if row.has(column) {
@@ -304,19 +300,40 @@ fn read_head(
             Ok(former)
         }
     };
+    let name = part("ship_to_name", former.name, 200);
+    let street = if row.has("ship_to_street") {
+        row.parse("ship_to_street", |street| {
+            text::long_text("street", street, 500)
+        })
+    } else {
+        Ok(former.street)
+    };
+    let city = part("ship_to_city", former.city, 100);
+    let region = part("ship_to_region", former.region, 100);
+    let postal_code = part("ship_to_postal_code", former.postal_code, 20);
+    let country = part("ship_to_country", former.country, 100);
+    // Only now may the first that is wrong end it: all of them are told.
+    currency?;
+    let (placed_by, placed_on, required_on) = (placed_by?, placed_on?, required_on?);
+    let mut shipped_on = shipped_on?;
+    if let (None, Some(existing)) = (shipped_on, existing)
+        && (existing.status != OrderStatus::Approved || !row.has("shipped_on"))
+    {
+        // It was shipped here before the other system said so.
+        shipped_on = existing.shipped_on;
+    }
+    let freight_minor = match freight? {
+        Some(freight) => freight,
+        None if row.has("freight") => 0,
+        None => existing.map_or(0, |order| order.freight_minor),
+    };
     let ship_to = ShipTo {
-        name: part("ship_to_name", former.name, 200)?,
-        street: if row.has("ship_to_street") {
-            row.parse("ship_to_street", |street| {
-                text::long_text("street", street, 500)
-            })?
-        } else {
-            former.street
-        },
-        city: part("ship_to_city", former.city, 100)?,
-        region: part("ship_to_region", former.region, 100)?,
-        postal_code: part("ship_to_postal_code", former.postal_code, 20)?,
-        country: part("ship_to_country", former.country, 100)?,
+        name: name?,
+        street: street?,
+        city: city?,
+        region: region?,
+        postal_code: postal_code?,
+        country: country?,
     };
     let head = Head {
         placed_by,

@@ -7,7 +7,7 @@ use entity::{CategoryId, MovementKind, ProductId, StockMovementId};
 use entity::{product, product_category, stock_level, stock_movement};
 use sea_orm::ActiveValue::{NotSet, Set};
 
-use super::read::{Columns, Problem, Row, amount, count, flag};
+use super::read::{Columns, Problem, Row, amount, any_amount, count, flag};
 use super::{FileKind, Known, Run, Work, by_key, look_up, values_of};
 use crate::db::{Session, Tx, Visible};
 use crate::domain::money::CurrencyCode;
@@ -195,16 +195,23 @@ impl Planner<'_> {
         present: Option<&Visible<product::Model>>,
     ) -> Result<product::ActiveModel, Problem> {
         let external_id = row.raw("external_id");
-        let name = row.demand("name", |name| text::text("name", name, 200))?;
-        let currency = row.demand("currency", CurrencyCode::parse)?;
-        let price = row.demand("list_price", |price| amount(price, currency))?;
-        let unit = row.parse("unit", |unit| text::text("unit", unit, 100))?;
-        let sku = row.parse("sku", |sku| text::text("sku", sku, 100))?;
-        let reorder_level = row.parse("reorder_level", count)?;
-        let on_hand = row.parse("stock_on_hand", count)?;
-        let is_discontinued = row.parse("discontinued", flag)?;
-        let may_back_order = row.parse("may_back_order", flag)?;
-        let category = row.parse("category", |name| text::text("category", name, 200))?;
+        let name = row.demand("name", |name| text::text("name", name, 200));
+        let currency = row.demand("currency", CurrencyCode::parse);
+        let price = match &currency {
+            Ok(currency) => row.demand("list_price", |price| amount(price, *currency)),
+            Err(_) => row.demand("list_price", any_amount),
+        };
+        let unit = row.parse("unit", |unit| text::text("unit", unit, 100));
+        let sku = row.parse("sku", |sku| text::text("sku", sku, 100));
+        let reorder_level = row.parse("reorder_level", count);
+        let on_hand = row.parse("stock_on_hand", count);
+        let is_discontinued = row.parse("discontinued", flag);
+        let may_back_order = row.parse("may_back_order", flag);
+        let category = row.parse("category", |name| text::text("category", name, 200));
+        // Only now may the first that is wrong end it: all of them are told.
+        let (name, currency, price, unit, sku) = (name?, currency?, price?, unit?, sku?);
+        let (reorder_level, on_hand, category) = (reorder_level?, on_hand?, category?);
+        let (is_discontinued, may_back_order) = (is_discontinued?, may_back_order?);
         let id = present.map_or_else(|| ProductId(uuid::Uuid::now_v7()), |product| product.id);
         let sku = match (sku, present) {
             (Some(sku), _) => sku,

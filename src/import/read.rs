@@ -1,6 +1,7 @@
 //! Reading one CSV file: its encoding, its columns, its lines. Knows nothing of what the columns mean.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use chrono::NaiveDate;
 use encoding_rs::{Encoding, GB18030, UTF_8};
@@ -39,11 +40,19 @@ pub(super) struct Columns {
     pub optional: &'static [&'static str],
 }
 
+/// One line of a file, and what was found to be wrong with it.
+#[derive(Debug)]
+struct Line {
+    number: u64,
+    fields: csv::StringRecord,
+    faults: Mutex<Vec<Problem>>,
+}
+
 /// A file, read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     columns: Vec<String>,
-    lines: Vec<(u64, csv::StringRecord)>,
+    lines: Vec<Line>,
     /// Columns that mean nothing here.
     pub unknown: Vec<String>,
     /// Lines that are no rows, with what is wrong with them.
@@ -94,7 +103,18 @@ impl Table {
             .copied()
             .collect();
         if !missing.is_empty() {
-            let reason = format!("the file lacks the column {}", missing.join(", "));
+            if let Some((name, other)) = other_separator(&names, &columns) {
+                let reason = format!(
+                    "the columns are separated by {name}: save the file as CSV with commas between them"
+                );
+                return Err(Problem::new("", other, reason));
+            }
+            let found: Vec<&str> = names.iter().map(String::as_str).collect();
+            let reason = format!(
+                "the file lacks the column {}; it has {}",
+                missing.join(", "),
+                found.join(", ")
+            );
             return Err(Problem::new(&missing.join(", "), "", reason));
         }
         let unknown = names
@@ -118,7 +138,11 @@ impl Table {
                     let at = record.position().map_or(0, csv::Position::byte);
                     let line = lines.line_at(at);
                     match table.check(&record) {
-                        None => table.lines.push((line, record)),
+                        None => table.lines.push(Line {
+                            number: line,
+                            fields: record,
+                            faults: Mutex::default(),
+                        }),
                         Some(problem) => table.broken.push((line, problem)),
                     }
                 }
@@ -134,21 +158,25 @@ impl Table {
 
     /// The rows that could be read.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.lines.iter().map(|(line, fields)| Row {
+        self.lines.iter().map(|line| Row {
             table: self,
-            line: *line,
-            fields,
+            line: line.number,
+            fields: &line.fields,
+            faults: &line.faults,
         })
     }
 
     fn check(&self, record: &csv::StringRecord) -> Option<Problem> {
         if record.len() != self.columns.len() {
-            let reason = format!(
-                "this line has {} fields, the heading has {}",
-                record.len(),
-                self.columns.len()
-            );
-            return Some(Problem::new("", &join(record), reason));
+            let (found, expected) = (record.len(), self.columns.len());
+            let mut reason = format!("this line has {found} fields, the heading has {expected}");
+            let column = self.columns.get(found).map_or("", String::as_str);
+            reason.push_str(&if found < expected {
+                format!(": from {column} on they are missing")
+            } else {
+                ": a field that holds a comma must stand in double quotes".to_owned()
+            });
+            return Some(Problem::new(column, &join(record), reason));
         }
         let (column, value) = self
             .columns
@@ -161,6 +189,29 @@ impl Table {
             "holds characters that cannot be read: save the file as UTF-8",
         ))
     }
+}
+
+/// The separator that a heading seems to use where a comma is expected: its name, and the heading.
+fn other_separator<'h>(
+    heading: &'h [String],
+    columns: &Columns,
+) -> Option<(&'static str, &'h str)> {
+    let [only] = heading else {
+        return None;
+    };
+    let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
+    separators.into_iter().find_map(|(separator, name)| {
+        let mut parts = only
+            .split(separator)
+            .map(|part| part.trim().trim_matches('"'));
+        let is_known = parts.clone().count() > 1
+            && parts.any(|part| {
+                let part = part.to_lowercase();
+                columns.required.contains(&part.as_str())
+                    || columns.optional.contains(&part.as_str())
+            });
+        is_known.then_some((name, only.as_str()))
+    })
 }
 
 fn join(record: &csv::StringRecord) -> String {
@@ -207,9 +258,29 @@ pub(super) struct Row<'a> {
     /// Its number in the file; the heading is 1.
     pub line: u64,
     fields: &'a csv::StringRecord,
+    faults: &'a Mutex<Vec<Problem>>,
 }
 
 impl<'a> Row<'a> {
+    /// Notes that `problem` keeps the row out, so that all that is wrong with it can be told at once.
+    pub fn note(&self, problem: &Problem) {
+        let mut faults = self.faults();
+        if !faults.contains(problem) {
+            faults.push(problem.clone());
+        }
+    }
+
+    /// What was noted, which is then forgotten.
+    pub fn take_faults(&self) -> Vec<Problem> {
+        std::mem::take(&mut *self.faults())
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'a, Vec<Problem>> {
+        self.faults
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Whether the file has this column.
     pub fn has(&self, column: &str) -> bool {
         self.table.columns.iter().any(|name| name == column)
@@ -237,15 +308,23 @@ impl<'a> Row<'a> {
         column: &str,
         parse: impl Fn(&str) -> Result<T>,
     ) -> Result<Option<T>, Problem> {
-        self.text(column)
-            .map(|text| parse(text).map_err(|error| self.problem(column, error.message())))
-            .transpose()
+        let parsed = self.text(column).map(|text| {
+            parse(text).map_err(|error| {
+                let problem = self.problem(column, error.message());
+                self.note(&problem);
+                problem
+            })
+        });
+        parsed.transpose()
     }
 
     /// What the column must hold, parsed.
     pub fn demand<T>(&self, column: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T, Problem> {
-        self.parse(column, parse)?
-            .ok_or_else(|| self.problem(column, "must not be empty"))
+        self.parse(column, parse)?.ok_or_else(|| {
+            let problem = self.problem(column, "must not be empty");
+            self.note(&problem);
+            problem
+        })
     }
 
     /// What the row says about a value that may be absent: nothing when the file lacks the column, that it
@@ -311,6 +390,14 @@ pub(super) fn amount(text: &str, currency: crate::domain::money::CurrencyCode) -
         return Err(wrong("must be 0 or more"));
     }
     Ok(minor)
+}
+
+/// An amount of a currency that nobody could read: only whether it is a number at all.
+pub(super) fn any_amount(text: &str) -> Result<i64> {
+    if crate::domain::money::is_decimal(text) && !text.starts_with('-') {
+        return Ok(0);
+    }
+    Err(wrong("not an amount of 0 or more, such as 14.00"))
 }
 
 /// A share from 0 to 1 (`0.05` is 5 %) in basis points, exactly.
@@ -443,7 +530,10 @@ mod tests {
         assert_eq!((row.raw("external_id"), row.raw("name")), ("1", "x"));
         assert!(!row.has("note"));
         let problem = Table::parse("name\nx", COLUMNS).unwrap_err();
-        assert_eq!(problem.reason, "the file lacks the column external_id");
+        assert_eq!(
+            problem.reason,
+            "the file lacks the column external_id; it has name"
+        );
         assert!(Table::parse("external_id,name,name\n", COLUMNS).is_err());
         assert!(Table::parse("", COLUMNS).is_err());
     }

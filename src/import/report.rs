@@ -6,6 +6,9 @@ use std::path::Path;
 use super::FileKind;
 use crate::error::{Code, Error, Result};
 
+/// The columns of the file of refusals.
+const HEADING: [&str; 5] = ["file", "line", "column", "value", "reason"];
+
 /// How many rows of one file went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -80,6 +83,11 @@ impl Report {
         table
     }
 
+    /// Whether a text is what [`Self::write_refusals`] writes.
+    pub fn wrote(text: &str) -> bool {
+        text.lines().next() == Some(HEADING.join(",").as_str())
+    }
+
     /// Writes the refusals as CSV with the columns file, line, column, value, reason.
     ///
     /// # Errors
@@ -92,9 +100,7 @@ impl Report {
             )
         };
         let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-        writer
-            .write_record(["file", "line", "column", "value", "reason"])
-            .map_err(failed)?;
+        writer.write_record(HEADING).map_err(failed)?;
         for refusal in &self.refusals {
             let Refusal {
                 file,

@@ -8,8 +8,9 @@ use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::read::{Columns, Problem, Row, day, wrong};
 use super::{FileKind, Planned, Run, Work, by_key, differing, key_problem};
-use crate::db::{Tx, Visible};
+use crate::db::{Administrator, Tx, Visible};
 use crate::domain::text::{self, Email};
+use crate::domain::users;
 use crate::error::Result;
 
 pub(super) const COLUMNS: Columns = Columns {
@@ -56,10 +57,11 @@ pub(super) async fn import(run: &mut Run<'_>) -> Result<()> {
         }
         match draft(run, row, external_id, present.get(external_id), &mut emails) {
             Ok(draft) => drafts.push(draft),
-            Err(problem) => run.refuse(KIND, row.line, external_id, problem),
+            Err(problem) => run.refuse_row(KIND, row, external_id, problem),
         }
     }
     let drafts = settle(run, drafts, &users, &present);
+    let drafts = keep_an_admin(run, drafts, &users).await?;
     let mut planned = Vec::new();
     for Draft {
         row,
@@ -110,6 +112,12 @@ async fn write(tx: &Tx, work: Work<user::Entity>) -> Result<()> {
             tx.tree_insert(user.id, user.manager_id).await
         }
         Work::Update(present, changes) => {
+            if matches!(changes.role, Set(role) if role != UserRole::Admin) {
+                let user = tx.select::<user::Entity>().id(present.id).get().await?;
+                users::keep_an_admin(tx, &user)
+                    .await
+                    .map_err(|error| error.field("role"))?;
+            }
             if let Set(manager) = changes.manager_id {
                 tx.tree_move(present.id, manager).await?;
             }
@@ -119,6 +127,51 @@ async fn write(tx: &Tx, work: Work<user::Entity>) -> Result<()> {
     }
 }
 
+/// Leaves out rows that would take the last administrator who can sign in away. Rows that take an
+/// administrator away come last, so that one who is named in the same file may take their place.
+async fn keep_an_admin<'a>(
+    run: &mut Run<'_>,
+    mut drafts: Vec<Draft<'a>>,
+    users: &[Visible<user::Model>],
+) -> Result<Vec<Draft<'a>>> {
+    let mut admins = run.session.administrators().await?;
+    let is_demotion = |draft: &Draft<'_>, admins: &[Administrator]| {
+        let role = draft.wanted.role.try_as_ref();
+        role.is_some_and(|role| *role != UserRole::Admin)
+            && admins.iter().any(|admin| admin.user == draft.id)
+    };
+    let present = admins.clone();
+    drafts.sort_by_key(|draft| is_demotion(draft, &present));
+    let has_left = |id: UserId| {
+        let user = users.iter().find(|user| user.id == id);
+        user.is_some_and(|user| user.deactivated_at.is_some())
+    };
+    let mut kept = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        if is_demotion(&draft, &admins) {
+            match users::admins_without(&admins, draft.id) {
+                Ok(left) => admins = left,
+                Err(error) => {
+                    let problem = draft.row.problem("role", error.message());
+                    run.refuse(KIND, draft.row.line, draft.external_id, problem);
+                    continue;
+                }
+            }
+        } else if draft.wanted.role.try_as_ref() == Some(&UserRole::Admin)
+            && !has_left(draft.id)
+            && !admins.iter().any(|admin| admin.user == draft.id)
+        {
+            let account = run.session.account_of(draft.id).await?;
+            admins.push(Administrator {
+                user: draft.id,
+                has_password: account.is_some_and(|account| account.password_hash.is_some()),
+            });
+        }
+        kept.push(draft);
+    }
+    Ok(kept)
+}
+
 fn draft<'a>(
     run: &Run<'_>,
     row: Row<'a>,
@@ -126,15 +179,18 @@ fn draft<'a>(
     present: Option<&Visible<user::Model>>,
     emails: &mut HashMap<String, UserId>,
 ) -> Result<Draft<'a>, Problem> {
-    let name = row.demand("name", |name| text::text("name", name, 100))?;
-    let email = row.demand("email", |email| Email::parse("email", email))?;
-    let role = row.parse("role", role)?;
+    let name = row.demand("name", |name| text::text("name", name, 100));
+    let email = row.demand("email", |email| Email::parse("email", email));
+    let role = row.parse("role", role);
     let time_zone = row.parse("time_zone", |zone| {
         text::time_zone("timeZone", zone).map(|zone| zone.name().to_owned())
-    })?;
-    let locale = row.parse("locale", locale)?;
-    let title = row.value("title", |title| text::text("title", title, 100))?;
-    let hired_on = row.value("hired_on", day)?;
+    });
+    let locale = row.parse("locale", locale);
+    let title = row.value("title", |title| text::text("title", title, 100));
+    let hired_on = row.value("hired_on", day);
+    // Only now may the first that is wrong end it: all of them are told.
+    let (name, email, role) = (name?, email?, role?);
+    let (time_zone, locale, title, hired_on) = (time_zone?, locale?, title?, hired_on?);
     let now = run.session.now();
     let id = present.map_or_else(|| UserId(uuid::Uuid::now_v7()), |user| user.id);
     // Only a row that is otherwise right takes its address.

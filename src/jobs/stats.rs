@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::db::{Database, Guard};
 use crate::domain::tiers;
@@ -49,16 +48,11 @@ pub async fn sweep(database: &Database) -> Result<usize> {
 pub fn spawn(
     database: Database,
     every: Duration,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(every.max(Duration::from_secs(1)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => return,
-                _ = ticks.tick() => {}
-            }
+    super::repeat(every, shutdown, move || {
+        let database = database.clone();
+        async move {
             match sweep(&database).await {
                 Ok(0) => {}
                 Ok(clients) => tracing::info!(clients, "statistics refreshed"),

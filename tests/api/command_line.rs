@@ -45,6 +45,28 @@ fn failed(output: &Output) -> String {
 }
 
 #[test]
+fn a_wrong_trusted_document_keeps_the_service_from_starting() {
+    let place = tempfile::tempdir().unwrap();
+    let documents = place.path().join("documents");
+    std::fs::create_dir(&documents).unwrap();
+    std::fs::write(
+        documents.join("home.graphql"),
+        "{ clients { noodles { id } } }",
+    )
+    .unwrap();
+    let arguments = [
+        "serve",
+        "--listen=127.0.0.1:0",
+        "--trusted-documents=prefer",
+    ];
+    let said = failed(&clientele(place.path(), &arguments, ""));
+    assert!(
+        said.contains("home.graphql") && said.contains("noodles"),
+        "{said}"
+    );
+}
+
+#[test]
 fn users_are_kept_from_the_command_line() {
     let place = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], input: &str| clientele(place.path(), arguments, input);
@@ -88,8 +110,18 @@ fn users_are_kept_from_the_command_line() {
         ],
         "",
     ));
+    assert!(failed(&run(&["user", "move", who[0], who[1]], "")).contains("--to-top"));
+    done(&add("mute@example.com", "REP", &["--no-password"], ""));
     let list = done(&run(&["user", "list"], ""));
     assert!(list.contains("under admin@example.com"), "{list}");
+    let mute: Vec<&str> = list
+        .lines()
+        .filter(|line| line.contains("no password"))
+        .collect();
+    assert!(
+        mute.len() == 1 && mute[0].contains("mute@example.com"),
+        "{list}"
+    );
     assert!(!list.contains("weak@example.com"));
     let token = done(&run(&["user", "token", who[0], who[1]], ""));
     assert_eq!(token.trim().split('.').count(), 3);

@@ -237,15 +237,15 @@ on_both!(
             "points": [{ "kind": "PHONE", "value": "604 555 0000", "label": "desk" }] })
         };
         for _ in 0..2 {
-            let answer = create(&app, &team.ann, input("N")).await.ok();
+            let answer = create(&app, &team.left, input("N")).await.ok();
             assert_eq!(*answer.data("/contactCreate/contact/version"), json!(1));
         }
         assert_eq!(
-            create(&app, &team.ann, input("M")).await.code(0),
+            create(&app, &team.left, input("M")).await.code(0),
             "CONFLICT"
         );
         let taken = json!({ "clientId": client, "externalId": "e1", "name": "Q" });
-        assert_eq!(create(&app, &team.ann, taken).await.code(0), "CONFLICT");
+        assert_eq!(create(&app, &team.left, taken).await.code(0), "CONFLICT");
     }
 );
 

@@ -66,3 +66,94 @@ fn the_command_ends_with_1_when_there_is_nothing_to_do() {
     assert_eq!(useless.status.code(), Some(1));
     assert!(text(&useless.stderr).contains("lacks the column"));
 }
+
+#[test]
+fn every_fault_of_a_row_is_told_and_a_clean_run_forgets_them() {
+    let place = tempfile::tempdir().unwrap();
+    let wrong = "external_id,name,unit,list_price,currency,stock_on_hand,discontinued\n\
+                 P1,,box,ten,USD,-3,perhaps\n";
+    let files = Files::all().with("products.csv", wrong);
+    let directory = files.path().to_str().unwrap().to_owned();
+    let only = ["import", directory.as_str(), "--only", "products"];
+    let output = run(place.path(), &only);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let refusals = place.path().join("import-errors.csv");
+    let errors = std::fs::read_to_string(&refusals).unwrap();
+    for column in ["name", "list_price", "stock_on_hand", "discontinued"] {
+        let start = format!("products.csv,2,{column},");
+        assert!(errors.contains(&start), "{start} is missing in {errors}");
+    }
+    assert_eq!(errors.lines().count(), 5, "{errors}");
+    // One row was refused, for four reasons.
+    let table = text(&output.stdout);
+    let counts = table.lines().find(|line| line.starts_with("products.csv"));
+    assert!(counts.unwrap().trim_end().ends_with(" 1"), "{table}");
+    let files = Files::all();
+    let directory = files.path().to_str().unwrap().to_owned();
+    let output = run(place.path(), &["import", &directory]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(!refusals.exists());
+    // A file of somebody else stays.
+    std::fs::write(&refusals, "my notes\n").unwrap();
+    run(place.path(), &["import", &directory]);
+    assert_eq!(std::fs::read_to_string(&refusals).unwrap(), "my notes\n");
+}
+
+#[test]
+fn a_file_that_is_written_otherwise_is_said_to_be() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("files");
+    std::fs::create_dir(&directory).unwrap();
+    let import = |only: &[&str]| {
+        let mut arguments = vec!["import", directory.to_str().unwrap()];
+        arguments.extend(only);
+        let output = run(place.path(), &arguments);
+        (
+            output.status.code(),
+            text(&output.stderr) + &text(&output.stdout),
+        )
+    };
+    let products = directory.join("products.csv");
+    std::fs::write(
+        &products,
+        "external_id;name;list_price;currency\nP1;Tea;1.00;USD\n",
+    )
+    .unwrap();
+    let (code, said) = import(&[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("products.csv line 1") && said.contains("semicolons"),
+        "{said}"
+    );
+    let short = "external_id,name,list_price,currency\nP1,Tea\nP2,Milk,1,00,USD\nP3,Soy,1.00,USD\n";
+    std::fs::write(&products, short).unwrap();
+    let (code, said) = import(&[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("products.csv line 2, column list_price"),
+        "{said}"
+    );
+    assert!(
+        said.contains("from list_price on they are missing"),
+        "{said}"
+    );
+    assert!(
+        said.contains("line 3") && said.contains("double quotes"),
+        "{said}"
+    );
+    let (code, said) = import(&["--only", "clients"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("there is no clients.csv in"), "{said}");
+    let (code, said) = import(&["--only", "customers"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("customers") && said.contains("order_lines"),
+        "{said}"
+    );
+    let (code, _) = import(&["--only", "products.csv"]);
+    assert_eq!(code, Some(2));
+    let nowhere = place.path().join("nowhere");
+    let output = run(place.path(), &["import", nowhere.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no directory"));
+}

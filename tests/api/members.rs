@@ -396,3 +396,41 @@ on_both!(a_team_costs_the_same_for_many_clients, async |app: App| {
     assert_eq!(many.list("/clients/nodes").len(), 6);
     assert_eq!(few.statements(), many.statements());
 });
+
+on_both!(
+    who_joins_again_has_the_id_that_was_chosen,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Shared").await;
+        let chosen = |at: &str| format!("client_member_{}", uuid::Uuid::parse_str(at).unwrap());
+        let (first, second) = (
+            chosen("0192f4c0-7c3e-7d54-9b43-000000000001"),
+            chosen("0192f4c0-7c3e-7d54-9b43-000000000002"),
+        );
+        let soon = after(&app, TimeDelta::days(1));
+        let input = add(
+            &client,
+            &team.cleo,
+            &json!({ "id": first, "expiresAt": soon }),
+        );
+        let answer = app.gql(&team.ann.token, ADD, input).await.ok();
+        assert_eq!(answer.text("/clientMemberAdd/member/id"), first);
+        app.server().clock.advance(TimeDelta::days(2));
+        let ann = app.token(&team.ann);
+        let input = add(
+            &client,
+            &team.cleo,
+            &json!({ "id": second, "role": "SPECIALIST" }),
+        );
+        for _ in 0..2 {
+            let answer = app.gql(&ann, ADD, input.clone()).await.ok();
+            assert_eq!(answer.text("/clientMemberAdd/member/id"), second);
+            assert_eq!(*answer.data("/clientMemberAdd/member/version"), json!(1));
+        }
+        let answer = app.gql(&ann, TEAM, json!({ "id": client })).await.ok();
+        assert_eq!(names(&answer), ["Ann", "Cleo"]);
+        assert_eq!(answer.text("/client/team/1/id"), second);
+        assert!(sees(&app, &team.cleo, &client).await);
+        assert!(!sees(&app, &team.ben, &client).await);
+    }
+);

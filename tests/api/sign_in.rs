@@ -7,6 +7,7 @@ use clientele::auth::passwords::Passwords;
 use clientele::auth::tokens::Tokens;
 use clientele::domain::sign_in::SignIn;
 use clientele::domain::users;
+use clientele::jobs;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,6 +41,12 @@ async fn with_password(app: &App, person: &Person) -> String {
 async fn sign_in(app: &App, email: &str, password: &str) -> Answer {
     let body = json!({ "email": email, "password": password, "deviceName": "Ann's phone" });
     app.post("", "/auth/sign-in", &body).await
+}
+
+async fn clean_up(app: &App) -> u64 {
+    jobs::housekeeping::sweep(&app.server().database)
+        .await
+        .unwrap()
 }
 
 async fn refresh(app: &App, token: &str) -> Answer {
@@ -105,9 +112,9 @@ on_both!(whatever_is_wrong_the_answer_is_one, async |app: App| {
     ] {
         let answer = sign_in(&app, email, password).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{email}");
-        assert_eq!(at(&answer, "/error/code"), "UNAUTHENTICATED");
-        assert!(answer.json["error"]["requestId"].is_string());
-        answers.push(at(&answer, "/error/message").to_owned());
+        assert_eq!(at(&answer, "/errors/0/extensions/code"), "UNAUTHENTICATED");
+        assert!(answer.json["errors"][0]["extensions"]["requestId"].is_string());
+        answers.push(at(&answer, "/errors/0/message").to_owned());
     }
     answers.dedup();
     assert_eq!(answers.len(), 1);
@@ -125,8 +132,10 @@ on_both!(
         }
         let answer = sign_in(&app, &email, PASSWORD).await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer}");
-        assert_eq!(at(&answer, "/error/code"), "THROTTLED");
-        let wait = answer.json["error"]["retryAfterSeconds"].as_i64().unwrap();
+        assert_eq!(at(&answer, "/errors/0/extensions/code"), "THROTTLED");
+        let wait = answer.json["errors"][0]["extensions"]["retryAfterSeconds"]
+            .as_i64()
+            .unwrap();
         assert!((1..=30).contains(&wait), "{wait}");
         assert_eq!(answer.headers["retry-after"], wait.to_string());
         // Others are not held up, and names that do not exist are counted alike.
@@ -506,7 +515,49 @@ on_both!(scripts_get_a_session_of_their_own, async |app: App| {
         let refused = service.issue_access_token(team.ann.id, ttl).await;
         assert!(refused.is_err());
     }
-    assert_eq!(service.clean_up().await.unwrap(), 0);
+    assert_eq!(clean_up(&app).await, 0);
     app.server().clock.advance(TimeDelta::days(91));
-    assert_eq!(service.clean_up().await.unwrap(), 1);
+    assert_eq!(clean_up(&app).await, 1);
+});
+
+on_both!(every_refusal_has_one_shape, async |app: App| {
+    let post = |path: &'static str, body: Value| {
+        let request = app.request(Method::POST, path);
+        Answer::of(request.json(&body))
+    };
+    let told = |answer: &Answer| {
+        assert!(answer.errors()[0]["message"].is_string(), "{answer}");
+        assert!(answer.extension(0, "requestId").is_string(), "{answer}");
+        let fields = answer.fields().join(" ");
+        (answer.status.as_u16(), answer.code(0).to_owned(), fields)
+    };
+    let wrong = |status, fields: &str| (status, "BAD_USER_INPUT".to_owned(), fields.to_owned());
+    let email = json!({ "email": "ann@example.com" });
+    let answer = post("/auth/sign-in", email).await;
+    assert_eq!(told(&answer), wrong(400, "password"));
+    assert_eq!(answer.json["errors"][0]["message"], "`password` is missing");
+    let answer = post("/auth/sign-in", json!({ "password": 7, "eMail": "x" })).await;
+    assert_eq!(told(&answer), wrong(400, "email password eMail"));
+    let answer = post("/auth/refresh", json!({})).await;
+    assert_eq!(told(&answer), wrong(400, "refreshToken"));
+    let answer = post("/auth/refresh", json!([])).await;
+    assert_eq!(told(&answer), wrong(400, ""));
+    let answer = post("/auth/sign-out", json!({})).await;
+    assert_eq!(told(&answer).1, "UNAUTHENTICATED");
+    let answer = app.get("", "/nothing/here").await;
+    assert_eq!(told(&answer), (404, "NOT_FOUND".to_owned(), String::new()));
+    for (path, allowed) in [("/auth/sign-in", "POST"), ("/livez", "GET,HEAD")] {
+        let request = app.request(Method::DELETE, path);
+        let answer = Answer::of(request).await;
+        assert_eq!(told(&answer), wrong(405, ""), "{path}");
+        assert_eq!(answer.headers["allow"], allowed);
+        assert_eq!(answer.rule(), "METHOD_NOT_ALLOWED");
+    }
+    let answer = app.get("", "/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let said = answer.json.as_str().unwrap();
+    assert!(
+        said.contains("/graphql") && said.contains("--public-explorer"),
+        "{said}"
+    );
 });

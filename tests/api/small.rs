@@ -20,18 +20,25 @@ use async_graphql::{
 };
 use axum::Router;
 use axum::routing::get;
+use clientele::graphql::context::mask;
 use clientele::http::graphql::Options;
-use clientele::http::{self, Caller, Drained, Endpoint, Explorer, Gateway, Server, server};
-use clientele::{Error, Result};
+use clientele::http::{
+    self, Caller, Drained, Endpoint, Explorer, Gateway, Identity, Limits, Server, server,
+};
+use clientele::{Code, Error, Result};
 use reqwest::header::HeaderMap;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// The token that [`Tokens`] takes.
 pub const TOKEN: &str = "good";
 
-/// Knows one token.
+/// A token of the same user on another device.
+pub const OTHER_TOKEN: &str = "other";
+
+/// Knows one user on two devices.
 pub struct Tokens;
 
 /// What resolvers see of a signed-in caller.
@@ -41,26 +48,46 @@ impl Gateway for Tokens {
     async fn authenticate(&self, bearer: Option<&str>) -> Result<Caller> {
         match bearer {
             None => Ok(Caller::anonymous()),
-            Some(TOKEN) => {
+            Some(token @ (TOKEN | OTHER_TOKEN)) => {
                 let statements = Arc::new(AtomicU32::new(0));
                 let mut data = Data::default();
                 data.insert(Viewer("Ada"));
                 data.insert(Arc::clone(&statements));
                 Ok(Caller {
-                    signed_in: true,
+                    identity: Some(Identity {
+                        user: Uuid::from_u128(1),
+                        session: Uuid::from_u128(u128::from(token == OTHER_TOKEN)),
+                    }),
                     data,
                     statements,
+                    locale: None,
                 })
             }
             Some("throttled") => {
-                Err(Error::new(clientele::Code::Throttled, "slow down")
-                    .detail("retryAfterSeconds", 7))
+                Err(Error::new(Code::Throttled, "slow down").detail("retryAfterSeconds", 7))
             }
+            Some("unavailable") => Err(Error::new(Code::Unavailable, "the database is away")),
             Some("panics") => panic!("the gateway fell over"),
             Some(_) => Err(Error::unauthenticated("the token has expired")),
         }
     }
 }
+
+/// All codes.
+pub const CODES: [Code; 12] = [
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::BadUserInput,
+    Code::RuleViolated,
+    Code::StaleVersion,
+    Code::Conflict,
+    Code::Throttled,
+    Code::LimitExceeded,
+    Code::Timeout,
+    Code::Unavailable,
+    Code::Internal,
+];
 
 /// Even numbers only.
 struct Even(i64);
@@ -174,10 +201,40 @@ impl Fragile {
     }
 }
 
+/// An object of which not everybody sees all.
+struct Guarded(i32);
+
+#[Object]
+impl Guarded {
+    async fn open(&self) -> i32 {
+        self.0
+    }
+
+    /// Odd ones are for nobody.
+    async fn secret(&self, ctx: &Context<'_>) -> Option<i32> {
+        if self.0 % 2 == 1 {
+            return mask(ctx);
+        }
+        Some(self.0)
+    }
+
+    async fn inner(&self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 pub struct Query;
 
 #[Object]
 impl Query {
+    async fn guarded(&self) -> Guarded {
+        Guarded(1)
+    }
+
+    async fn guardeds(&self, count: i32) -> Vec<Guarded> {
+        (0..count).map(Guarded).collect()
+    }
+
     async fn hello(&self) -> &'static str {
         "world"
     }
@@ -221,6 +278,10 @@ impl Query {
         millis
     }
 
+    async fn text(&self, bytes: usize) -> String {
+        "x".repeat(bytes)
+    }
+
     async fn fast(&self) -> u64 {
         0
     }
@@ -241,6 +302,12 @@ impl Query {
 
     async fn parse_failure(&self) -> async_graphql::Result<i32> {
         Ok("x".parse::<i32>()?)
+    }
+
+    /// Fails with the error of this code.
+    async fn raise(&self, code: String) -> Result<i32> {
+        let found = CODES.into_iter().find(|known| known.as_str() == code);
+        Err(Error::new(found.unwrap(), "as was asked for"))
     }
 
     async fn rule(&self) -> Result<i32> {
@@ -296,6 +363,12 @@ pub struct Mutation;
 
 #[Object]
 impl Mutation {
+    async fn copy(&self, ctx: &Context<'_>, bytes: usize) -> String {
+        let written = ctx.data_opt::<Written>().unwrap();
+        written.done.fetch_add(1, Ordering::SeqCst);
+        "x".repeat(bytes)
+    }
+
     async fn write(&self, ctx: &Context<'_>, millis: u64) -> u32 {
         let written = ctx.data_opt::<Written>().unwrap().clone();
         let writing = tokio::spawn(async move {
@@ -398,6 +471,13 @@ impl Small {
             stop: Some(stop),
             serving: Some(serving),
         }
+    }
+
+    /// A server with other limits.
+    pub async fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut options = Options::default();
+        change(&mut options.limits);
+        Self::with(options, server::Options::default()).await
     }
 
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {

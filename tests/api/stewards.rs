@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::orders::mutate;
 use crate::support::App;
 
 const SHARE: &str =
@@ -57,5 +58,58 @@ on_both!(
         assert_eq!(*answer.data("/clientCreate/client/version"), json!(2));
         let stranger = app.gql(&team.ben.token, create, input).await;
         assert_eq!(stranger.code(0), "CONFLICT");
+    }
+);
+
+on_both!(
+    a_manager_through_a_share_sells_as_a_rep_does,
+    async |app: App| {
+        let shop = crate::orders::shop(&app).await;
+        let team = &shop.team;
+        let ends = app.server().clock.now() + chrono::TimeDelta::days(3);
+        let share =
+            json!({ "clientId": shop.client, "userIds": [team.cleo.id()], "expiresAt": ends });
+        let _ = app
+            .gql(&team.ann.token, SHARE, json!({ "input": share }))
+            .await
+            .ok();
+        let order = |price: Option<&str>, discount: i32| {
+            let mut line = json!({ "productId": shop.chai, "quantity": 1, "discountBp": discount });
+            if let Some(price) = price {
+                line["unitPrice"] = json!({ "amount": price, "currency": "EUR" });
+            }
+            json!({ "clientId": shop.client, "submit": true, "lines": [line] })
+        };
+        for (who, decides) in [
+            (&team.right, false),
+            (&team.cleo, false),
+            (&team.left, true),
+            (&team.admin, true),
+        ] {
+            let priced = mutate(&app, who, "orderCreate", order(Some("9.00"), 0)).await;
+            let large = mutate(&app, who, "orderCreate", order(None, 3_001))
+                .await
+                .ok();
+            let reasons = large.data("/orderCreate/order/approvalReasons");
+            if decides {
+                let _ = priced.ok();
+                assert_eq!(*reasons, json!([]), "{}", who.name);
+            } else {
+                assert_eq!(priced.code(0), "FORBIDDEN", "{}", who.name);
+                assert_eq!(priced.fields(), ["input.lines.0.unitPrice"]);
+                assert_eq!(*reasons, json!(["DISCOUNT"]), "{}", who.name);
+            }
+            // The list price in so many words is no price of one's own.
+            let _ = mutate(&app, who, "orderCreate", order(Some("10.00"), 0))
+                .await
+                .ok();
+        }
+        // A draft with a large discount waits too when such a manager submits it.
+        let mut draft = order(None, 3_001);
+        draft["submit"] = json!(false);
+        let draft = mutate(&app, &team.ann, "orderCreate", draft).await.ok();
+        let seen = json!({ "id": draft.text("/orderCreate/order/id"), "version": 1 });
+        let submitted = mutate(&app, &team.right, "orderSubmit", seen).await.ok();
+        assert_eq!(submitted.text("/orderSubmit/order/status"), "SUBMITTED");
     }
 );

@@ -166,3 +166,56 @@ on_both!(
         }
     }
 );
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_into_sight_while_waiting_is_held_as_well() {
+    run(DbBackend::Postgres, 6, async |ground: Ground| {
+        let system = ground.system();
+        let manager = user(&system, UserRole::Manager, None).await;
+        let ann = user(&system, UserRole::Rep, Some(manager)).await;
+        let ben = user(&system, UserRole::Rep, None).await;
+        let above = session(&ground, manager).await;
+        let (anns, bens) = (
+            client(&system, Some(ann)).await,
+            client(&system, Some(ben)).await,
+        );
+        // While the manager waits for Ann's client, Ben's becomes Ann's.
+        let moving = system.clone();
+        let handing = tokio::spawn(async move {
+            moving
+                .write(move |tx| async move {
+                    tx.lock_client(anns).await?;
+                    let client = tx.lock_client(bens).await?;
+                    let change = client::ActiveModel {
+                        owner_id: Set(Some(ann)),
+                        ..Default::default()
+                    };
+                    tx.update::<client::Entity>(&client, None, change).await?;
+                    tokio::time::sleep(Duration::from_millis(400)).await;
+                    Ok(())
+                })
+                .await
+        });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let outside = ground.outside().await;
+        above
+            .write(move |tx| {
+                let outside = outside.clone();
+                async move {
+                    let held = tx.lock_clients(&[anns, bens]).await?;
+                    assert_eq!(held.len(), 2);
+                    let free = ask(
+                        &outside,
+                        "SELECT count(*) AS answer FROM (SELECT 1 FROM clients FOR UPDATE SKIP LOCKED) AS free",
+                    )
+                    .await;
+                    assert_eq!(free, 0, "a client that nobody holds was given as held");
+                    Ok(())
+                }
+            })
+            .await
+            .unwrap();
+        handing.await.unwrap().unwrap();
+    })
+    .await;
+}

@@ -15,6 +15,7 @@ mod faults;
 mod locks;
 mod migrations;
 mod plans;
+mod scope;
 mod settings;
 mod stats;
 mod stock;

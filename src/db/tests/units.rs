@@ -8,7 +8,7 @@ use entity::{ClientId, UserId, client};
 use uuid::Uuid;
 
 use super::*;
-use crate::db::tx::begin;
+use crate::db::unit::begin;
 use crate::error::{Code, Error};
 
 /// Gives way `times` times: somewhere between two answers of the database.
@@ -219,6 +219,50 @@ on_both!(
             }
         }
         assert_eq!(rows(&ground).await, 20);
+    }
+);
+
+on_both!(
+    a_row_that_changed_meanwhile_is_not_overwritten,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let id = client(&system, None).await;
+        let before = system.select::<client::Entity>().id(id).get().await;
+        let before = before.unwrap();
+        let change = |name: &str| client::ActiveModel {
+            name: Set(name.to_owned()),
+            ..Default::default()
+        };
+        let first = change("first");
+        system
+            .write(move |tx| {
+                let first = first.clone();
+                async move {
+                    let row = tx.lock_client(id).await?;
+                    tx.update::<client::Entity>(&row, None, first).await
+                }
+            })
+            .await
+            .unwrap();
+        // The row in hand says 1, and so does its reader; the row there says 2.
+        for expected in [None, Some(1), Some(2)] {
+            let (row, second) = (before.clone(), change("second"));
+            let late = system
+                .write(move |tx| {
+                    let (row, second) = (row.clone(), second.clone());
+                    async move { tx.update::<client::Entity>(&row, expected, second).await }
+                })
+                .await;
+            assert_eq!(late.unwrap_err().code(), Code::StaleVersion, "{expected:?}");
+        }
+        let row = system
+            .select::<client::Entity>()
+            .id(id)
+            .get()
+            .await
+            .unwrap();
+        assert_eq!((row.name.as_str(), row.version), ("first", 2));
     }
 );
 

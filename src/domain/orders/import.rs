@@ -12,6 +12,8 @@ use super::{ShipTo, number, require_after, totals};
 use crate::db::{LockedClient, Tx, Visible};
 use crate::domain::{dates, money, text};
 use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// An order of another system. Its currency is the client's.
 #[derive(Clone, Debug)]
@@ -74,7 +76,7 @@ pub async fn import(
     require_after("requiredOn", required_on, placed_on)?;
     require_after("shippedOn", shipped_on, placed_on)?;
     if freight_minor < 0 {
-        return Err(Error::bad_input("freight", "the amount is 0 or more"));
+        return Err(Error::bad_input("freight", say!("the amount is 0 or more")));
     }
     let priced = price(lines)?;
     let totals = totals(priced.iter().map(|line| line.net_minor), 0, freight_minor)?;
@@ -146,7 +148,11 @@ fn price(lines: Vec<ImportedLine>) -> Result<Vec<PricedLine>> {
     if lines.is_empty() || lines.len() > MAX_LINES {
         return Err(Error::bad_input(
             "lines",
-            format!("an order has 1 to {MAX_LINES} lines, not {}", lines.len()),
+            say!(
+                "an order has 1 to {most} lines, not {count}",
+                most = MAX_LINES,
+                count = lines.len()
+            ),
         ));
     }
     lines
@@ -163,13 +169,17 @@ fn price(lines: Vec<ImportedLine>) -> Result<Vec<PricedLine>> {
             if !(1..=MAX_QUANTITY).contains(&quantity) {
                 return Err(Error::bad_input(
                     field("quantity"),
-                    format!("the quantity is 1 to {MAX_QUANTITY}, not {quantity}"),
+                    say!(
+                        "the quantity is 1 to {most}, not {quantity}",
+                        most = MAX_QUANTITY,
+                        quantity
+                    ),
                 ));
             }
             if unit_price_minor < 0 {
                 return Err(Error::bad_input(
                     field("unitPrice"),
-                    "the amount is 0 or more",
+                    say!("the amount is 0 or more"),
                 ));
             }
             lines::require_discount(&field("discountBp"), discount_bp)?;
@@ -194,21 +204,21 @@ async fn renew(
     priced: &[PricedLine],
 ) -> Result<Visible<order::Model>> {
     if existing.client_id != client.id {
-        return Err(conflict(
-            "this external id belongs to an order of another client",
-        ));
+        return Err(conflict(say!(
+            "this external id belongs to an order of another client"
+        )));
     }
     if !is_import(existing) {
-        return Err(conflict(
-            "the order with this external id was placed here; an import does not overwrite it",
-        ));
+        return Err(conflict(say!(
+            "the order with this external id was placed here; an import does not overwrite it"
+        )));
     }
     let present = lines::of(tx, existing).await?;
     let lines_differ = differ(&present, priced);
     if lines_differ && present.iter().any(|line| line.returned_quantity > 0) {
-        return Err(conflict(
-            "goods of this order came back here; its lines can no longer change",
-        ));
+        return Err(conflict(say!(
+            "goods of this order came back here; its lines can no longer change"
+        )));
     }
     let mut event = None;
     match existing.status {
@@ -272,6 +282,6 @@ fn changes(existing: &order::Model, row: &order::ActiveModel) -> bool {
     })
 }
 
-fn conflict(message: &str) -> Error {
+fn conflict(message: Message) -> Error {
     Error::new(Code::Conflict, message).field("externalId")
 }

@@ -9,8 +9,9 @@ use sea_orm::{ColumnTrait, Condition, Order};
 use super::terms::Terms;
 use crate::db::{LockedClient, Tx, Visible};
 use crate::domain::money::{self, CurrencyCode, WHOLE_BP};
-use crate::domain::products;
+use crate::domain::{clients, products};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The most lines an order has.
 pub const MAX_LINES: usize = 200;
@@ -25,7 +26,8 @@ pub struct NewLine {
     pub product_id: ProductId,
     /// Units, 1 to 1,000,000.
     pub quantity: i64,
-    /// The price of one unit in minor units; the list price when absent. Another price only managers set.
+    /// The price of one unit in minor units; the list price when absent. Another price only managers of the
+    /// client set.
     pub unit_price: Option<(i64, CurrencyCode)>,
     /// The discount in basis points, 0 to 10,000; that of the client's tier when absent.
     pub discount_bp: Option<i32>,
@@ -68,7 +70,10 @@ pub fn totals(
     let discount_minor = money::share_bp(lines_minor, discount_bp)?;
     let total_minor = money::add(money::subtract(lines_minor, discount_minor)?, freight_minor)?;
     if lines_minor > MAX_TOTAL_MINOR || total_minor > MAX_TOTAL_MINOR {
-        return Err(Error::bad_input("lines", "this order comes to too much"));
+        return Err(Error::bad_input(
+            "lines",
+            say!("this order comes to too much"),
+        ));
     }
     Ok(Totals {
         lines_minor,
@@ -87,14 +92,16 @@ pub(super) async fn price(
     if lines.len() > MAX_LINES {
         return Err(Error::bad_input(
             "lines",
-            format!(
-                "an order has at most {MAX_LINES} lines, not {}",
-                lines.len()
+            say!(
+                "an order has at most {most} lines, not {count}",
+                most = MAX_LINES,
+                count = lines.len()
             ),
         ));
     }
     let found = products(tx, lines.iter().map(|line| line.product_id)).await?;
-    let may_set_price = tx.viewer().is_manager();
+    let sets_prices = lines.iter().any(|line| line.unit_price.is_some());
+    let may_set_price = sets_prices && clients::is_managed(tx, client).await?;
     lines
         .iter()
         .enumerate()
@@ -126,16 +133,22 @@ fn price_line(
     if product.currency != client.currency {
         return Err(Error::bad_input(
             "productId",
-            format!(
-                "{} is priced in {}, but this client is billed in {}",
-                product.sku, product.currency, client.currency
+            say!(
+                "{sku} is priced in {priced}, but this client is billed in {billed}",
+                sku = &product.sku,
+                priced = &product.currency,
+                billed = &client.currency
             ),
         ));
     }
     if !(1..=MAX_QUANTITY).contains(quantity) {
         return Err(Error::bad_input(
             "quantity",
-            format!("the quantity is 1 to {MAX_QUANTITY}, not {quantity}"),
+            say!(
+                "the quantity is 1 to {most}, not {quantity}",
+                most = MAX_QUANTITY,
+                quantity
+            ),
         ));
     }
     let unit_price_minor = match unit_price {
@@ -144,8 +157,7 @@ fn price_line(
             super::require_amount("unitPrice", &client.currency, *minor, *currency)?;
             if *minor != product.list_price_minor && !may_set_price {
                 return Err(Error::forbidden(
-                    "only managers may set a price other than the list price; give a discount instead",
-                )
+                    say!("only managers of the client may set a price other than the list price; give a discount instead"))
                 .field("unitPrice"));
             }
             *minor
@@ -169,7 +181,11 @@ pub(super) fn require_sold(product: &product::Model) -> Result<()> {
     }
     Err(Error::rule(
         "orders.inactive_product",
-        format!("{} ({}) is no longer sold", product.sku, product.name),
+        say!(
+            "{name} ({sku}) is no longer sold",
+            sku = &product.sku,
+            name = &product.name
+        ),
     )
     .field("productId"))
 }
@@ -184,7 +200,11 @@ pub(super) fn require_discount(field: &str, discount_bp: i32) -> Result<()> {
     }
     Err(Error::bad_input(
         field,
-        format!("a discount is 0 to {WHOLE_BP} basis points, not {discount_bp}"),
+        say!(
+            "a discount is 0 to {most} basis points, not {discount_bp}",
+            most = WHOLE_BP,
+            discount_bp
+        ),
     ))
 }
 

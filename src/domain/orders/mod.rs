@@ -28,7 +28,6 @@ use entity::{
     order_line,
 };
 use sea_orm::ActiveValue::Set;
-use sea_orm::ColumnTrait;
 
 use self::lines::PricedLine;
 use self::repeat::Content;
@@ -36,9 +35,10 @@ use self::ship_to::{Target, destination};
 use self::states::Event;
 use self::terms::{Asked, Terms};
 use super::money::{self, CurrencyCode};
-use super::{clients, dates, stock, text};
+use super::{clients, dates, external_ids, stock, text};
 use crate::db::{LockedClient, Tx, Visible, require_version};
 use crate::error::{Code, Error, Result};
+use crate::say;
 
 /// An order to be.
 #[derive(Clone, Debug)]
@@ -103,8 +103,8 @@ pub fn balance_minor(order: &order::Model) -> Result<i64> {
 /// order that is there, as far as it has come.
 ///
 /// # Errors
-/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for a price that only managers set; `CONFLICT` for an id or
-/// external id that is taken; `RULE_VIOLATED` `clients.archived`, `orders.inactive_product`; when it is
+/// `NOT_FOUND`, `BAD_USER_INPUT`; `FORBIDDEN` for a price or an external id that only managers set; `CONFLICT`
+/// for an id or external id that is taken; `RULE_VIOLATED` `clients.archived`, `orders.inactive_product`; when it is
 /// submitted, `orders.no_lines` and `stock.insufficient`.
 pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
     let NewOrder {
@@ -120,12 +120,13 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
         lines,
         submit,
     } = new;
+    let external_id = external_ids::parse(tx, external_id.as_deref())?;
     let client = tx
         .lock_client(client_id)
         .await
         .map_err(|error| error.field("clientId"))?;
     let asked = Content {
-        external_id: text::optional_text("externalId", external_id.as_deref(), 100)?,
+        external_id,
         note: text::optional_long_text("note", note.as_deref(), MAX_NOTE)?,
         freight_minor: parse_freight(&client, freight)?,
         placed_on,
@@ -144,7 +145,6 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
         return Err(taken());
     }
     clients::require_active(&client)?;
-    check_external_id(tx, asked.external_id.as_deref()).await?;
     lines::require_discount("discountBp", discount_bp)?;
     let placed_on = parse_placed_on(tx, asked.placed_on)?;
     require_after("requiredOn", asked.required_on, placed_on)?;
@@ -233,7 +233,7 @@ async fn write(
             total_minor: totals.total_minor,
             discounts_bp: &discounts_bp,
         };
-        reasons = terms::reasons(tx, terms, &asked)?;
+        reasons = terms::reasons(tx, client, terms, &asked).await?;
         status = match reasons.as_slice() {
             [] => OrderStatus::Approved,
             _ => OrderStatus::Submitted,
@@ -327,7 +327,7 @@ pub async fn update(tx: &Tx, seen: Seen, patch: OrderPatch) -> Result<Visible<or
     if order.status != OrderStatus::Draft {
         return Err(Error::rule(
             "orders.not_draft",
-            "only a draft can be changed; this order was submitted",
+            say!("only a draft can be changed; this order was submitted"),
         ));
     }
     let mut row = order::ActiveModel::default();
@@ -480,7 +480,7 @@ pub(super) async fn note_payment(
 pub(super) fn author(tx: &Tx) -> Result<UserId> {
     tx.viewer()
         .user_id()
-        .ok_or_else(|| Error::forbidden("this is done by a person, in their name"))
+        .ok_or_else(|| Error::forbidden(say!("this is done by a person, in their name")))
 }
 
 fn require_amount(field: &str, expected: &str, minor: i64, currency: CurrencyCode) -> Result<()> {
@@ -490,7 +490,7 @@ fn require_amount(field: &str, expected: &str, minor: i64, currency: CurrencyCod
     }
     Err(Error::bad_input(
         format!("{field}.amount"),
-        "the amount is 0 or more",
+        say!("the amount is 0 or more"),
     ))
 }
 
@@ -507,7 +507,7 @@ fn parse_placed_on(tx: &Tx, placed_on: Option<NaiveDate>) -> Result<NaiveDate> {
     match placed_on {
         Some(day) if day > today => Err(Error::bad_input(
             "placedOn",
-            "an order is not placed in the future",
+            say!("an order is not placed in the future"),
         )),
         Some(day) => dates::day("placedOn", day),
         None => Ok(today),
@@ -518,7 +518,10 @@ fn require_after(field: &str, day: Option<NaiveDate>, placed_on: NaiveDate) -> R
     match day {
         Some(day) if day < placed_on => Err(Error::bad_input(
             field,
-            format!("this is before the order was placed, on {placed_on}"),
+            say!(
+                "this is before the order was placed, on {placed_on}",
+                placed_on
+            ),
         )),
         Some(day) => dates::day(field, day).map(|_| ()),
         None => Ok(()),
@@ -526,24 +529,9 @@ fn require_after(field: &str, day: Option<NaiveDate>, placed_on: NaiveDate) -> R
 }
 
 fn taken() -> Error {
-    Error::new(Code::Conflict, "this id belongs to another order already").field("id")
-}
-
-async fn check_external_id(tx: &Tx, external_id: Option<&str>) -> Result<()> {
-    let Some(external_id) = external_id else {
-        return Ok(());
-    };
-    let is_taken = tx
-        .select::<order::Entity>()
-        .filter(order::Column::ExternalId.eq(external_id))
-        .exists()
-        .await?;
-    if is_taken {
-        return Err(Error::new(
-            Code::Conflict,
-            "another order of yours has this external id",
-        )
-        .field("externalId"));
-    }
-    Ok(())
+    Error::new(
+        Code::Conflict,
+        say!("this id belongs to another order already"),
+    )
+    .field("id")
 }

@@ -14,6 +14,7 @@ use super::{lines, open};
 use crate::db::{Tx, Visible, require_version};
 use crate::domain::{money, stock, text};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// What comes back of one line.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +205,7 @@ fn parse(
     if wanted.is_empty() {
         return Err(Error::bad_input(
             "lines",
-            "name at least one line, or leave `lines` out to return everything",
+            say!("name at least one line, or leave `lines` out to return everything"),
         ));
     }
     let mut quantities = HashMap::with_capacity(wanted.len());
@@ -218,24 +219,20 @@ fn parse(
         if quantity < 1 {
             return Err(Error::bad_input(
                 format!("lines.{at}.quantity"),
-                "at least one unit comes back",
+                say!("at least one unit comes back"),
             ));
         }
         let left = line.quantity - line.returned_quantity;
         if quantity > left {
             return Err(Error::rule(
                 "orders.return_exceeds_line",
-                format!(
-                    "{quantity} of {} cannot come back: {left} of {} are left with the client",
-                    line.sku, line.quantity
-                ),
-            )
+                say!("{quantity} of {sku} cannot come back: {left} of {total} are left with the client", quantity, sku = &line.sku, left, total = line.quantity))
             .field(format!("lines.{at}.quantity")));
         }
         if quantities.insert(line_id, quantity).is_some() {
             return Err(Error::bad_input(
                 format!("lines.{at}.orderLineId"),
-                "this line is named twice",
+                say!("this line is named twice"),
             ));
         }
     }

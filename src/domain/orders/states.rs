@@ -11,6 +11,7 @@ use super::{lines, open};
 use crate::db::{LockedClient, Tx, Viewer, Visible, require_version};
 use crate::domain::{clients, stock, text};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// The table of steps: where an order may go from `status`.
 pub const fn next(status: OrderStatus) -> &'static [OrderStatus] {
@@ -75,20 +76,24 @@ pub(super) fn require_step(from: OrderStatus, to: OrderStatus) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = legal.iter().map(ActiveEnum::to_value).collect();
-    let rest = match names.as_slice() {
-        [] => "nothing comes after that".to_owned(),
-        [only] => format!("from there it can become {only}"),
-        [others @ .., last] => {
-            format!("from there it can become {} or {last}", others.join(", "))
-        }
-    };
     let (from, to) = (from.to_value(), to.to_value());
-    Err(Error::rule(
-        "orders.illegal_transition",
-        format!("an order that is {from} cannot become {to}; {rest}"),
-    )
-    .detail("from", from)
-    .detail("to", to))
+    let message = if names.is_empty() {
+        say!(
+            "an order that is {from} cannot become {to}; nothing comes after that",
+            from = &from,
+            to = &to
+        )
+    } else {
+        say!(
+            "an order that is {from} cannot become {to}; from there it can become {possible}",
+            from = &from,
+            to = &to,
+            possible = names.join(", ")
+        )
+    };
+    Err(Error::rule("orders.illegal_transition", message)
+        .detail("from", from)
+        .detail("to", to))
 }
 
 /// One thing that happened, to be written down.
@@ -186,7 +191,7 @@ pub(super) fn quantities(lines: &[Visible<order_line::Model>]) -> Vec<(ProductId
 pub(super) fn no_lines() -> Error {
     Error::rule(
         "orders.no_lines",
-        "an order without lines cannot be submitted",
+        say!("an order without lines cannot be submitted"),
     )
 }
 
@@ -234,7 +239,7 @@ pub async fn submit(tx: &Tx, seen: Seen) -> Result<Visible<order::Model>> {
         total_minor: order.total_minor,
         discounts_bp: &discounts_bp,
     };
-    let reasons = terms::reasons(tx, &terms, &asked)?;
+    let reasons = terms::reasons(tx, &client, &terms, &asked).await?;
     let status = if reasons.is_empty() {
         OrderStatus::Approved
     } else {
@@ -261,9 +266,9 @@ fn require_manager(tx: &Tx) -> Result<()> {
     if tx.viewer().is_manager() {
         return Ok(());
     }
-    Err(Error::forbidden(
-        "only managers may approve or refuse an order",
-    ))
+    Err(Error::forbidden(say!(
+        "only managers may approve or refuse an order"
+    )))
 }
 
 /// Approves an order that waits for it.
@@ -334,7 +339,7 @@ pub async fn cancel(tx: &Tx, seen: Seen, reason: Option<String>) -> Result<Visib
     if order.paid_minor != 0 {
         return Err(Error::rule(
             "orders.paid",
-            "payments stand against this order; void them before you cancel it",
+            say!("payments stand against this order; void them before you cancel it"),
         ));
     }
     let changes = order::ActiveModel {
@@ -427,7 +432,7 @@ pub async fn track(tx: &Tx, id: OrderId, note: String) -> Result<Visible<order::
         OrderStatus::Draft | OrderStatus::Cancelled => {
             return Err(Error::rule(
                 "orders.not_trackable",
-                "there is nothing to track of a draft or a cancelled order",
+                say!("there is nothing to track of a draft or a cancelled order"),
             ));
         }
         OrderStatus::Submitted
@@ -454,12 +459,15 @@ fn day_of_step(tx: &Tx, on: Option<NaiveDate>, not_before: NaiveDate) -> Result<
     let today = tx.today().max(not_before);
     let on = on.unwrap_or(today);
     if on > today {
-        return Err(Error::bad_input("occurredOn", "this day is in the future"));
+        return Err(Error::bad_input(
+            "occurredOn",
+            say!("this day is in the future"),
+        ));
     }
     if on < not_before {
         return Err(Error::bad_input(
             "occurredOn",
-            format!("this cannot have happened before {not_before}"),
+            say!("this cannot have happened before {not_before}", not_before),
         ));
     }
     Ok(on)

@@ -6,6 +6,7 @@ use sea_orm::ActiveEnum;
 
 use super::ship_to::ShipTo;
 use crate::db::{Buying, LockedClient, Tx};
+use crate::domain::clients;
 use crate::domain::money::{self, WHOLE_BP};
 use crate::error::Result;
 
@@ -76,7 +77,12 @@ pub(super) fn together(line_bp: i32, order_bp: i32) -> i32 {
 }
 
 /// Why an order needs approval; nothing when it needs none.
-pub(super) fn reasons(tx: &Tx, terms: &Terms, asked: &Asked<'_>) -> Result<Vec<ApprovalReason>> {
+pub(super) async fn reasons(
+    tx: &Tx,
+    client: &LockedClient,
+    terms: &Terms,
+    asked: &Asked<'_>,
+) -> Result<Vec<ApprovalReason>> {
     let mut reasons = Vec::new();
     if let Some(limit) = terms.credit_limit_minor
         && money::add(terms.receivable_minor, asked.total_minor)? > limit
@@ -86,7 +92,7 @@ pub(super) fn reasons(tx: &Tx, terms: &Terms, asked: &Asked<'_>) -> Result<Vec<A
     // What the tier grants was decided when the tier was made.
     let free = REP_DISCOUNT_BP.max(terms.discount_bp);
     let is_over = asked.discounts_bp.iter().any(|discount| *discount > free);
-    if is_over && !tx.viewer().is_manager() {
+    if is_over && !clients::is_managed(tx, client).await? {
         reasons.push(ApprovalReason::Discount);
     }
     Ok(reasons)

@@ -13,6 +13,7 @@ use super::{archived, default_scheme, require_manager, scheme_archived};
 use crate::db::{Guard, LockedClient, Tx, Visible};
 use crate::domain::{clients, text};
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Why an assignment ended whose time was up.
 pub const EXPIRED: &str = "EXPIRED";
@@ -77,7 +78,7 @@ pub async fn override_until(
     if expires_at <= tx.now() {
         return Err(Error::bad_input(
             "expiresAt",
-            "an override ends in the future",
+            say!("an override ends in the future"),
         ));
     }
     let (client, tier) = client_and_tier(tx, client, tier).await?;
@@ -142,7 +143,7 @@ pub async fn end_override(
     let Some(ended) = ended else {
         return Err(Error::rule(
             "tiers.no_override",
-            "this client has no override in this scheme",
+            say!("this client has no override in this scheme"),
         ));
     };
     tx.refresh_stats(&client).await?;
@@ -283,7 +284,7 @@ fn assignment(tx: &Tx, tier: &tier::Model, reason: String) -> tier_assignment::A
 fn unchanged() -> Error {
     Error::rule(
         "tiers.unchanged",
-        "this client is in this tier already; nothing was changed",
+        say!("this client is in this tier already; nothing was changed"),
     )
     .field("tierId")
 }

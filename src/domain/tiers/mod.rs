@@ -15,6 +15,8 @@ use super::money::CurrencyCode;
 use super::text;
 use crate::db::{Guard, Tx, Visible};
 use crate::error::{Code, Error, Result};
+use crate::messages::Message;
+use crate::say;
 
 /// The lowest rank; also how many tiers of a scheme are in use at most.
 pub const MAX_RANK: i32 = 100;
@@ -116,7 +118,7 @@ pub async fn create(tx: &Tx, new: NewTier) -> Result<Visible<tier::Model>> {
     if u64::try_from(others.len()).unwrap_or(u64::MAX) >= MAX_TIERS {
         return Err(Error::rule(
             "tiers.too_many",
-            format!("a scheme has at most {MAX_TIERS} tiers"),
+            say!("a scheme has at most {most} tiers", most = MAX_TIERS),
         ));
     }
     check_free(&others, None, Some(&code), Some(rank))?;
@@ -176,7 +178,7 @@ pub async fn archive(tx: &Tx, id: TierId, version: i64) -> Result<Visible<tier::
     if tx.is_tier_in_use(id).await? {
         return Err(Error::rule(
             "tiers.in_use",
-            "clients are in this tier; put them into others first",
+            say!("clients are in this tier; put them into others first"),
         ));
     }
     let row = tier::ActiveModel {
@@ -199,7 +201,7 @@ pub async fn restore(tx: &Tx, id: TierId, version: i64) -> Result<Visible<tier::
     if present.archived_at.is_none() {
         return Err(Error::rule(
             "tiers.not_archived",
-            "this tier is not archived",
+            say!("this tier is not archived"),
         ));
     }
     let others = tiers_of(tx, present.scheme_id).await?;
@@ -268,7 +270,7 @@ fn require_manager(tx: &Tx) -> Result<()> {
     }
     Err(Error::new(
         Code::Forbidden,
-        "only managers and administrators may change tiers and who is in them",
+        say!("only managers and administrators may change tiers and who is in them"),
     ))
 }
 
@@ -298,14 +300,14 @@ fn check_free(
         if code == Some(other.code.as_str()) {
             return Err(Error::rule(
                 "tiers.code_taken",
-                "another tier of this scheme has this code, perhaps an archived one",
+                say!("another tier of this scheme has this code, perhaps an archived one"),
             )
             .field("code"));
         }
         if rank == Some(other.rank) && other.archived_at.is_none() {
             return Err(Error::rule(
                 "tiers.rank_taken",
-                "another tier of this scheme has this rank",
+                say!("another tier of this scheme has this rank"),
             )
             .field("rank"));
         }
@@ -314,16 +316,16 @@ fn check_free(
 }
 
 fn check_rank(rank: i32) -> Result<i32> {
-    within("rank", "the rank", rank, 1, MAX_RANK)
+    within("rank", say!("the rank"), rank, 1, MAX_RANK)
 }
 
-fn within(field: &str, what: &str, number: i32, least: i32, most: i32) -> Result<i32> {
+fn within(field: &str, what: Message, number: i32, least: i32, most: i32) -> Result<i32> {
     if (least..=most).contains(&number) {
         return Ok(number);
     }
     Err(Error::bad_input(
         field,
-        format!("{what} is {least} to {most}"),
+        say!("{what} is {least} to {most}", what, least, most),
     ))
 }
 
@@ -337,31 +339,31 @@ fn apply(row: tier::ActiveModel, benefits: Benefits) -> Result<tier::ActiveModel
         response_hours,
     } = benefits;
     for (field, what, value, least, most) in [
-        ("discountBp", "the discount", discount_bp, 0, 10_000),
+        ("discountBp", say!("the discount"), discount_bp, 0, 10_000),
         (
             "pointsMultiplierBp",
-            "the multiplier of points",
+            say!("the multiplier of points"),
             points_multiplier_bp,
             0,
             1_000_000,
         ),
         (
             "visitCadenceDays",
-            "the cadence of visits",
+            say!("the cadence of visits"),
             visit_cadence_days,
             1,
             3_650,
         ),
         (
             "paymentTermDays",
-            "the payment term",
+            say!("the payment term"),
             payment_term_days,
             0,
             3_650,
         ),
         (
             "responseHours",
-            "the time to answer",
+            say!("the time to answer"),
             response_hours,
             1,
             8_760,
@@ -376,7 +378,7 @@ fn apply(row: tier::ActiveModel, benefits: Benefits) -> Result<tier::ActiveModel
     {
         return Err(Error::bad_input(
             "creditLimit",
-            "the credit limit is 0 or more",
+            say!("the credit limit is 0 or more"),
         ));
     }
     Ok(tier::ActiveModel {
@@ -394,9 +396,12 @@ fn apply(row: tier::ActiveModel, benefits: Benefits) -> Result<tier::ActiveModel
 }
 
 fn archived() -> Error {
-    Error::rule("tiers.archived", "this tier is archived")
+    Error::rule("tiers.archived", say!("this tier is archived"))
 }
 
 fn scheme_archived() -> Error {
-    Error::rule("tiers.scheme_archived", "this tier scheme is archived")
+    Error::rule(
+        "tiers.scheme_archived",
+        say!("this tier scheme is archived"),
+    )
 }

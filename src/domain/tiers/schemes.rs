@@ -9,6 +9,7 @@ use crate::db::{Guard, Tx, Visible};
 use crate::domain::clients::{each, set};
 use crate::domain::text;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// How many schemes there are at most, with those archived.
 pub const MAX_SCHEMES: u64 = 100;
@@ -83,7 +84,7 @@ pub async fn create_scheme(tx: &Tx, new: NewScheme) -> Result<Visible<tier_schem
     if count >= MAX_SCHEMES {
         return Err(Error::rule(
             "tiers.too_many_schemes",
-            format!("there are at most {MAX_SCHEMES} tier schemes"),
+            say!("there are at most {most} tier schemes", most = MAX_SCHEMES),
         ));
     }
     let present = default_scheme(tx).await?;
@@ -210,7 +211,7 @@ pub async fn restore_scheme(
     if scheme.archived_at.is_none() {
         return Err(Error::rule(
             "tiers.scheme_not_archived",
-            "this tier scheme is not archived",
+            say!("this tier scheme is not archived"),
         ));
     }
     let becomes_default = default_scheme(tx).await?.is_none();
@@ -243,6 +244,6 @@ async fn depose(tx: &Tx, present: Option<&Visible<tier_scheme::Model>>) -> Resul
 fn default_needed() -> Error {
     Error::rule(
         "tiers.default_needed",
-        "one scheme is the default; make another one the default instead",
+        say!("one scheme is the default; make another one the default instead"),
     )
 }

@@ -86,7 +86,7 @@ pub struct ClientFilter {
     nature: Option<ClientNatureFilter>,
     /// With this tag.
     tag: Option<String>,
-    /// By the tier in the default scheme.
+    /// By the tier in the default scheme. An override whose time is up may count here for a minute longer.
     tier_id: Option<TierIdFilter>,
     /// By the number of orders.
     order_count: Option<IntFilter>,
@@ -133,9 +133,9 @@ impl ClientFilter {
             receivable,
             updated_at,
             archived: _,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use client::Column;
         use client_stats::Column as Stats;
@@ -208,20 +208,7 @@ impl ClientFilter {
             let column = Column::UpdatedAt.into_simple_expr();
             all = all.add(filter.condition("updatedAt", &column)?);
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 

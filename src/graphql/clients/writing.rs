@@ -139,7 +139,7 @@ impl ClientProfileInput {
 pub struct ClientCreateInput {
     /// An id made by the caller (`client_` and a UUID, best of version 7). Sending the same create again with it answers the client that is there.
     id: Option<ClientId>,
-    /// The id in another system, unique among clients.
+    /// The id in another system, unique among clients, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// Whether it is a person or an organization; it stays so.
     kind: ClientKind,
@@ -218,7 +218,10 @@ impl ClientMutation {
             name,
             currency: currency.0,
             owner: optional(owner_id),
-            profile: profile.unwrap_or_default().parse()?,
+            profile: profile
+                .unwrap_or_default()
+                .parse()
+                .map_err(|error| error.under("input.profile"))?,
         };
         let row = write(ctx, move |tx| {
             let new = new.clone();
@@ -241,8 +244,11 @@ impl ClientMutation {
             name,
             profile,
         } = input;
-        let name = required("name", name)?;
-        let patch = profile.unwrap_or_default().parse()?;
+        let name = required("name", name).map_err(|error| error.under("input"))?;
+        let patch = profile
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| error.under("input.profile"))?;
         let row = write(ctx, move |tx| {
             let (name, patch) = (name.clone(), patch.clone());
             async move { clients::update(&tx, id, i64::from(version), name, patch).await }

@@ -12,6 +12,7 @@ use crate::graphql::filters::{
     ClientIdFilter, DateFilter, FilterTree, MoneyFilter, ProductIdFilter, StringFilter,
     UserIdFilter, choice_filter, filter_tree,
 };
+use crate::say;
 
 choice_filter!(
     /// A filter on where an order stands. All parts that are given must hold.
@@ -75,9 +76,9 @@ impl OrderFilter {
             product_id,
             awaiting_approval,
             overdue,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use order::Column;
         let mut all = Condition::all();
@@ -110,7 +111,7 @@ impl OrderFilter {
             let start = orders::number_start(typed).ok_or_else(|| {
                 Error::bad_input(
                     "number",
-                    "not the start of an order number: expected up to ten letters and digits",
+                    say!("not the start of an order number: expected up to ten letters and digits"),
                 )
             })?;
             all = all.add(starts_with(&start));
@@ -128,20 +129,7 @@ impl OrderFilter {
         if let Some(overdue) = overdue {
             all = all.add(truth(is_overdue(session), *overdue));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition(session)?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition(session)?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition(session)?.not());
-        }
-        Ok(all)
+        self.and_branches(all, |part| part.condition(session))
     }
 }
 

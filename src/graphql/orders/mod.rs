@@ -399,7 +399,10 @@ pub fn select(
 ) -> Result<ScopedSelect<order::Entity>> {
     let select = session.select::<order::Entity>();
     match filter {
-        Some(filter) => Ok(select.filter(filter.condition(session)?)),
+        Some(filter) => {
+            let condition = filter.condition(session);
+            Ok(select.filter(condition.map_err(|error| error.under("filter"))?))
+        }
         None => Ok(select),
     }
 }

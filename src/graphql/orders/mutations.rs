@@ -14,6 +14,7 @@ use crate::graphql::context::write;
 use crate::graphql::direct::Direct;
 use crate::graphql::input::{optional, required};
 use crate::graphql::scalars::{Date, MoneyInput};
+use crate::say;
 
 /// A line of an order.
 #[derive(Clone, Debug, InputObject)]
@@ -22,7 +23,7 @@ pub struct OrderLineInput {
     product_id: ProductId,
     /// Units, 1 to 1,000,000.
     quantity: i32,
-    /// The price of one unit; today's list price when absent. Only managers may set another.
+    /// The price of one unit; today's list price when absent. Only managers of the client may set another.
     unit_price: Option<MoneyInput>,
     /// The discount in basis points, 0 to 10,000 (100 is 1 %); that of the client's tier when absent. More than 3,000 from a rep makes the order wait for approval.
     discount_bp: Option<i32>,
@@ -50,7 +51,7 @@ pub struct OrderShipToInput {
 pub struct OrderCreateInput {
     /// An id made by the caller (`order_` and a UUID of version 7). Sending the same create again with it answers the order that is there.
     id: Option<OrderId>,
-    /// The id in another system, unique among orders.
+    /// The id in another system, unique among orders, at most 100 characters. Only managers and administrators may set it; when it is taken, perhaps by one that you do not see, the answer is `CONFLICT`.
     external_id: Option<String>,
     /// The client that buys.
     client_id: ClientId,
@@ -280,7 +281,7 @@ fn parse_destination(
     match (address_id, ship_to) {
         (Some(_), Some(_)) => Err(Error::bad_input(
             "shipTo",
-            "give `addressId` or `shipTo`, not both",
+            say!("give `addressId` or `shipTo`, not both"),
         )),
         (Some(address), None) => Ok(Some(Some(Destination::Address(address)))),
         (None, Some(Some(ship_to))) => Ok(Some(Some(Destination::Given(parse_ship_to(ship_to))))),

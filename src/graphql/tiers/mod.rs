@@ -4,11 +4,11 @@ mod write;
 
 use async_graphql::{Context, Object, SimpleObject};
 use entity::{
-    AssignmentKind, TierAssignmentId, TierId, TierSchemeId, client, client_stats, tier,
-    tier_assignment, tier_scheme, user,
+    AssignmentKind, TierAssignmentId, TierId, TierSchemeId, client, tier, tier_assignment,
+    tier_scheme, user,
 };
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order};
-use sea_orm::{ColumnTrait, IntoSimpleExpr};
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::{Condition, Expr, Order};
 
 pub use write::*;
 
@@ -19,7 +19,8 @@ use super::direct::ready;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
-    Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, tier_holds,
+    Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, default_scheme_ids,
+    tier_holds,
 };
 use crate::error::Result;
 
@@ -382,26 +383,14 @@ async fn tier_of(
     Ok(tier.map(Tier))
 }
 
-/// The tier of a client in the default scheme.
+/// The tier of a client in the default scheme: its override, while that holds, or its own.
 ///
 /// # Errors
 /// From the database.
 pub async fn of_client(ctx: &Context<'_>, client: &Visible<client::Model>) -> Result<Option<Tier>> {
-    use client_stats::Column;
-    let session = session(ctx)?;
-    let tiers = Through {
-        parent: Column::ClientId.into_simple_expr(),
-        select: session.select::<tier::Entity>().join(
-            "client_stats",
-            Expr::col((tier::Entity, tier::Column::Id)).eq(Column::TierId.into_simple_expr()),
-        ),
-    };
-    let own = |client: &client::Model| client.id.0;
-    let (sort, first) = (Sort::ascending(Vec::new()), PageRequest::first(1, "tier"));
-    let page = session
-        .page_of(client, "tier", own, tiers, &sort, &first)
-        .await?;
-    Ok(page.edges.first().map(|edge| Tier(edge.node.clone())))
+    use tier_assignment::Column;
+    let in_default = Column::SchemeId.in_subquery(default_scheme_ids());
+    holding(session(ctx)?, client, "tier", in_default).await
 }
 
 /// The tier of a client in a scheme: its override, while that holds, or its own.
@@ -413,8 +402,19 @@ pub async fn of_client_in(
     client: &Visible<client::Model>,
     scheme: TierSchemeId,
 ) -> Result<Option<Tier>> {
+    let edge = format!("tierIn/{scheme}");
+    let in_scheme = tier_assignment::Column::SchemeId.eq(scheme);
+    holding(session(ctx)?, client, &edge, in_scheme).await
+}
+
+/// The tier that holds now for a client, of the assignments that meet `among`.
+async fn holding(
+    session: &Session,
+    client: &Visible<client::Model>,
+    edge: &str,
+    among: Expr,
+) -> Result<Option<Tier>> {
     use tier_assignment::Column;
-    let session = session(ctx)?;
     let in_time = Condition::any()
         .add(Column::ExpiresAt.is_null())
         .add(Column::ExpiresAt.gt(session.now()));
@@ -422,14 +422,13 @@ pub async fn of_client_in(
         parent: Column::ClientId,
         select: session
             .select::<tier_assignment::Entity>()
-            .filter(Column::SchemeId.eq(scheme))
+            .filter(among)
             .filter(Column::EndedAt.is_null())
             .filter(in_time),
     };
-    let edge = format!("tierIn/{scheme}");
     let own = |client: &client::Model| client.id.0;
     let holding = session
-        .all_of(client, &edge, own, children, |row| row.client_id.0)
+        .all_of(client, edge, own, children, |row| row.client_id.0)
         .await?;
     let first = holding.into_iter().max_by_key(|row| {
         let is_override = row.kind == AssignmentKind::Override;

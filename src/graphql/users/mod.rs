@@ -16,6 +16,7 @@ use super::sessions::{self, UserSession};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
 use crate::domain::users;
 use crate::error::{Error, Result};
+use crate::say;
 
 pub use writing::UserMutation;
 
@@ -320,9 +321,9 @@ impl UserFilter {
             manager_id,
             is_pool_keeper,
             deactivated: _,
-            and,
-            or,
-            not,
+            and: _,
+            or: _,
+            not: _,
         } = self;
         use user::Column;
         let mut all = Condition::all();
@@ -352,20 +353,7 @@ impl UserFilter {
         if let Some(is_pool_keeper) = is_pool_keeper {
             all = all.add(Column::IsPoolKeeper.eq(*is_pool_keeper));
         }
-        for part in and.iter().flatten() {
-            all = all.add(part.condition()?);
-        }
-        if let Some(parts) = or {
-            let mut any = Condition::any();
-            for part in parts {
-                any = any.add(part.condition()?);
-            }
-            all = all.add(any);
-        }
-        if let Some(part) = not {
-            all = all.add(part.condition()?.not());
-        }
-        Ok(all)
+        self.and_branches(all, Self::condition)
     }
 }
 
@@ -421,7 +409,7 @@ impl UserQuery {
         let (Some(user), Some(device)) =
             (session.viewer().user_id(), session.viewer().session_id())
         else {
-            return Err(Error::unauthenticated("sign in first"));
+            return Err(Error::unauthenticated(say!("sign in first")));
         };
         Ok(Viewer {
             user: session.select::<user::Entity>().id(user).get().await?,

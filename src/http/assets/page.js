@@ -58,7 +58,7 @@
 
   function reason(result) {
     const answer = result.answer || {};
-    const error = answer.error || (answer.errors && answer.errors[0]) || answer;
+    const error = (answer.errors && answer.errors[0]) || answer;
     return error.message || `the server answered ${result.status}`;
   }
 

@@ -299,7 +299,7 @@ fn without_indexes(path: &str) -> String {
 }
 
 /// What to ask of a payload: everything without arguments, a few levels deep.
-fn payload(schema: &Schema, ty: &str, levels: usize) -> String {
+pub(super) fn payload(schema: &Schema, ty: &str, levels: usize) -> String {
     let mut text = String::from("__typename ");
     for field in &schema.get(ty).fields {
         let below = &field.ty.name;

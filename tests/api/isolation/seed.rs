@@ -345,7 +345,7 @@ impl World {
             reserved_delta: -10,
             order_id: Some(order_id),
             user_id: Some(self.team.ann.id),
-            note: Some("mk~managers-movement".to_owned()),
+            note: Some("mk~ann-movement".to_owned()),
             occurred_at: now,
         };
         put::<stock_movement::Entity>(&self.db, vec![movement]).await;

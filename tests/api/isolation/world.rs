@@ -162,9 +162,7 @@ impl World {
             .person("Keeper", UserRole::Manager, Some(&team.top))
             .await;
         let gone = app.person("Gone", UserRole::Rep, Some(&team.right)).await;
-        let trainee = app
-            .person("Trainee", UserRole::Rep, Some(&team.ann))
-            .await;
+        let trainee = app.person("Trainee", UserRole::Rep, Some(&team.ann)).await;
         let db = dump::connect(app.database_url()).await;
         let mut world = Self {
             app,
@@ -468,6 +466,16 @@ impl World {
         id
     }
 
+    /// Whether `viewer` is above `user`, or is `user`, or an administrator.
+    fn answers_for(&self, viewer: UserId, user: UserId) -> bool {
+        viewer == user
+            || match self.organisation.users[&viewer].role {
+                UserRole::Admin => true,
+                UserRole::Manager => self.organisation.is_below(viewer, user),
+                UserRole::Rep => false,
+            }
+    }
+
     /// Whether `viewer` may see what belongs to `owner`.
     pub fn may_see(&self, viewer: UserId, owner: Owner) -> bool {
         let role = self.organisation.users[&viewer].role;
@@ -536,8 +544,8 @@ impl World {
         for part in lower.split("mk~").skip(1) {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             let Ok(number) = digits.parse::<usize>() else {
-                if part.starts_with("managers") && !self.may_see(viewer, Owner::Managers) {
-                    found.insert(format!("{text:.120} is for managers"));
+                if part.starts_with("ann") && !self.answers_for(viewer, self.team.ann.id) {
+                    found.insert(format!("{text:.120} is for those above Ann"));
                 }
                 continue;
             };

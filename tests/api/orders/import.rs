@@ -125,7 +125,10 @@ on_both!(
     async |app: App| {
         let shop = shop(&app).await;
         let ann = &shop.team.ann;
-        placed(&app, &shop, json!({ "externalId": "10248" })).await;
+        let theirs = basket(&shop, json!({ "externalId": "10248" }));
+        let _ = mutate(&app, &shop.team.left, "orderCreate", theirs)
+            .await
+            .ok();
         let error = import(&app, &shop.client, imported(ann.id, None), &[&shop.chai], 1)
             .await
             .unwrap_err();

@@ -434,12 +434,6 @@ on_both!(the_same_order_twice_is_one_order, async |app: App| {
     let input = json!({ "id": id, "clientId": bens, "lines": [] });
     let stolen = mutate(&app, &shop.team.ben, "orderCreate", input).await;
     assert_eq!(stolen.code(0), "CONFLICT");
-    // So it is with the id of another system.
-    placed(&app, &shop, json!({ "externalId": "10248" })).await;
-    let twice = basket(&shop, json!({ "externalId": "10248" }));
-    let answer = mutate(&app, &shop.team.ann, "orderCreate", twice).await;
-    assert_eq!(answer.code(0), "CONFLICT");
-    assert_eq!(answer.fields(), ["input.externalId"]);
 });
 
 on_both!(a_draft_changes_and_an_order_does_not, async |app: App| {

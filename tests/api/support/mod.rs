@@ -74,7 +74,7 @@ impl App {
     /// Starts a service on a fresh database that it reaches by so many connections.
     pub async fn start_with(backend: Backend, connections: u32) -> Self {
         let database = TestDatabase::create(backend).await;
-        let server = server::spawn(database.url(), |config| {
+        let server = server::spawn(database.url(), server::generous(), |config| {
             config.max_connections = connections;
         })
         .await;
@@ -88,6 +88,13 @@ impl App {
             server,
             database,
         }
+    }
+
+    /// Goes on with another service over the same database, whose GraphQL endpoint `change` sets.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut clientele::http::Options)) {
+        let mut endpoint = server::generous();
+        change(&mut endpoint);
+        self.server = server::spawn(self.database.url(), endpoint, |_| {}).await;
     }
 
     /// Which database this is.

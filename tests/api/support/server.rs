@@ -8,11 +8,13 @@ use clientele::auth::keys::Keyring;
 use clientele::auth::tokens::Tokens;
 use clientele::clock::Clock;
 use clientele::db::{Database, DatabaseConfig};
-use clientele::http;
+use clientele::http::{self, Budget, Concurrency};
 
-/// A debug build on a busy machine is no reason for a test to fail: what a test has to say about time, it
-/// says by settings of its own.
+/// A debug build on a busy machine is no reason for a test to fail.
 const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Points enough for any test.
+const PLENTY: u64 = 1_000_000_000_000;
 
 /// A running service; it stops when dropped.
 pub struct Server {
@@ -33,19 +35,9 @@ impl Drop for Server {
     }
 }
 
-/// Starts a service over the database at `url`, which is migrated and empty, and returns once it listens.
-/// `change` says how it reaches the database.
-pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Server {
-    let clock = Clock::default();
-    let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
-    let keyring = Arc::new(keyring);
-    let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
-    config.acquire_timeout = PATIENCE;
-    config.statement_timeout = PATIENCE;
-    change(&mut config);
-    let database = Database::connect(&config, clock.clone())
-        .await
-        .expect("the database of the test should be there");
+/// The settings of a service that holds nothing back from a test: what a test has to say about time, cost
+/// and places, it says by settings of its own.
+pub fn generous() -> http::Options {
     let mut endpoint = http::Options {
         debug_headers: true,
         ..http::Options::default()
@@ -57,6 +49,39 @@ pub async fn spawn(url: &str, change: impl FnOnce(&mut DatabaseConfig)) -> Serve
         bounds.query_deadline = PATIENCE;
         bounds.mutation_deadline = PATIENCE;
     }
+    endpoint.limits.budget = Some(Budget {
+        per_document: PLENTY,
+        bucket: PLENTY,
+        restored_per_second: PLENTY,
+        ..Budget::default()
+    });
+    endpoint.limits.concurrency = Concurrency {
+        per_user: 500,
+        per_address: 500,
+        process: 1_000,
+        queries: 1_000,
+        patience: PATIENCE,
+    };
+    endpoint
+}
+
+/// Starts a service over the database at `url`, which is migrated, and returns once it listens. `change` says
+/// how it reaches the database, `endpoint` how it serves GraphQL.
+pub async fn spawn(
+    url: &str,
+    endpoint: http::Options,
+    change: impl FnOnce(&mut DatabaseConfig),
+) -> Server {
+    let clock = Clock::default();
+    let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
+    let keyring = Arc::new(keyring);
+    let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
+    config.acquire_timeout = PATIENCE;
+    config.statement_timeout = PATIENCE;
+    change(&mut config);
+    let database = Database::connect(&config, clock.clone())
+        .await
+        .expect("the database of the test should be there");
     let options = Options {
         endpoint,
         ..Options::default()

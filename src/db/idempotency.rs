@@ -1,0 +1,318 @@
+//! Requests that may arrive twice. A mutation that comes with a key is kept together with its answer, in one
+//! transaction: an effect whose answer is not on record cannot exist, nor an answer without its effect. A
+//! request that comes again is answered from the record.
+//!
+//! So the transaction of a keyed mutation stays open from its effect until its answer is put together; what
+//! the answer reads meanwhile is read inside it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::UserId;
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use sea_orm::Statement;
+
+use super::classify::is_transient;
+use super::session::Session;
+use super::tx::Tx;
+use super::unit::Unit;
+use super::viewer::Actor;
+use crate::error::{Code, Error, Result};
+use crate::say;
+
+/// How long answers are kept.
+pub const KEEP_ANSWERS: TimeDelta = TimeDelta::days(30);
+
+/// How many answers are forgotten in one transaction.
+const CHUNK: u64 = 5_000;
+
+/// The key of a request and what it stands for. Neither is kept as it came, nor logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    key_hash: [u8; SHA256_OUTPUT_LEN],
+    request_hash: [u8; SHA256_OUTPUT_LEN],
+}
+
+impl IdempotencyKey {
+    /// The key that came with `request`, its body byte for byte.
+    pub fn new(key: &str, request: &[u8]) -> Self {
+        Self {
+            key_hash: sha256(key.as_bytes()),
+            request_hash: sha256(request),
+        }
+    }
+}
+
+impl std::fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdempotencyKey(…)")
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut hash = [0; SHA256_OUTPUT_LEN];
+    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    hash
+}
+
+/// What a keyed request has come to. Its mutations run one after the other.
+pub(super) struct KeyedRequest {
+    user: UserId,
+    key: IdempotencyKey,
+    /// Answers that were on record when the request came, by field.
+    known: BTreeMap<i32, String>,
+    /// Which mutation of the document is next.
+    next: AtomicI32,
+    state: Mutex<State>,
+}
+
+/// What has become of the mutation that runs.
+#[derive(Default)]
+struct State {
+    field: i32,
+    /// Its transaction, with its effect, not kept yet.
+    open: Option<Arc<Unit>>,
+    /// The answer of a twin that was faster.
+    found: Option<String>,
+}
+
+impl KeyedRequest {
+    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The transaction that is open, for what reads the answer together.
+    pub(super) fn open(&self) -> Option<Arc<Unit>> {
+        self.state(|state| state.open.clone())
+    }
+
+    /// Keeps the transaction of an effect open until its answer is there.
+    pub(super) fn keep_open(&self, unit: Arc<Unit>) {
+        self.state(|state| state.open = Some(unit));
+    }
+
+    /// Puts the mutation on record, before its effect, in `tx`. Twins wait here for each other.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it was done meanwhile, with the answer in the state, or `idempotency.in_progress` when
+    /// it takes a twin too long; `RULE_VIOLATED` `idempotency.other_request`.
+    pub(super) async fn claim(&self, tx: &Tx) -> Result<()> {
+        let field = self.state(|state| {
+            state.found = None;
+            (state.open.is_none()).then_some(state.field)
+        });
+        let Some(field) = field else {
+            return Err(Error::bug("a mutation has a second effect"));
+        };
+        // What is older than the time of keeping counts as forgotten.
+        let claim = Statement::from_sql_and_values(
+            tx.backend(),
+            "INSERT INTO idempotent_answers (user_id, key_hash, field, request_hash, answer, created_at) \
+             VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT (user_id, key_hash, field) DO UPDATE SET \
+             request_hash = excluded.request_hash, answer = '', created_at = excluded.created_at \
+             WHERE idempotent_answers.created_at <= $6 RETURNING field",
+            [
+                self.user.into(),
+                self.key.key_hash.to_vec().into(),
+                field.into(),
+                self.key.request_hash.to_vec().into(),
+                tx.now().into(),
+                (tx.now() - KEEP_ANSWERS).into(),
+            ],
+        );
+        match tx.query_one_raw(claim).await {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) if error.code() == Code::Unavailable && !is_transient(&error) => {
+                return Err(in_progress());
+            }
+            Err(error) => return Err(error),
+        }
+        let rows = tx.answers(self.user, &self.key, Some(field)).await?;
+        let found = known(&self.key, rows)?.remove(&field);
+        let Some(found) = found else {
+            // Forgotten between the two statements.
+            return Err(in_progress());
+        };
+        self.state(|state| state.found = Some(found));
+        Err(Error::new(Code::Conflict, say!("this was done already")))
+    }
+}
+
+/// A row of the record.
+struct Row {
+    field: i32,
+    request_hash: Vec<u8>,
+    answer: String,
+}
+
+/// The answers of `rows` by field.
+fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> {
+    rows.into_iter()
+        .map(|row| {
+            if row.request_hash == key.request_hash {
+                return Ok((row.field, row.answer));
+            }
+            Err(Error::rule(
+                "idempotency.other_request",
+                say!(
+                    "this Idempotency-Key was used for another request; take a new key for each, and the same key and body to repeat one"
+                ),
+            ))
+        })
+        .collect()
+}
+
+fn in_progress() -> Error {
+    Error::new(
+        Code::Conflict,
+        say!("the first request with this Idempotency-Key still runs; repeat yours in a moment"),
+    )
+    .with_rule("idempotency.in_progress")
+    .detail("retryable", true)
+    .detail("retryAfterSeconds", 1)
+}
+
+impl Session {
+    /// This session for a request that came with `key`: what of it was done is not done again.
+    ///
+    /// # Errors
+    /// `RULE_VIOLATED` `idempotency.other_request` when the key was used for another request; `INTERNAL`
+    /// unless a person asks; from the database.
+    pub async fn keyed(&self, key: IdempotencyKey) -> Result<Self> {
+        let Some(user) = self.viewer().user_id() else {
+            return Err(Error::bug("a key without a person"));
+        };
+        let rows = self.answers(user, &key, None).await?;
+        let known = known(&key, rows)?;
+        Ok(self.with_key(Arc::new(KeyedRequest {
+            user,
+            key,
+            known,
+            next: AtomicI32::new(0),
+            state: Mutex::default(),
+        })))
+    }
+
+    /// Whether the request came with a key.
+    pub fn is_keyed(&self) -> bool {
+        self.key().is_some()
+    }
+
+    /// Begins the next mutation of a keyed document. Answers what was answered when it was done already; then
+    /// it must not be done again.
+    pub fn begin_keyed(&self) -> Option<String> {
+        let keyed = self.key()?;
+        let field = keyed.next.fetch_add(1, Ordering::Relaxed);
+        keyed.state(|state| {
+            *state = State {
+                field,
+                ..State::default()
+            };
+        });
+        keyed.known.get(&field).cloned()
+    }
+
+    /// The answer of a twin that was faster than the mutation that runs, which then failed for that alone.
+    pub fn twin_answer(&self) -> Option<String> {
+        self.key()?.state(|state| state.found.take())
+    }
+
+    /// Keeps what the mutation that runs has done, together with its `answer`.
+    ///
+    /// # Errors
+    /// From the database; then neither is kept.
+    pub async fn keep_answer(&self, answer: &str) -> Result<()> {
+        let Some((keyed, unit)) = self.key().and_then(|key| Some((key, key.open()?))) else {
+            return Ok(());
+        };
+        let record = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE idempotent_answers SET answer = $1 WHERE user_id = $2 AND key_hash = $3 AND field = $4",
+            [
+                answer.into(),
+                keyed.user.into(),
+                keyed.key.key_hash.to_vec().into(),
+                keyed.state(|state| state.field).into(),
+            ],
+        );
+        let recorded = self.query_all_raw(record).await.map(|_| ());
+        keyed.state(|state| state.open = None);
+        unit.settle(recorded).await
+    }
+
+    /// Undoes what the mutation that runs has done: it could not be answered.
+    ///
+    /// # Errors
+    /// From the database; it is undone then, too.
+    pub async fn undo_keyed(&self) -> Result<()> {
+        let open = self
+            .key()
+            .and_then(|keyed| keyed.state(|state| state.open.take()));
+        match open {
+            Some(unit) => unit.undo().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn answers(
+        &self,
+        user: UserId,
+        key: &IdempotencyKey,
+        field: Option<i32>,
+    ) -> Result<Vec<Row>> {
+        let mut values = vec![
+            user.into(),
+            key.key_hash.to_vec().into(),
+            (self.now() - KEEP_ANSWERS).into(),
+        ];
+        let mut sql = "SELECT field, request_hash, answer FROM idempotent_answers \
+             WHERE user_id = $1 AND key_hash = $2 AND created_at > $3"
+            .to_owned();
+        if let Some(field) = field {
+            values.push(field.into());
+            sql.push_str(" AND field = $4");
+        }
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        self.query_all_raw(statement)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Row {
+                    field: row.try_get("", "field")?,
+                    request_hash: row.try_get("", "request_hash")?,
+                    answer: row.try_get("", "answer")?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Tx {
+    /// Forgets answers that were given at `before` or earlier, some thousands at once; says how many.
+    /// For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
+        match self.viewer().actor() {
+            Actor::System { .. } => {}
+            Actor::User { .. } => return Err(Error::bug("somebody would forget answers")),
+        }
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "DELETE FROM idempotent_answers WHERE (user_id, key_hash, field) IN \
+             (SELECT user_id, key_hash, field FROM idempotent_answers WHERE created_at <= $1 \
+             ORDER BY created_at LIMIT $2)",
+            [
+                before.into(),
+                i64::try_from(CHUNK).unwrap_or(i64::MAX).into(),
+            ],
+        );
+        Ok(self.execute_raw(statement).await?.rows_affected())
+    }
+}

@@ -1,0 +1,164 @@
+//! Units of work: a transaction from its beginning to its end, all of it kept, or nothing.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use super::classify::{is_clash, is_transient};
+use super::session::Session;
+use super::tx::{ATTEMPTS, Tx};
+use crate::error::{Error, Result};
+
+/// Begins a transaction.
+///
+/// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
+/// and would lend the connection on with the transaction open.
+pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let connection = connection.clone();
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        isolation_level: None,
+        access_mode: None,
+    };
+    let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
+        .await
+        .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
+    Ok(begun?)
+}
+
+/// The transaction of one unit of work, for as long as that runs: whoever keeps a [`Tx`] beyond it holds
+/// no connection.
+pub(super) struct Unit {
+    transaction: RwLock<Option<DatabaseTransaction>>,
+    /// Whether a statement failed. PostgreSQL would take a commit for a rollback then, and not say so.
+    has_failed: AtomicBool,
+}
+
+impl Unit {
+    fn new(transaction: DatabaseTransaction) -> Self {
+        Self {
+            transaction: RwLock::new(Some(transaction)),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The transaction, to run one statement on.
+    pub(super) async fn transaction(&self) -> Result<RwLockReadGuard<'_, DatabaseTransaction>> {
+        RwLockReadGuard::try_map(self.transaction.read().await, Option::as_ref)
+            .map_err(|_| Error::bug("a statement of a unit of work that has ended"))
+    }
+
+    /// Notes how a statement went.
+    pub(super) fn note<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
+        if outcome.is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Takes the transaction once no statement is on its way.
+    async fn end(&self) -> Result<DatabaseTransaction> {
+        self.transaction
+            .write()
+            .await
+            .take()
+            .ok_or_else(|| Error::bug("a unit of work ended twice"))
+    }
+
+    /// Ends it as `outcome` asks: keeps everything, or nothing.
+    pub(super) async fn settle<T>(&self, outcome: Result<T>) -> Result<T> {
+        let value = match outcome {
+            Ok(_) if self.has_failed.load(Ordering::Relaxed) => {
+                Err(Error::bug("a unit of work passed over a failed statement"))
+            }
+            outcome => outcome,
+        };
+        match value {
+            Ok(value) => {
+                self.end().await?.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one that counts; a connection that cannot roll back is closed.
+                if let Err(failed) = self.undo().await {
+                    tracing::warn!(error = ?failed, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends it, keeping nothing.
+    pub(super) async fn undo(&self) -> Result<()> {
+        Ok(self.end().await?.rollback().await?)
+    }
+}
+
+/// Runs a unit of work in a task of its own: a caller that goes away cannot cut it in half, which would
+/// leave an open transaction on a pooled connection.
+pub(super) async fn run<T, F, Fut>(session: Session, work: F) -> Result<T>
+where
+    F: Fn(Tx) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let task = tokio::spawn(async move {
+        let mut attempt = 0;
+        let mut clashed = false;
+        loop {
+            attempt += 1;
+            match once(&session, &work).await {
+                // Perhaps with a twin of this very request, which the second run finds.
+                Err(error) if !clashed && is_clash(&error) => clashed = true,
+                Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
+                    let millis = u64::from(session.now().timestamp_subsec_micros() % 20);
+                    tokio::time::sleep(Duration::from_millis(millis * u64::from(attempt))).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    });
+    task.await
+        .map_err(|error| Error::bug(format!("a unit of work did not end: {error}")))?
+}
+
+async fn once<T, F, Fut>(session: &Session, work: &F) -> Result<T>
+where
+    F: Fn(Tx) -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
+    let now = session.now();
+    let tx = Tx::new(session.inside(Arc::clone(&unit), now));
+    let outcome = match session.key() {
+        Some(keyed) => match keyed.claim(&tx).await {
+            Ok(()) => work(tx).await,
+            Err(error) => {
+                drop(tx);
+                Err(error)
+            }
+        },
+        None => work(tx).await,
+    };
+    // Somebody who keeps it may be in the middle of a write: half of that must not be kept.
+    let outcome = match outcome {
+        Ok(_) if Arc::strong_count(&unit) > 1 => {
+            Err(Error::bug("a unit of work kept its transaction"))
+        }
+        outcome => outcome,
+    };
+    match (session.key(), outcome) {
+        (Some(keyed), Ok(value)) => {
+            keyed.keep_open(unit);
+            Ok(value)
+        }
+        (_, outcome) => unit.settle(outcome).await,
+    }
+}

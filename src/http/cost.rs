@@ -1,0 +1,346 @@
+//! What requests cost, and who can pay. A document is priced before it runs, by the objects its answer can
+//! hold ([`super::meter`]); the price is taken from a bucket of the session that fills at a steady rate; what
+//! was not used is given back once the answer is counted.
+//!
+//! | part of a document | points |
+//! |---|---|
+//! | a leaf field (number, text, date, enum) | 0 |
+//! | a field with a selection set | 1, and what it selects |
+//! | a connection | 1, and its page size times what one row selects under `nodes`, and under `edges` |
+//! | a list with `first`, `last` or `ids` | its size times (1 and what it selects) |
+//! | a root field of a mutation | 10 more |
+//! | `__schema`, `__type` | 50, whatever they select |
+//!
+//! The answer is counted the same way: 1 for each object in it. Lists without a page size (the lines of an
+//! order) are priced as one object and counted as many; what they cost beyond the price is taken then.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{Name, Value};
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use super::limits::Budget;
+use super::meter::{INTROSPECTION_COST, MUTATION_COST};
+use super::refusal::Refusal;
+use super::selection;
+use crate::{Code, Error, say};
+
+/// Parts of a point that a bucket counts in. At a rate of so many points a second, as many parts come back in
+/// a millisecond.
+const PARTS: u64 = 1_000;
+
+/// The longest wait that a refusal names, in seconds.
+const LONGEST_WAIT_SECS: u64 = 3_600;
+
+/// The buckets of all sessions, in the memory of this process. Beyond a number of sessions the least used are
+/// forgotten, and full again when they return.
+pub struct Purses {
+    budget: Budget,
+    buckets: Cache<Uuid, Arc<Mutex<Bucket>>>,
+}
+
+impl Purses {
+    /// Full buckets for whoever comes.
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            buckets: Cache::new(budget.sessions),
+            budget,
+        }
+    }
+
+    /// What the session `id` can spend.
+    pub fn of(&self, id: Uuid) -> Purse {
+        let full = || Arc::new(Mutex::new(Bucket::full(&self.budget, Instant::now())));
+        let found = self
+            .buckets
+            .get_or_insert_with(&id, || Ok::<_, Infallible>(full()));
+        Purse {
+            bucket: found.unwrap_or_else(|never| match never {}),
+            budget: self.budget.clone(),
+        }
+    }
+}
+
+/// What one session can spend.
+#[derive(Clone)]
+pub struct Purse {
+    bucket: Arc<Mutex<Bucket>>,
+    budget: Budget,
+}
+
+impl Purse {
+    /// Takes `cost` points.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED` with rule `COST` for more than one document may cost, or than the bucket holds;
+    /// `THROTTLED` with rule `COST` and `retryAfterSeconds` while the bucket holds less.
+    pub fn reserve(&self, cost: u64) -> Result<(), Refusal> {
+        let most = self.budget.per_document.min(self.budget.bucket);
+        if cost > most {
+            let message = say!(
+                "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in several requests",
+                cost,
+                most
+            );
+            let error = Error::new(Code::LimitExceeded, message)
+                .with_rule("COST")
+                .detail("limit", most);
+            return Err(Refusal::new(
+                super::refusal::status_of(Code::LimitExceeded),
+                error,
+            ));
+        }
+        let wait = self.with(|bucket, budget, now| bucket.take(budget, cost, now));
+        wait.map_err(|seconds| {
+            let message = say!(
+                "the document costs {cost} points and this session has fewer left: wait {seconds} s",
+                cost,
+                seconds
+            );
+            Error::new(Code::Throttled, message)
+                .with_rule("COST")
+                .detail("retryAfterSeconds", seconds)
+                .into()
+        })
+    }
+
+    /// Gives back `reserved` and takes `actual` instead.
+    pub fn settle(&self, reserved: u64, actual: u64) {
+        self.with(|bucket, budget, now| bucket.settle(budget, reserved, actual, now));
+    }
+
+    /// What an answer says of its cost (`extensions.cost`), in the form that explorers know.
+    pub fn told(&self, requested: u64, actual: u64) -> Value {
+        let available = self.with(|bucket, budget, now| {
+            bucket.refill(budget, now);
+            bucket.parts / PARTS
+        });
+        let object = |fields: [(&'static str, Value); 3]| {
+            let fields = fields.into_iter();
+            Value::Object(
+                fields
+                    .map(|(name, value)| (Name::new(name), value))
+                    .collect::<IndexMap<_, _>>(),
+            )
+        };
+        let status = object([
+            ("maximumAvailable", Value::from(self.budget.bucket)),
+            ("currentlyAvailable", Value::from(available)),
+            ("restoreRate", Value::from(self.budget.restored_per_second)),
+        ]);
+        object([
+            ("requestedQueryCost", Value::from(requested)),
+            ("actualQueryCost", Value::from(actual)),
+            ("throttleStatus", status),
+        ])
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Bucket, &Budget, Instant) -> T) -> T {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut bucket, &self.budget, Instant::now())
+    }
+}
+
+/// A bucket that fills at a steady rate.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// What is in it, in parts of points; never more than the budget's bucket.
+    parts: u64,
+    /// Until when it has been filled.
+    filled_at: Instant,
+}
+
+impl Bucket {
+    fn full(budget: &Budget, now: Instant) -> Self {
+        Self {
+            parts: budget.bucket.saturating_mul(PARTS),
+            filled_at: now,
+        }
+    }
+
+    fn refill(&mut self, budget: &Budget, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled_at);
+        let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        // What is left of a millisecond counts next time.
+        self.filled_at = self
+            .filled_at
+            .checked_add(Duration::from_millis(millis))
+            .unwrap_or(now);
+        let restored = budget.restored_per_second.saturating_mul(millis);
+        let most = budget.bucket.saturating_mul(PARTS);
+        self.parts = self.parts.saturating_add(restored).min(most);
+    }
+
+    /// Takes `cost` points, or says after how many seconds they will be there.
+    fn take(&mut self, budget: &Budget, cost: u64, now: Instant) -> Result<(), u64> {
+        self.refill(budget, now);
+        let cost = cost.saturating_mul(PARTS);
+        if let Some(left) = self.parts.checked_sub(cost) {
+            self.parts = left;
+            return Ok(());
+        }
+        let missing = cost.saturating_sub(self.parts);
+        let per_second = budget.restored_per_second.saturating_mul(PARTS);
+        Err(match per_second {
+            0 => LONGEST_WAIT_SECS,
+            per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
+        })
+    }
+
+    fn settle(&mut self, budget: &Budget, reserved: u64, actual: u64, now: Instant) {
+        self.refill(budget, now);
+        let most = budget.bucket.saturating_mul(PARTS);
+        let returned = self
+            .parts
+            .saturating_add(reserved.saturating_mul(PARTS))
+            .saturating_sub(actual.saturating_mul(PARTS));
+        self.parts = returned.min(most);
+    }
+}
+
+/// What an answer cost: 1 for each object in it, the base of each write, the flat price of introspection; at
+/// least 1.
+pub fn actual(data: &Value, document: &ExecutableDocument, operation: &OperationDefinition) -> u64 {
+    let mut roots = Vec::new();
+    selection::expand(&operation.selection_set.node, document, &mut roots);
+    let (meta, own): (Vec<_>, Vec<_>) = roots
+        .into_iter()
+        .partition(|field| field.node.name.node.starts_with("__"));
+    let base = match operation.ty {
+        OperationType::Mutation => points(own.len()).saturating_mul(points(MUTATION_COST)),
+        OperationType::Query | OperationType::Subscription => 0,
+    };
+    let Value::Object(fields) = data else {
+        return base.max(1);
+    };
+    let costs = fields.iter().map(|(key, value)| {
+        let is_meta = meta
+            .iter()
+            .any(|field| field.node.response_key().node == *key);
+        match value {
+            Value::Object(_) | Value::List(_) if is_meta => points(INTROSPECTION_COST),
+            value => objects(value),
+        }
+    });
+    costs.fold(base, u64::saturating_add).max(1)
+}
+
+/// The objects in `value`. As deep as the selections of a document that passed, so recursion is safe.
+fn objects(value: &Value) -> u64 {
+    match value {
+        Value::Object(fields) => fields.values().map(objects).fold(1, u64::saturating_add),
+        Value::List(items) => items.iter().map(objects).fold(0, u64::saturating_add),
+        _ => 0,
+    }
+}
+
+/// A count as points.
+pub fn points(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn budget(bucket: u64, restored_per_second: u64) -> Budget {
+        Budget {
+            per_document: bucket,
+            bucket,
+            restored_per_second,
+            ..Budget::default()
+        }
+    }
+
+    #[test]
+    fn an_empty_bucket_says_when_there_will_be_enough() {
+        let budget = budget(100, 10);
+        let start = Instant::now();
+        let mut bucket = Bucket::full(&budget, start);
+        bucket.take(&budget, 90, start).unwrap();
+        assert_eq!(bucket.take(&budget, 60, start), Err(5));
+        let later = start + Duration::from_secs(5);
+        assert_eq!(bucket.take(&budget, 60, later), Ok(()));
+        assert_eq!(bucket.parts, 0);
+    }
+
+    #[test]
+    fn what_was_not_used_comes_back_and_never_more_than_the_bucket() {
+        let budget = budget(100, 10);
+        let now = Instant::now();
+        let mut bucket = Bucket::full(&budget, now);
+        bucket.take(&budget, 90, now).unwrap();
+        bucket.settle(&budget, 90, 20, now);
+        assert_eq!(bucket.parts, 80 * PARTS);
+        bucket.settle(&budget, 90, 0, now);
+        assert_eq!(bucket.parts, 100 * PARTS);
+        bucket.settle(&budget, 0, 500, now);
+        assert_eq!(bucket.parts, 0);
+    }
+
+    #[test]
+    fn a_bucket_that_never_fills_names_the_longest_wait() {
+        let budget = budget(10, 0);
+        let now = Instant::now();
+        let mut bucket = Bucket::full(&budget, now);
+        bucket.take(&budget, 10, now).unwrap();
+        assert_eq!(bucket.take(&budget, 1, now), Err(LONGEST_WAIT_SECS));
+    }
+
+    #[test]
+    fn the_sessions_that_are_remembered_are_bounded() {
+        let budget = Budget {
+            sessions: 100,
+            ..Budget::default()
+        };
+        let purses = Purses::new(budget);
+        for _ in 0..10_000 {
+            purses.of(Uuid::now_v7()).settle(0, 1);
+        }
+        assert!(purses.buckets.len() <= 100, "{}", purses.buckets.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever the schedule: what was let through in any time is at most the bucket and what came back
+        /// in that time, and a wait that was named is long enough and not too long.
+        #[test]
+        fn no_schedule_gets_more_than_the_bucket_and_the_rate(
+            steps in prop::collection::vec((0..3_000_u64, 0..=100_u64, 0..=100_u64), 1..60)
+        ) {
+            let budget = budget(100, 10);
+            let start = Instant::now();
+            let mut bucket = Bucket::full(&budget, start);
+            let mut now = start;
+            let mut spent = 0;
+            for (millis, cost, used) in steps {
+                now += Duration::from_millis(millis);
+                match bucket.take(&budget, cost, now) {
+                    Ok(()) => {
+                        let used = used.min(cost);
+                        bucket.settle(&budget, cost, used, now);
+                        spent += used;
+                    }
+                    Err(seconds) => {
+                        let mut early = bucket;
+                        let before = now + Duration::from_secs(seconds - 1);
+                        prop_assert!(early.take(&budget, cost, before).is_err());
+                        let mut late = bucket;
+                        let after = now + Duration::from_secs(seconds);
+                        prop_assert!(late.take(&budget, cost, after).is_ok());
+                    }
+                }
+                let passed = u64::try_from((now - start).as_millis()).unwrap();
+                prop_assert!(spent * PARTS <= 100 * PARTS + 10 * passed);
+            }
+        }
+    }
+}
