@@ -4,12 +4,12 @@
 use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use async_graphql::context::Data;
 use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
 use axum::http::HeaderName;
-use axum::routing::get;
 use futures_util::stream::BoxStream;
 
 use crate::auth::keys::Keyring;
@@ -18,13 +18,17 @@ use crate::db::{Actor, Database, IdempotencyKey, Session};
 use crate::domain::sign_in::SignIn;
 use crate::error::{Error, Result};
 use crate::graphql::{self, check::Checked};
-use crate::http::{self, Caller, Endpoint, Explorer, Gateway, Identity};
+use crate::http::metrics::{Pool, Reading};
+use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
 
 /// Whom our tokens are for (`aud`).
 pub const AUDIENCE: &str = "clientele-api";
+
+/// How long figures may take that are asked of the database.
+const READING: Duration = Duration::from_secs(1);
 
 /// How the service behaves.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +48,7 @@ pub struct App {
     database: Database,
     sign_in: SignIn,
     schema: Checked,
+    health: Health,
     options: Options,
 }
 
@@ -56,6 +61,7 @@ impl App {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
         let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
         Ok(Self {
+            health: health(&database),
             database,
             sign_in,
             schema: Checked::new(graphql::schema())?,
@@ -68,7 +74,23 @@ impl App {
         &self.sign_in
     }
 
-    /// All routes.
+    /// Whether requests should be sent here.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// `/metrics`, `/livez` and `/readyz`, for an address that only those who run the service reach.
+    pub fn operations_router(&self) -> Router {
+        let database = self.database.clone();
+        let metrics = self.options.endpoint.metrics.clone();
+        let read = move || {
+            let database = database.clone();
+            async move { read(&database).await }
+        };
+        http::metrics::routes(metrics, read).merge(self.health.routes())
+    }
+
+    /// All routes that callers reach.
     pub fn router(&self) -> Router {
         let door = Door {
             database: self.database.clone(),
@@ -83,10 +105,42 @@ impl App {
             ..self.options.endpoint.clone()
         };
         let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
-        let rest = Router::new()
-            .route("/livez", get(|| async { "ok\n" }))
-            .merge(http::sign_in::routes(self.sign_in.clone(), proxy_header));
+        let sign_in = http::sign_in::routes(self.sign_in.clone(), proxy_header);
+        let rest = self.health.routes().merge(sign_in);
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
+    }
+}
+
+/// What must hold for requests to be sent here.
+fn health(database: &Database) -> Health {
+    let (reached, migrated) = (database.clone(), database.clone());
+    Checks::default()
+        .with("database", move || {
+            let database = reached.clone();
+            async move { database.ping().await }
+        })
+        .with("migrations", move || {
+            let database = migrated.clone();
+            async move { database.require_tables().await }
+        })
+        .done()
+}
+
+/// What nobody counts on the way.
+async fn read(database: &Database) -> Reading {
+    let session = database.as_system("figures of the service");
+    let sessions = tokio::time::timeout(READING, session.count_active_sessions()).await;
+    let pools = database.pools().into_iter().map(|pool| Pool {
+        name: pool.name,
+        open: pool.open.into(),
+        idle: u64::try_from(pool.idle).unwrap_or(u64::MAX),
+        most: pool.most.into(),
+        waits: pool.waits,
+    });
+    Reading {
+        active_sessions: sessions.ok().and_then(Result::ok),
+        pools: pools.collect(),
+        replica_fallbacks: database.replica_fallbacks(),
     }
 }
 

@@ -1,15 +1,17 @@
 //! The settings of the program: flags, then environment, then a TOML file, then defaults. One list of knobs
 //! says them all. Knows nothing of what they switch.
 
+mod values;
+
 use std::ffi::OsString;
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::Deserialize;
 
+pub use self::values::*;
+use self::values::{Knob, nonzero};
 use crate::error::{Code, Error, Result};
 
 /// The file that is read when no other is named and it is there.
@@ -21,8 +23,11 @@ const FILE_VARIABLE: &str = "CLIENTELE_CONFIG";
 /// Holds the secret. A flag would show it to everybody on the machine, a file would be copied about.
 const SECRET_VARIABLE: &str = "CLIENTELE_SECRET";
 
-/// The name that many hosts give to the address of the database.
-const DATABASE_URL_VARIABLE: &str = "DATABASE_URL";
+/// Names that many hosts give to variables of ours: (ours, theirs).
+const USUAL_NAMES: [(&str, &str); 2] = [
+    ("CLIENTELE_DATABASE_URL", "DATABASE_URL"),
+    ("CLIENTELE_DATABASE_READ_URL", "DATABASE_READ_URL"),
+];
 
 /// Declares the knobs: a flag, a variable and a key in the file for each, all of one name.
 macro_rules! knobs {
@@ -92,6 +97,11 @@ knobs! {
     database_url: String, "CLIENTELE_DATABASE_URL", "URL",
     default "sqlite://clientele.sqlite" String::from("sqlite://clientele.sqlite");
 
+    /// Address of a PostgreSQL replica that queries are read from, where one is set; the variable
+    /// DATABASE_READ_URL is read too
+    database_read_url: String, "CLIENTELE_DATABASE_READ_URL", "URL",
+    default "none" String::new();
+
     /// Directory of what the service keeps beside the database, such as the file secret.key that is made
     /// when CLIENTELE_SECRET is not set
     data_dir: PathBuf, "CLIENTELE_DATA_DIR", "DIR",
@@ -100,6 +110,16 @@ knobs! {
     /// Address and port to listen on
     listen: SocketAddr, "CLIENTELE_LISTEN", "ADDRESS",
     default "127.0.0.1:8080" SocketAddr::from(([127, 0, 0, 1], 8080));
+
+    /// Address and port for /metrics, /livez and /readyz, or off; figures tell names of operations, so
+    /// it is for those who run the service
+    metrics_listen: MaybeAddress, "CLIENTELE_METRICS_LISTEN", "ADDRESS",
+    default "off" MaybeAddress::default();
+
+    /// Seconds from SIGTERM to the moment when no more connections are taken, 0 to 10; /readyz says 503
+    /// meanwhile, so that a balancer sends no more
+    drain_grace: Grace, "CLIENTELE_DRAIN_GRACE", "SECONDS",
+    default "2" Grace::default();
 
     /// Whether / shows the GraphQL explorer to everybody who can reach the service
     public_explorer: bool, "CLIENTELE_PUBLIC_EXPLORER", "BOOL",
@@ -117,6 +137,11 @@ knobs! {
     /// info,clientele::http=debug; the variable RUST_LOG goes before it
     log_level: LogLevel, "CLIENTELE_LOG_LEVEL", "LEVEL",
     default "info,sea_orm_migration=warn" LogLevel::default();
+
+    /// Where to send traces by OTLP over HTTP, as in http://127.0.0.1:4318/v1/traces; needs a program built
+    /// with the feature otlp
+    otlp_endpoint: String, "CLIENTELE_OTLP_ENDPOINT", "URL",
+    default "none" String::new();
 
     /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it
     trusted_proxy: bool, "CLIENTELE_TRUSTED_PROXY", "BOOL",
@@ -170,7 +195,7 @@ knobs! {
     default "false" false;
 
     /// Origins whose pages may use the service from a browser, with commas between them, as in
-    /// https://app.example.com
+    /// `https://app.example.com`
     cors_origins: Origins, "CLIENTELE_CORS_ORIGINS", "ORIGINS",
     default "none" Origins::default();
 }
@@ -200,13 +225,10 @@ impl Config {
             None => File::default(),
         };
         let environment = |name: &str| {
-            let value = environment(name).filter(|value| !value.is_empty());
-            match value {
-                None if name == "CLIENTELE_DATABASE_URL" => {
-                    environment(DATABASE_URL_VARIABLE).filter(|value| !value.is_empty())
-                }
-                value => value,
-            }
+            let usual = USUAL_NAMES.iter().find(|(ours, _)| *ours == name);
+            let names = [Some(name), usual.map(|(_, theirs)| *theirs)];
+            let mut values = names.into_iter().flatten().filter_map(environment);
+            values.find(|value| !value.is_empty())
         };
         Self::assemble(flags, &environment, file)
     }
@@ -253,274 +275,6 @@ fn variable<T: Knob>(environment: &Environment<'_>, name: &str) -> Result<Option
 
 fn parse<T: Knob>(text: &str) -> Result<T, String> {
     T::read(text.trim())
-}
-
-/// What a knob may be set to.
-trait Knob: Sized {
-    /// Whether its flag may stand alone, for `true`.
-    const IS_SWITCH: bool = false;
-
-    /// Reads it from text.
-    fn read(text: &str) -> Result<Self, String>;
-}
-
-impl Knob for String {
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
-}
-
-impl Knob for PathBuf {
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(Self::from(text))
-    }
-}
-
-impl Knob for SocketAddr {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| "expected an address with a port, as in 127.0.0.1:8080".to_owned())
-    }
-}
-
-impl Knob for bool {
-    const IS_SWITCH: bool = true;
-
-    fn read(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "on" | "yes" | "1" => Ok(true),
-            "false" | "off" | "no" | "0" => Ok(false),
-            _ => Err("expected true or false".to_owned()),
-        }
-    }
-}
-
-/// How many connections to the database there may be at the same time: 1 or more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u32")]
-pub struct MaxConnections(u32);
-
-impl MaxConnections {
-    /// The number.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl Default for MaxConnections {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self(u32::try_from(cores.saturating_mul(4)).unwrap_or(8))
-    }
-}
-
-impl TryFrom<u32> for MaxConnections {
-    type Error = String;
-
-    fn try_from(count: u32) -> Result<Self, String> {
-        if count == 0 {
-            return Err("expected a number of 1 or more".to_owned());
-        }
-        Ok(Self(count))
-    }
-}
-
-impl Knob for MaxConnections {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse::<u32>()
-            .map_err(|_| "expected a number of 1 or more".to_owned())
-            .and_then(Self::try_from)
-    }
-}
-
-impl Knob for u64 {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| "expected a whole number of 0 or more".to_owned())
-    }
-}
-
-impl Knob for NonZeroU64 {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| "expected a whole number of 1 or more".to_owned())
-    }
-}
-
-/// A default that is written as a number and is not 0.
-const fn nonzero(number: u64) -> NonZeroU64 {
-    match NonZeroU64::new(number) {
-        Some(number) => number,
-        None => NonZeroU64::MIN,
-    }
-}
-
-/// Who may look at the schema by `__schema` and `__type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Introspection {
-    /// Everybody; anonymous callers within their small limits.
-    #[default]
-    On,
-    /// Callers with a valid token.
-    SignedIn,
-    /// Nobody.
-    Off,
-}
-
-impl Knob for Introspection {
-    fn read(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "on" => Ok(Self::On),
-            "signed-in" => Ok(Self::SignedIn),
-            "off" => Ok(Self::Off),
-            _ => Err("expected on, signed-in or off".to_owned()),
-        }
-    }
-}
-
-/// What the trusted documents are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TrustedDocuments {
-    /// There are none.
-    #[default]
-    Off,
-    /// They are run by their hash; others are run too, within the limits.
-    Prefer,
-    /// They are run, and no others.
-    Only,
-}
-
-impl Knob for TrustedDocuments {
-    fn read(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "off" => Ok(Self::Off),
-            "prefer" => Ok(Self::Prefer),
-            "only" => Ok(Self::Only),
-            _ => Err("expected off, prefer or only".to_owned()),
-        }
-    }
-}
-
-/// Origins of pages: scheme, host and port, as browsers send them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Origins(Vec<String>);
-
-impl Origins {
-    /// The origins.
-    pub fn as_slice(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Origins {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let origins = text.split(',').map(str::trim);
-        let origins = origins.filter(|origin| !origin.is_empty());
-        let read = |origin: &str| {
-            let (scheme, host) = origin.split_once("://").unwrap_or_default();
-            let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'*' | b'@');
-            if scheme.is_empty() || host.is_empty() || !host.bytes().all(plain) {
-                return Err(format!(
-                    "{origin} is no origin: write scheme, host and port alone, as in https://app.example.com"
-                ));
-            }
-            Ok(origin.to_ascii_lowercase())
-        };
-        origins.map(read).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Knob for Origins {
-    fn read(text: &str) -> Result<Self, String> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line, for machines.
-    Json,
-}
-
-impl Knob for LogFormat {
-    fn read(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("expected text or json".to_owned()),
-        }
-    }
-}
-
-/// Which events are logged, in the directives of `tracing`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct LogLevel(String);
-
-impl LogLevel {
-    /// The directives.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for LogLevel {
-    fn default() -> Self {
-        Self("info,sea_orm_migration=warn".to_owned())
-    }
-}
-
-impl FromStr for LogLevel {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match tracing_subscriber::EnvFilter::try_new(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(format!(
-                "expected error, warn, info, debug or trace, or directives per module ({error})"
-            )),
-        }
-    }
-}
-
-impl TryFrom<String> for LogLevel {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl Knob for LogLevel {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// A secret; it does not show itself.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret, to make keys of.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(...)")
-    }
 }
 
 #[cfg(test)]
@@ -571,6 +325,8 @@ mod tests {
             ("CLIENTELE_LISTEN", "here"),
             ("CLIENTELE_MAX_CONNECTIONS", "0"),
             ("CLIENTELE_PUBLIC_EXPLORER", "perhaps"),
+            ("CLIENTELE_METRICS_LISTEN", "here"),
+            ("CLIENTELE_DRAIN_GRACE", "11"),
             ("CLIENTELE_LOG_FORMAT", "xml"),
             ("CLIENTELE_LOG_LEVEL", "a=b=c"),
             ("CLIENTELE_INTROSPECTION", "sometimes"),
@@ -596,6 +352,29 @@ mod tests {
         assert_eq!(config.database_url, "postgres://usual/a");
         let config = load(&flags, &[usual, ours], "").unwrap();
         assert_eq!(config.database_url, "postgres://ours/a");
+    }
+
+    #[test]
+    fn figures_and_replica_are_off_until_somebody_says_where() {
+        let flags = Flags::default();
+        let config = load(&flags, &[], "").unwrap();
+        assert_eq!(config.metrics_listen.get(), None);
+        assert_eq!(config.database_read_url, "");
+        let config = load(
+            &flags,
+            &[],
+            "metrics_listen = \"127.0.0.1:1\"\ndrain_grace = 10",
+        )
+        .unwrap();
+        assert_eq!(config.metrics_listen.get().unwrap().port(), 1);
+        assert_eq!(config.drain_grace.get().as_secs(), 10);
+        let off = ("CLIENTELE_METRICS_LISTEN", "off");
+        let config = load(&flags, &[off], "metrics_listen = \"127.0.0.1:1\"").unwrap();
+        assert_eq!(config.metrics_listen.get(), None);
+        let usual = ("DATABASE_READ_URL", "postgres://replica/a");
+        let config = load(&flags, &[usual], "").unwrap();
+        assert_eq!(config.database_read_url, "postgres://replica/a");
+        assert!(load(&flags, &[], "drain_grace = 11").is_err());
     }
 
     #[test]

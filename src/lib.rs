@@ -13,6 +13,7 @@
 //! | [`http`] | sockets, routes, the GraphQL endpoint with its limits |
 //! | [`app`] | puts them together |
 //! | [`import`], [`demo`] | fill a database: from files, or with a team made up |
+//! | [`export`], [`backup`] | the same files again; everything in one file, and back |
 //! | [`cli`] | the program: commands and what they print |
 //!
 //! A request goes down through them once: HTTP checks size, token and cost; the token becomes a
@@ -21,6 +22,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -28,6 +30,7 @@ pub mod db;
 pub mod demo;
 pub mod domain;
 pub mod error;
+pub mod export;
 pub mod graphql;
 pub mod http;
 pub mod import;

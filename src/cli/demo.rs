@@ -70,6 +70,7 @@ impl Demo {
         }
         let config = Config {
             database_url: format!("sqlite://{}", file.display()),
+            database_read_url: String::new(),
             listen,
             debug_headers: true,
             ..config

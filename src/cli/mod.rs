@@ -1,7 +1,9 @@
 //! The command line: reads flags and settings, runs one command, and says how it went. What a command does
 //! is the work of the layers below; here it is only put into words.
 
+mod backup;
 mod demo;
+mod export;
 mod import;
 mod migrate;
 mod opening;
@@ -39,6 +41,21 @@ enum Command {
     /// that are in DIR. Rows are found again by their external_id, so the same files can be imported again.
     /// Ends with 0 when every row went in, with 2 when some were refused, with 1 when nothing could be done.
     Import(import::Import),
+    /// Write reps, products, clients, contacts and orders as CSV files that import reads
+    ///
+    /// All files are of one moment, and the same book gives the same files. They do not hold everything (no
+    /// notes, tags, tiers, payments, returns, nor what is in the archive); a backup does.
+    Export(export::Export),
+    /// Write everything into a file, while the service goes on
+    ///
+    /// The file is of one moment, whatever is written meanwhile. It holds the hashes of passwords, and not the
+    /// secret of the service (CLIENTELE_SECRET, or secret.key in the data directory): keep both, apart.
+    Backup(backup::Backup),
+    /// Put a backup back, on SQLite or PostgreSQL, whichever it came from
+    ///
+    /// All of it is there afterwards, or nothing has changed. The database must be empty unless --replace is
+    /// given.
+    Restore(backup::Restore),
     /// Print the GraphQL schema (SDL)
     Schema,
     /// Bring the tables of the database up to date
@@ -90,6 +107,9 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
             Command::Serve(serve) => serve.run(&config).await?,
             Command::Demo(demo) => demo.run(config).await?,
             Command::Import(import) => return import.run(&config).await,
+            Command::Export(export) => export.run(&config).await?,
+            Command::Backup(backup) => backup.run(&config).await?,
+            Command::Restore(restore) => restore.run(&config).await?,
             Command::Schema => schema::run()?,
             Command::Migrate(migrate) => migrate.run(&config).await?,
             Command::User(user) => user.run(&config).await?,
@@ -150,6 +170,12 @@ fn log_to_stderr(config: &Config) -> Result<()> {
         crate::config::LogFormat::Text => lines.try_init(),
         crate::config::LogFormat::Json => lines.json().try_init(),
     };
+    // A panic has its line like anything else, instead of some lines of another form.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(tracing::field::display);
+        let said = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, "panic: {said}");
+    }));
     Ok(())
 }
 

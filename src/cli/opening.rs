@@ -42,11 +42,22 @@ fn make_private(directory: &Path) -> Result<()> {
 
 /// The database, as it is.
 pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Database> {
+    let read_url = config.database_read_url.clone();
     let settings = DatabaseConfig {
         max_connections: config.max_connections.get(),
+        read_url: (!read_url.is_empty()).then_some(read_url),
         ..DatabaseConfig::new(&config.database_url, keyring.derive(CURSORS))
     };
     Database::connect(&settings, Clock::default()).await
+}
+
+/// The address of the database without the password in it.
+pub(super) fn shown(config: &Config) -> String {
+    let url = &config.database_url;
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        _ => url.clone(),
+    }
 }
 
 /// The database for a command that ends: it signs nothing, so that no secret is needed. Its tables are

@@ -1,11 +1,13 @@
 //! `clientele serve`: the service until it is told to stop.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::opening;
 use crate::app::{App, Options};
@@ -14,8 +16,19 @@ use crate::config::Config;
 use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::graphql;
-use crate::http::{self, Budget, Concurrency, Drained, Explorer, Limits, Server, TrustedDocuments};
+use crate::http::{
+    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Server, TrustedDocuments,
+};
 use crate::jobs;
+
+/// How long the end may take from the first signal on.
+const END_WITHIN: Duration = Duration::from_secs(14);
+
+/// How long of that is kept for writes whose callers went away.
+const WRITES_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a process says that was told to end twice.
+const ENDED_AT_ONCE: i32 = 130;
 
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -53,19 +66,28 @@ impl Serve {
 
 /// Takes the address, so that what is wrong with it shows before anything else happens.
 pub(super) async fn bind(config: &Config) -> Result<Server> {
-    let address = config.listen;
-    Server::bind(address, http::server::Options::default())
-        .await
-        .map_err(|error| {
-            let message = match error.kind() {
-                std::io::ErrorKind::AddrInUse => format!(
-                    "{address} is taken by another program; stop it, or choose another address \
-                     with --listen"
-                ),
-                _ => format!("cannot listen on {address}: {error}"),
-            };
-            Error::new(Code::Unavailable, message)
-        })
+    let left = END_WITHIN.saturating_sub(WRITES_WITHIN);
+    let options = http::server::Options {
+        drain_deadline: left.saturating_sub(config.drain_grace.get()),
+        ..http::server::Options::default()
+    };
+    bind_at(config.listen, "--listen", options).await
+}
+
+async fn bind_at(
+    address: SocketAddr,
+    flag: &str,
+    options: http::server::Options,
+) -> Result<Server> {
+    Server::bind(address, options).await.map_err(|error| {
+        let message = match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!(
+                "{address} is taken by another program; stop it, or choose another address with {flag}"
+            ),
+            _ => format!("cannot listen on {address}: {error}"),
+        };
+        Error::new(Code::Unavailable, message)
+    })
 }
 
 /// Puts the service together and serves until SIGTERM or SIGINT; requests in flight may finish.
@@ -81,12 +103,17 @@ pub(super) async fn serve(
         explorer,
         trust_proxy: config.trusted_proxy,
     };
-    let router = App::new(database.clone(), keyring, options)?.router();
+    let traces = Traces::begin(config)?;
+    let app = App::new(database.clone(), keyring, options)?;
     let (stop, stopped) = watch::channel(false);
+    let operations = match config.metrics_listen.get() {
+        Some(address) => Some(serve_operations(&app, address, stopped.clone()).await?),
+        None => None,
+    };
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, stopped.clone());
-    let cleaning = jobs::housekeeping::spawn(database, CLEAN_EVERY, stopped);
-    let told = stop_signal()?;
-    let drained = server.serve(router, told).await;
+    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, stopped);
+    let told = stop_signal(app.health().clone(), config.drain_grace.get())?;
+    let drained = server.serve(app.router(), told).await;
     // The receiver lives as long as the job; a job that is gone needs no telling.
     let _ = stop.send(true);
     for (name, job) in [("statistics", sweeping), ("housekeeping", cleaning)] {
@@ -94,6 +121,16 @@ pub(super) async fn serve(
             tracing::warn!(name, "a job ended in a panic");
         }
     }
+    if tokio::time::timeout(WRITES_WITHIN, database.settled())
+        .await
+        .is_err()
+    {
+        tracing::warn!("stopped before the last write was done; the database takes it back");
+    }
+    if let Some(operations) = operations {
+        operations.abort();
+    }
+    traces.end().await;
     match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),
         Drained::Cut(connections) => {
@@ -154,29 +191,100 @@ fn count(number: NonZeroU64) -> usize {
     usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
-/// Completes at the first SIGTERM or SIGINT.
+/// Traces on their way to a collector, where one is set.
+struct Traces(#[cfg(feature = "otlp")] Option<http::otlp::Traces>);
+
+impl Traces {
+    #[cfg(feature = "otlp")]
+    fn begin(config: &Config) -> Result<Self> {
+        match config.otlp_endpoint.as_str() {
+            "" => Ok(Self(None)),
+            endpoint => http::otlp::Traces::begin(endpoint).map(|traces| Self(Some(traces))),
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn begin(config: &Config) -> Result<Self> {
+        if config.otlp_endpoint.is_empty() {
+            return Ok(Self());
+        }
+        Err(Error::new(
+            Code::BadUserInput,
+            "this program sends no traces: build it with `cargo build --release --features otlp`",
+        ))
+    }
+
+    async fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.0 {
+            traces.end().await;
+        }
+    }
+}
+
+/// Serves figures and health on an address of their own, until `stopped`.
+async fn serve_operations(
+    app: &App,
+    address: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>> {
+    let server = bind_at(
+        address,
+        "--metrics-listen",
+        http::server::Options::default(),
+    )
+    .await?;
+    tracing::info!(address = %server.address(), "figures and health");
+    let router = app.operations_router();
+    Ok(tokio::spawn(async move {
+        let told = async move {
+            // A sender that is gone says the same.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        server.serve(router, told).await;
+    }))
+}
+
+/// Completes when no more connections should be taken: `grace` after SIGTERM, at once at SIGINT, which is
+/// somebody at a terminal. `/readyz` says so from the signal on. A second signal ends the process.
 #[cfg(unix)]
-fn stop_signal() -> Result<impl Future<Output = ()>> {
+fn stop_signal(health: Health, grace: Duration) -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let grace = tokio::select! {
+            _ = terminate.recv() => grace,
+            _ = interrupt.recv() => Duration::ZERO,
+        };
+        health.drain();
         tracing::info!("stopping: requests in flight may finish");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("told twice to stop: ending at once");
+            std::process::exit(ENDED_AT_ONCE);
+        });
+        tokio::time::sleep(grace).await;
     })
 }
 
 /// Completes when the program is told to stop.
 #[cfg(not(unix))]
-fn stop_signal() -> Result<impl Future<Output = ()>> {
+fn stop_signal(health: Health, _: Duration) -> Result<impl Future<Output = ()>> {
     Ok(async move {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        health.drain();
         tracing::info!("stopping: requests in flight may finish");
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(ENDED_AT_ONCE);
+            }
+        });
     })
 }

@@ -134,7 +134,7 @@ pub(super) fn is_transient(error: &Error) -> bool {
     )
 }
 
-fn state(error: &DbErr) -> Option<String> {
+pub(super) fn state(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
         error
     else {

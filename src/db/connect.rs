@@ -1,26 +1,35 @@
 //! Opening the database. SQLite: one writer connection and some readers on one file. PostgreSQL: one
 //! pool. Migrations run under a lock.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{self, Connection};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use tokio::sync::watch;
 
+use super::figures::Waits;
+use super::replica::Replica;
 use super::session::Session;
 use super::unit;
 use super::unreachable;
 use super::viewer::Viewer;
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+
+/// How long to wait for a connection to the replica before the primary answers instead.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     /// `sqlite://path` or `postgres://user@host/name`.
     pub url: String,
+    /// A copy of a PostgreSQL database that lags a little, for reads.
+    pub read_url: Option<String>,
     /// Connections for reads on SQLite; all connections on PostgreSQL. 1 or more.
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
@@ -37,6 +46,7 @@ impl DatabaseConfig {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             url: url.into(),
+            read_url: None,
             max_connections: u32::try_from(cores.saturating_mul(4)).unwrap_or(8),
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
@@ -56,13 +66,20 @@ pub(super) struct Inner {
     pub(super) read: DatabaseConnection,
     pub(super) clock: Clock,
     pub(super) cursor_key: ring::hmac::Key,
+    pub(super) replica: Option<Replica>,
+    pub(super) read_waits: Waits,
+    pub(super) write_waits: Waits,
+    pub(super) replica_waits: Waits,
+    /// Each unit of work that runs holds a receiver.
+    pub(super) working: watch::Sender<()>,
 }
 
 impl Database {
     /// Opens the database (a SQLite file is made when absent). Runs no migration.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL; `UNAVAILABLE` when it cannot be reached.
+    /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL, or a replica of SQLite; `UNAVAILABLE`
+    /// when the database cannot be reached. A replica that cannot be reached is no error.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
         let (write, read) = if config.url.starts_with("sqlite:") {
             unreachable::require_file(&config.url)?;
@@ -72,7 +89,7 @@ impl Database {
             let read = sea_orm::Database::connect(sqlite(config, Access::Read));
             (write, read.await.map_err(failed)?)
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
-            let pool = match sea_orm::Database::connect(postgres(config)).await {
+            let pool = match sea_orm::Database::connect(postgres(config, &config.url)).await {
                 Ok(pool) => pool,
                 Err(error) => return Err(unreachable::server(&config.url, error).await),
             };
@@ -83,14 +100,29 @@ impl Database {
                 "the database URL starts with sqlite:// or postgres://",
             ));
         };
+        let replica = match &config.read_url {
+            Some(url) => Some(Replica::new(replica(config, url, &write).await?)),
+            None => None,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 write,
                 read,
                 clock,
                 cursor_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.cursor_key),
+                replica,
+                read_waits: Waits::default(),
+                write_waits: Waits::default(),
+                replica_waits: Waits::default(),
+                working: watch::Sender::new(()),
             }),
         })
+    }
+
+    /// Completes when no unit of work runs: those whose callers went away go on, and the process should not
+    /// end before them.
+    pub async fn settled(&self) {
+        self.inner.working.closed().await;
     }
 
     /// Brings the tables up to date. Processes that start together take turns: all steps run in one
@@ -144,6 +176,36 @@ impl Database {
         Ok(())
     }
 
+    /// Whether the tables are those of this program, or of a later one: while one version follows another
+    /// both serve.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when steps are missing, or the database cannot be reached.
+    pub async fn require_tables(&self) -> Result<()> {
+        let sql = format!("SELECT version FROM {}", Migrator::migration_table_name());
+        let statement = Statement::from_string(self.backend(), sql);
+        let rows = self.inner.read.query_all_raw(statement).await;
+        let rows = rows.map_err(|error| match Error::from(error) {
+            error if error.code() == Code::Internal => {
+                Error::new(Code::Unavailable, "no tables were made yet")
+            }
+            error => error,
+        })?;
+        let mut run = HashSet::with_capacity(rows.len());
+        for row in rows {
+            run.insert(row.try_get::<String>("", "version")?);
+        }
+        let steps = Migrator::migrations();
+        let missing = steps.iter().filter(|step| !run.contains(step.name()));
+        match missing.count() {
+            0 => Ok(()),
+            missing => Err(Error::new(
+                Code::Unavailable,
+                format!("{missing} steps of the tables are missing"),
+            )),
+        }
+    }
+
     /// Whether this is PostgreSQL or SQLite, in words.
     pub fn kind(&self) -> &'static str {
         match self.backend() {
@@ -159,7 +221,7 @@ impl Database {
 
     /// A session of `viewer`. `statements` counts what it sends to the database.
     pub fn session(&self, viewer: Viewer, statements: Arc<AtomicU32>) -> Session {
-        Session::new(self.clone(), viewer, statements)
+        Session::new(self.clone(), viewer, statements).lagging()
     }
 
     /// The unscoped door, for what no person asked for: sign-in, import, jobs, demo data. `reason` says
@@ -225,8 +287,31 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
     options
 }
 
-fn postgres(config: &DatabaseConfig) -> ConnectOptions {
-    let mut options = ConnectOptions::new(&config.url);
+/// Opens the replica. It may be down: connections are made when they are wanted.
+async fn replica(
+    config: &DatabaseConfig,
+    url: &str,
+    primary: &DatabaseConnection,
+) -> Result<DatabaseConnection> {
+    let is_postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+    if !is_postgres || primary.get_database_backend() != DbBackend::Postgres {
+        return Err(Error::bad_input(
+            "DATABASE_READ_URL",
+            "a replica to read from is one of PostgreSQL, beside a PostgreSQL database",
+        ));
+    }
+    let mut options = postgres(config, url);
+    options
+        .connect_lazy(true)
+        .min_connections(0)
+        // After a rest all connections are looked at before they are used: those from before it are dead.
+        .test_before_acquire_if_idle_for(Replica::REST / 2)
+        .acquire_timeout(config.acquire_timeout.min(REPLICA_PATIENCE));
+    Ok(sea_orm::Database::connect(options).await?)
+}
+
+fn postgres(config: &DatabaseConfig, url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
     options
         .max_connections(config.max_connections.max(1))
         .min_connections(1)

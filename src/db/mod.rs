@@ -28,6 +28,7 @@
 //! ```
 
 mod accounts;
+mod backup;
 mod bulk;
 mod buying;
 mod classify;
@@ -36,6 +37,7 @@ mod connect;
 mod cursor;
 mod dialect;
 mod edges;
+mod figures;
 mod guards;
 mod handovers;
 mod idempotency;
@@ -43,10 +45,12 @@ mod month_day;
 mod page;
 mod parents;
 mod products;
+mod replica;
 mod scope;
 mod select;
 mod session;
 mod stock;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -59,11 +63,13 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
+pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
 pub use buying::Buying;
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
+pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS};
 pub use page::Cursor;
@@ -71,7 +77,8 @@ pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
-pub use tiers::{default_scheme_ids, tier_holds};
+pub use stream::points_at;
+pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};

@@ -259,7 +259,7 @@ impl<E: Scoped> ScopedSelect<E> {
     }
 
     /// The query with scope, before order and limit are rendered.
-    fn bare_statement(&self) -> SelectStatement {
+    pub(super) fn bare_statement(&self) -> SelectStatement {
         let mut condition = self.condition.clone();
         let session = &self.session;
         if let Some(scope) = scope::condition::<E>(session.viewer(), session.now(), self.span) {
@@ -281,10 +281,14 @@ impl<E: Scoped> ScopedSelect<E> {
 
     fn statement(&self) -> SelectStatement {
         let mut statement = self.bare_statement();
+        self.add_order(&mut statement);
+        statement
+    }
+
+    pub(super) fn add_order(&self, statement: &mut SelectStatement) {
         for (expr, order) in &self.order {
             statement.order_by_expr(expr.clone(), order.clone());
         }
-        statement
     }
 }
 

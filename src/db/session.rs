@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, ExecResult, QueryResult, Statement,
+    StatementBuilder,
+};
 
 use super::connect::Database;
 use super::idempotency::KeyedRequest;
+use super::replica::Replica;
 use super::scope::Scoped;
 use super::select::ScopedSelect;
 use super::tx::Tx;
@@ -24,6 +28,8 @@ pub struct Session {
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
     keyed: Option<Arc<KeyedRequest>>,
+    /// Whether reads may go to a replica: not before a person asks, and never again once they wrote.
+    may_lag: Arc<AtomicBool>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -35,8 +41,15 @@ impl Session {
             statements,
             within: None,
             keyed: None,
+            may_lag: Arc::default(),
             now: None,
         }
+    }
+
+    /// Lets reads go to a replica, where there is one.
+    pub(super) fn lagging(self) -> Self {
+        self.may_lag.store(true, Ordering::Relaxed);
+        self
     }
 
     pub(super) fn with_key(&self, keyed: Arc<KeyedRequest>) -> Self {
@@ -95,6 +108,8 @@ impl Session {
             // It would wait for the connection that its own caller holds.
             return Err(Error::bug("a unit of work was begun within another"));
         }
+        // What was just written must be read back.
+        self.may_lag.store(false, Ordering::Relaxed);
         unit::run(self.clone(), work).await
     }
 
@@ -148,24 +163,60 @@ impl Session {
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
         self.count();
-        Ok(match self.unit() {
-            Some(unit) => {
-                let found = unit.transaction().await?.query_all_raw(statement).await;
-                unit.note(found)?
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_all_raw(statement).await;
+            return Ok(unit.note(found)?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_all_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
             }
-            None => self.database.inner.read.query_all_raw(statement).await?,
-        })
+        }
+        Ok(self.primary().query_all_raw(statement).await?)
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
         self.count();
-        Ok(match self.unit() {
-            Some(unit) => {
-                let found = unit.transaction().await?.query_one_raw(statement).await;
-                unit.note(found)?
+        if let Some(unit) = self.unit() {
+            let found = unit.transaction().await?.query_one_raw(statement).await;
+            return Ok(unit.note(found)?);
+        }
+        if let Some(replica) = self.replica() {
+            match replica.connection.query_one_raw(statement.clone()).await {
+                Err(error) if replica.is_to_blame(&error) => {}
+                outcome => {
+                    replica.answered();
+                    return Ok(outcome?);
+                }
             }
-            None => self.database.inner.read.query_one_raw(statement).await?,
-        })
+        }
+        Ok(self.primary().query_one_raw(statement).await?)
+    }
+
+    /// The replica, where there is one to ask now.
+    fn replica(&self) -> Option<&Replica> {
+        let inner = &self.database.inner;
+        let replica = inner.replica.as_ref()?;
+        if !self.may_lag.load(Ordering::Relaxed) || !replica.is_worth_a_try() {
+            return None;
+        }
+        inner.replica_waits.notice(&replica.connection);
+        Some(replica)
+    }
+
+    fn primary(&self) -> &DatabaseConnection {
+        let inner = &self.database.inner;
+        let waits = match inner.read.get_database_backend() {
+            // One pool for both.
+            DbBackend::Postgres => &inner.write_waits,
+            _ => &inner.read_waits,
+        };
+        waits.notice(&inner.read);
+        &inner.read
     }
 
     /// The transaction to read in, if any: that of a unit of work, or that which a key keeps open.

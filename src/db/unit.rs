@@ -9,7 +9,7 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
 use super::classify::{is_clash, is_transient};
 use super::session::Session;
@@ -21,12 +21,20 @@ use crate::error::{Error, Result};
 /// In a task of its own: the driver loses track of a `BEGIN` that is on its way when its caller goes away,
 /// and would lend the connection on with the transaction open.
 pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let connection = connection.clone();
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         isolation_level: None,
         access_mode: None,
     };
+    begin_with(connection, options).await
+}
+
+/// As [`begin`], of another kind.
+pub(super) async fn begin_with(
+    connection: &DatabaseConnection,
+    options: TransactionOptions,
+) -> Result<DatabaseTransaction> {
+    let connection = connection.clone();
     let begun = tokio::spawn(async move { connection.begin_with_options(options).await })
         .await
         .map_err(|error| Error::bug(format!("a transaction did not begin: {error}")))?;
@@ -39,13 +47,16 @@ pub(super) struct Unit {
     transaction: RwLock<Option<DatabaseTransaction>>,
     /// Whether a statement failed. PostgreSQL would take a commit for a rollback then, and not say so.
     has_failed: AtomicBool,
+    /// Says, until it goes, that the process should not end.
+    _working: watch::Receiver<()>,
 }
 
 impl Unit {
-    fn new(transaction: DatabaseTransaction) -> Self {
+    pub(super) fn new(transaction: DatabaseTransaction, working: &watch::Sender<()>) -> Self {
         Self {
             transaction: RwLock::new(Some(transaction)),
             has_failed: AtomicBool::new(false),
+            _working: working.subscribe(),
         }
     }
 
@@ -109,7 +120,9 @@ where
     Fut: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
 {
+    let working = session.database().inner.working.subscribe();
     let task = tokio::spawn(async move {
+        let _working = working;
         let mut attempt = 0;
         let mut clashed = false;
         loop {
@@ -134,7 +147,10 @@ where
     F: Fn(Tx) -> Fut,
     Fut: Future<Output = Result<T>>,
 {
-    let unit = Arc::new(Unit::new(begin(&session.database().inner.write).await?));
+    let inner = &session.database().inner;
+    inner.write_waits.notice(&inner.write);
+    let transaction = begin(&inner.write).await?;
+    let unit = Arc::new(Unit::new(transaction, &inner.working));
     let now = session.now();
     let tx = Tx::new(session.inside(Arc::clone(&unit), now));
     let outcome = match session.key() {

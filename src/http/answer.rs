@@ -18,6 +18,7 @@ use super::errors::{self, Phase};
 use super::idempotency;
 use super::limits::CallerKind;
 use super::negotiate::MediaType;
+use super::observe::Told;
 use super::refusal::{Refusal, status_of};
 use super::request_id::RequestId;
 use crate::messages::Locale;
@@ -35,6 +36,8 @@ pub(super) struct Context {
     pub purse: Option<Purse>,
     /// What the document was priced at.
     pub requested: u64,
+    /// For the figures and the log.
+    pub told: Told,
 }
 
 /// The body of an answer.
@@ -78,6 +81,7 @@ pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
         Ok(body) => respond(status, body, context.media),
         Err(fault) => unwritable(&fault, context),
     };
+    response.extensions_mut().insert(Told::of(&refusal.error));
     let headers = response.headers_mut();
     if let Some(allow) = refusal.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));

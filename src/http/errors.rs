@@ -15,6 +15,7 @@
 //! | 400 | `BAD_USER_INPUT` | `BAD_VARIABLES` | send fewer values, less deep in each other |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_PARSE_FAILED` | mend the document at `locations` |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_VALIDATION_FAILED` | mend the document, `operationName` or variables |
+//! | 400 | `BAD_USER_INPUT` | `IDEMPOTENCY_KEY_INVALID` | send one `Idempotency-Key` of 1 to 255 visible ASCII characters |
 //! | 400 | `BAD_USER_INPUT` | `PERSISTED_QUERY_MISMATCH` | send the SHA-256 of the very text that is sent |
 //! | 400, 200 | `PERSISTED_QUERY_NOT_FOUND` | `PERSISTED_QUERY_NOT_FOUND` | send hash and document together |
 //! | 400, 200 | `PERSISTED_QUERY_NOT_SUPPORTED` | `PERSISTED_QUERY_NOT_SUPPORTED` | send documents, no hashes |
@@ -54,7 +55,9 @@
 //! | 200 | `INTERNAL` | | report the `requestId` |
 //!
 //! Where there are two statuses the first is for clients that accept `application/graphql-response+json`, the
-//! second for those of `application/json`. Rows with 200 alone are errors of single fields: they have a
+//! second for those of `application/json`. An `Idempotency-Key` that came with another request before is
+//! `RULE_VIOLATED` `idempotency.other_request` with 422; one whose first request still runs is `CONFLICT`
+//! `idempotency.in_progress` with 409 and `retryable`. Rows with 200 alone are errors of single fields: they have a
 //! `path`, and the rest of `data` is there.
 
 use std::error::Error as StdError;
@@ -134,6 +137,19 @@ pub fn finish(
         extensions.set("requestId", request_id.as_str());
         complete_path(error, document, operation);
     }
+}
+
+/// The code of an error that [`finish`] has made ready.
+pub(crate) fn code_as_sent(error: &ServerError) -> &'static str {
+    let extensions = error.extensions.as_ref();
+    let sent = match extensions.and_then(|extensions| extensions.get("code")) {
+        Some(Value::String(code)) => code.as_str(),
+        _ => "",
+    };
+    let mut codes = Code::ALL.iter().map(|code| code.as_str());
+    codes
+        .find(|code| *code == sent)
+        .unwrap_or(Code::Internal.as_str())
 }
 
 /// The code and rule of an error that brings none, after logging what must not be sent.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Executor, Value, Variables};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -21,7 +21,9 @@ use super::gateway::Gateway;
 use super::idempotency::{self, IDEMPOTENCY_KEY};
 use super::limits::{CallerKind, Limits};
 use super::meter::{self, Introspection};
+use super::metrics::Metrics;
 use super::negotiate::{self, MediaType};
+use super::observe::{Kind, Told};
 use super::places::{Owner, Places};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
@@ -56,6 +58,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The header in which a trusted proxy tells the client's address.
     pub proxy_header: Option<HeaderName>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -70,6 +74,7 @@ impl Default for Options {
             persisted_query_bytes: None,
             origins: Vec::new(),
             proxy_header: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -126,19 +131,28 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             statements: None,
             purse: None,
             requested: 0,
+            told: Told {
+                kind: Some(Kind::Refused),
+                ..Told::default()
+            },
         };
         let mut response = match self.answer(request, &mut context).await {
             Ok(response) => response,
             Err(refusal) => answer::refused(&refusal, &context),
         };
-        if self.options.debug_headers
-            && let Some(statements) = &context.statements
-        {
-            let count = statements.load(Ordering::Relaxed);
-            response
-                .headers_mut()
-                .insert(STATEMENTS, HeaderValue::from(count));
+        if let Some(statements) = &context.statements {
+            context.told.statements = statements.load(Ordering::Relaxed);
         }
+        if self.options.debug_headers && context.statements.is_some() {
+            let count = HeaderValue::from(context.told.statements);
+            response.headers_mut().insert(STATEMENTS, count);
+        }
+        let extensions = response.extensions_mut();
+        if let Some(refused) = extensions.remove::<Told>() {
+            context.told.code = refused.code;
+            context.told.limit = refused.limit;
+        }
+        extensions.insert(context.told);
         response
     }
 
@@ -170,6 +184,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         context.statements = Some(caller.statements);
         context.locale = negotiate::locale(&parts.headers, caller.locale);
         let bounds = self.options.limits.of(kind);
+        context.told.user = caller.identity.map(|identity| identity.user);
         let owner = if let Some(identity) = caller.identity {
             let purses = self.purses.as_ref();
             context.purse = purses.map(|purses| purses.of(identity.session));
@@ -210,6 +225,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
         };
         let operation = meter::operation(&document, operation_name.as_deref())?;
+        context.told.name = name_of(&document, operation);
+        context.told.is_trusted = matches!(found, Found::Trusted(_));
         match operation.ty {
             OperationType::Mutation | OperationType::Subscription if by_get => {
                 return Err(Refusal::method(
@@ -217,7 +234,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                     say!("only queries can be sent by GET"),
                 ));
             }
-            OperationType::Query | OperationType::Mutation => {}
+            OperationType::Query => context.told.kind = Some(Kind::Query),
+            OperationType::Mutation => context.told.kind = Some(Kind::Mutation),
             OperationType::Subscription => {
                 return Err(Refusal::validation(say!(
                     "subscriptions are not served over HTTP"
@@ -326,6 +344,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             id,
             locale,
         );
+        context.told.is_proven = kind == CallerKind::SignedIn && phase == Phase::Execution;
+        context.told.code = done.errors.first().map(errors::code_as_sent);
         let limit = self.options.limits.response_bytes;
         let answer = answer::executed(&done, operation.ty, phase, kind, limit, context);
         Ok(answer)
@@ -444,6 +464,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             }
         }
     }
+}
+
+/// The name of an operation in its document.
+fn name_of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<String> {
+    let mut operations = document.operations.iter();
+    let found = operations.find(|(_, one)| std::ptr::eq(&raw const one.node, operation));
+    Some(found?.0?.to_string())
 }
 
 /// The error of a panic: its message goes to the log, not to the client.

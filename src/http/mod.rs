@@ -12,10 +12,15 @@ pub mod errors;
 pub mod explorer;
 pub mod gateway;
 pub mod graphql;
+pub mod health;
 pub mod idempotency;
 pub mod limits;
 pub mod meter;
+pub mod metrics;
 pub mod negotiate;
+pub mod observe;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod places;
 pub mod refusal;
 pub mod request_id;
@@ -23,9 +28,9 @@ pub mod scan;
 pub mod selection;
 pub mod server;
 pub mod sign_in;
+pub mod traceparent;
 pub mod trusted;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::messages::Locale;
@@ -33,30 +38,34 @@ use crate::say;
 use async_graphql::Executor;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use futures_util::FutureExt;
 use serde_json::json;
 
 pub use explorer::{Account, Explorer};
 pub use gateway::{Caller, Gateway, Identity};
 pub use graphql::{Endpoint, Options};
+pub use health::{Checks, Health};
 pub use limits::{Bounds, Budget, CallerKind, Concurrency, Limits};
+pub use metrics::Metrics;
+pub use observe::Told;
 pub use request_id::RequestId;
 pub use server::{Drained, Server};
 pub use trusted::{Trust, TrustedDocuments};
 
 /// All routes: `/graphql`, the explorer if there is one, and those of `rest` (`/auth/...`, `/livez`). Every
-/// answer, whatever made it, carries `X-Request-Id`; a panic in a handler is answered with 500. Longer answers
+/// answer, whatever made it, carries `X-Request-Id`, is counted and has its line in the log; a panic in a
+/// handler is answered with 500. Longer answers
 /// are compressed as the client accepts; pages of the origins in the endpoint's options may read them.
 pub fn router<G: Gateway, E: Executor>(
     endpoint: Arc<Endpoint<G, E>>,
     explorer: Option<&Explorer>,
     rest: Router,
 ) -> Router {
+    let metrics = endpoint.options().metrics.clone();
     let cors = browsers::cors(&endpoint.options().origins);
     let graphql = any(move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
@@ -75,7 +84,7 @@ pub fn router<G: Gateway, E: Executor>(
     if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    router.layer(middleware::from_fn(identify))
+    router.layer(middleware::from_fn_with_state(metrics, observe::watch))
 }
 
 /// What `/` says where there is no explorer.
@@ -97,6 +106,7 @@ pub(crate) fn plain_error_as(
     let told = errors::from_error(error, None, request_id, locale);
     let retry_after = told.extensions.as_ref().and_then(errors::retry_after);
     let mut response = (status, axum::Json(json!({ "errors": [told] }))).into_response();
+    response.extensions_mut().insert(Told::of(error));
     let headers = response.headers_mut();
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -133,22 +143,4 @@ async fn no_such_path(request: Request) -> Response {
     let locale = negotiate::locale(request.headers(), None);
     let request_id = request.extensions().get().unwrap_or(&request_id);
     plain_error(&error, request_id, locale)
-}
-
-/// Gives the request its id, contains panics, and marks the answer.
-async fn identify(mut request: Request, next: Next) -> Response {
-    let request_id = RequestId::of(request.headers());
-    request.extensions_mut().insert(request_id.clone());
-    let locale = negotiate::locale(request.headers(), None);
-    let running = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match running.await {
-        Ok(response) => response,
-        Err(panic) => plain_error(&graphql::panicked(panic.as_ref()), &request_id, locale),
-    };
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert(request_id::HEADER, value);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

@@ -15,7 +15,7 @@ use axum::routing::post;
 use serde::Serialize;
 
 use super::address::client_address;
-use super::{RequestId, negotiate, refusal};
+use super::{RequestId, Told, negotiate, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::messages::Message;
 use crate::say;
@@ -93,8 +93,19 @@ impl From<SignedIn> for Granted {
     }
 }
 
+/// The answer to who signed in, marked with who that was.
+fn granted(signed_in: SignedIn) -> Response {
+    let user = Some(signed_in.user.id.0);
+    let mut response = axum::Json(Granted::from(signed_in)).into_response();
+    response.extensions_mut().insert(Told {
+        user,
+        ..Told::default()
+    });
+    response
+}
+
 async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, address, body| {
+    answer(request, true, async |headers, address, body| {
         let mut fields = read(&headers, body).await?;
         let email = fields.required("email");
         let password = fields.required("password");
@@ -105,25 +116,25 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
             user_agent: text(&headers, &USER_AGENT),
             address: client_address(&headers, auth.proxy_header.as_ref(), address),
         };
-        let granted = auth.sign_in.sign_in(&email, &password, device).await?;
-        Ok(axum::Json(Granted::from(granted)).into_response())
+        let signed_in = auth.sign_in.sign_in(&email, &password, device).await?;
+        Ok(granted(signed_in))
     })
     .await
 }
 
 async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, _, body| {
+    answer(request, true, async |headers, _, body| {
         let mut fields = read(&headers, body).await?;
         let refresh_token = fields.required("refreshToken");
         fields.done()?;
-        let granted = auth.sign_in.refresh(&refresh_token).await?;
-        Ok(axum::Json(Granted::from(granted)).into_response())
+        let signed_in = auth.sign_in.refresh(&refresh_token).await?;
+        Ok(granted(signed_in))
     })
     .await
 }
 
 async fn end(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, async |headers, _, _| {
+    answer(request, false, async |headers, _, _| {
         let token = text(&headers, &AUTHORIZATION);
         let token = token.as_deref().and_then(bearer).ok_or_else(|| {
             Error::unauthenticated(say!(
@@ -148,6 +159,7 @@ impl From<Error> for Refused {
 /// Runs one handler. Nothing that holds a token may be kept by anybody on the way.
 async fn answer(
     request: Request,
+    is_sign_in: bool,
     handler: impl AsyncFnOnce(HeaderMap, Option<IpAddr>, Body) -> Result<Response, Refused>,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -168,6 +180,8 @@ async fn answer(
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let told = response.extensions_mut().get_or_insert_default::<Told>();
+    told.is_sign_in = is_sign_in;
     response
 }
 

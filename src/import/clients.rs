@@ -302,8 +302,12 @@ fn read_address(row: Row<'_>) -> Result<Option<address::ActiveModel>, Problem> {
     if ADDRESS.iter().all(|column| row.text(column).is_none()) {
         return Ok(None);
     }
-    let part = |column: &str| row.value(column, |part| text::text(column, part, 200));
-    let [street, city, region, postal_code, country] = ADDRESS.map(part);
+    let [street, city, region, postal_code, country] = ADDRESS.map(|column| {
+        row.value(column, |part| match column {
+            "street" => text::long_text(column, part, 500),
+            _ => text::text(column, part, 200),
+        })
+    });
     Ok(Some(address::ActiveModel {
         street: street?,
         city: city?,

@@ -18,8 +18,13 @@ const SAYING: &[(&str, usize)] = &[
 
 /// What only those read who keep the service: folders and files of the command line.
 const ENGLISH_ONLY: &[&str] = &[
+    "src/backup",
     "src/cli",
+    "src/config",
     "src/config.rs",
+    "src/db/backup",
+    "src/export",
+    "src/http/otlp.rs",
     "src/demo",
     "src/import",
     "src/db/connect.rs",

@@ -339,5 +339,7 @@ async fn ask(crawler: &Crawler<'_>, place: &Place, query: &str, id: &str) -> Val
             error["extensions"]["requestId"].take();
         }
     }
+    // How full the bucket is depends on the moment.
+    json["extensions"]["cost"]["throttleStatus"].take();
     json
 }

@@ -123,7 +123,7 @@ on_both!(
             assert_eq!(answer.rule(), "orders.illegal_transition", "{name}");
             assert_eq!(*answer.extension(0, "from"), json!("DRAFT"));
             let message = answer.errors()[0]["message"].as_str().unwrap().to_owned();
-            assert!(message.contains("SUBMITTED or CANCELLED"), "{message}");
+            assert!(message.contains("SUBMITTED, CANCELLED"), "{message}");
         }
         let track = json!({ "id": order["id"], "note": "?" });
         assert_eq!(

@@ -12,6 +12,7 @@
 
 pub mod database;
 pub mod people;
+pub mod process;
 pub mod server;
 
 use reqwest::header::HeaderMap;
@@ -73,11 +74,16 @@ impl App {
 
     /// Starts a service on a fresh database that it reaches by so many connections.
     pub async fn start_with(backend: Backend, connections: u32) -> Self {
+        Self::start_changed(backend, |config| config.max_connections = connections).await
+    }
+
+    /// Starts a service on a fresh database that it reaches as `change` says.
+    pub async fn start_changed(
+        backend: Backend,
+        change: impl FnOnce(&mut clientele::db::DatabaseConfig),
+    ) -> Self {
         let database = TestDatabase::create(backend).await;
-        let server = server::spawn(database.url(), server::generous(), |config| {
-            config.max_connections = connections;
-        })
-        .await;
+        let server = server::spawn(database.url(), server::generous(), change).await;
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(std::time::Duration::from_mins(1))
