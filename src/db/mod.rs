@@ -78,7 +78,7 @@ pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_wi
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
-pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
+pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};
