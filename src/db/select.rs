@@ -379,9 +379,10 @@ impl<E: Keyed> ScopedSelect<E> {
             .into_iter()
             .map(|(owner, mut rows)| {
                 // The rows of one parent come as the database found them.
-                rows.sort_by(|(left, _), (right, _)| match plan.ascending() {
-                    true => left.cmp(right),
-                    false => right.cmp(left),
+                let ascending = plan.ascending();
+                rows.sort_by(|(left, _), (right, _)| {
+                    let order = left.cmp(right);
+                    if ascending { order } else { order.reverse() }
                 });
                 (owner, plan.page(&session, rows))
             })

@@ -169,7 +169,7 @@ mod tests {
                 .unwrap()
                 .0
                 .into_iter()
-                .map(|value| value.unwrap())
+                .map(sea_orm::Value::unwrap)
                 .collect();
             assert_eq!(values, order);
         }

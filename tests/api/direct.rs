@@ -17,7 +17,7 @@ const SELECTIONS: &[&str] = &[
     "orders { nodes { ...Ordered ... on Order { ...Ordered client { id name } } isOverdue nextStatuses } pageInfo { startCursor endCursor } }",
     "phone @skip(if: $yes) name @include(if: $yes) orders @skip(if: $yes) { nodes { id } } contacts @include(if: $yes) { nodes { id @skip(if: $yes) name } }",
     "stats { orderCount receivable { amount currency } lastOrderOn } creditLimit { amount } organization { industry } keyContact { name points { kind value } }",
-    "contacts { nodes { name client { contacts { nodes { client { name } isKey } } } } }",
+    "contacts(first: 2) { nodes { name client { contacts(first: 2) { nodes { client { name } isKey } } } } }",
     "orders { nodes { total { ...Money } t: total { a: amount } placedBy { name } lines { product { sku listPrice { amount } } order { number } } } }",
     "version createdAt archivedAt owner { name } team { user { id } }",
 ];
@@ -72,7 +72,7 @@ on_both!(lists_say_what_single_objects_say, async |app: App| {
         };
         let query = format!(
             "{head} {{ node(id: $id) {{ ... on Client {{ {selection} }} }} \
-             clients {{ nodes {{ {selection} }} edges {{ node {{ {selection} }} }} }} \
+             clients(first: 2) {{ nodes {{ {selection} }} edges {{ node {{ {selection} }} }} }} \
              client(id: $id) {{ {selection} }} }}{fragments}"
         );
         for yes in [true, false] {
