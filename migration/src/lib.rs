@@ -17,6 +17,7 @@ mod m0012_idempotent_answers;
 mod m0013_answered_clients;
 mod m0020_service_accounts;
 mod m0021_identities;
+mod m0030_client_orders;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_answered_clients::Migration),
             Box::new(m0020_service_accounts::Migration),
             Box::new(m0021_identities::Migration),
+            Box::new(m0030_client_orders::Migration),
         ]
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::dialect;
-use super::scope;
+use super::scope::{self, Span};
 use super::select::decode_all;
 use super::session::Session;
 use super::tx::Tx;
@@ -329,7 +329,9 @@ impl Tx {
     /// From the database.
     pub async fn lock_session(&self, id: SessionId) -> Result<Option<Visible<session::Model>>> {
         let mut condition = Condition::all().add(session::Column::Id.eq(id));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = session::Entity::find().filter(condition).into_query();
@@ -358,7 +360,9 @@ impl Tx {
             .add(Column::IdleExpiresAt.gt(self.now()))
             .add(Column::ExpiresAt.gt(self.now()))
             .add_option(except.map(|id| Column::Id.ne(id)));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();

@@ -291,6 +291,8 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
                 .pragma("mmap_size", "268435456")
                 .pragma("query_only", query_only)
                 .statement_cache_capacity(256)
+                // A page whole, so that its rows cross from the database's thread in one go.
+                .row_buffer_size(1_024)
         });
     if matches!(access, Access::Write) {
         // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK fails then, and

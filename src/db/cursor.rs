@@ -118,8 +118,8 @@ impl PageRequest {
     }
 }
 
-/// One value of a sort key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One value of a sort key; in the order of both databases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum KeyValue {
     #[serde(rename = "t")]
     Text(String),
@@ -143,7 +143,7 @@ impl From<KeyValue> for Value {
 }
 
 /// Where a row stands in its list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position(pub(super) Vec<KeyValue>, pub(super) Uuid);
 
 const MAC_LENGTH: usize = 16;

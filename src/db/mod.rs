@@ -30,6 +30,7 @@
 mod accounts;
 mod backup;
 mod bulk;
+mod buying;
 mod classify;
 mod client_stats;
 mod confidential;
@@ -44,6 +45,7 @@ mod idempotency;
 mod identities;
 mod lag;
 mod month_day;
+mod page;
 mod parents;
 mod products;
 mod replica;
@@ -56,6 +58,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod together;
 mod tree;
 mod tx;
 mod unit;
@@ -67,6 +70,7 @@ pub use accounts::{Account, Administrator, EndReason, OwnSettings};
 pub use backup::{
     ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
 };
+pub use buying::Buying;
 pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
 pub use connect::{Database, DatabaseConfig};
@@ -76,12 +80,14 @@ pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
 pub use lag::MAX_LAG;
+pub use page::Cursor;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
-pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
+pub use tiers::{default_scheme_ids, tier_holds};
+pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer, Way};
 pub(crate) use viewer::{read_scopes, write_scopes};

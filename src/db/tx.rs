@@ -1,5 +1,6 @@
-//! Scoped writes. Every write of the service goes through [`Tx::insert_row`], [`Tx::update_row`] or
-//! [`Tx::delete_rows`] in this file, which is where a change log can see all of them.
+//! Scoped writes. Every write of the service goes through [`Tx::insert_rows`], [`Tx::update_row`] or
+//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which is where a change log can see
+//! all of them.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use sea_orm::{
     Iterable, ModelTrait, QueryTrait,
 };
 
-use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, Span, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -136,7 +137,7 @@ impl Tx {
 
     async fn lock_rows<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
@@ -189,7 +190,7 @@ impl Tx {
         E: Scoped,
     {
         self.require_writer::<E>()?;
-        let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) else {
+        let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) else {
             return self.insert_rows::<E>(rows).await;
         };
         let rows = self.insert_rows::<E>(rows).await?;
@@ -481,7 +482,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -504,7 +505,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::delete();

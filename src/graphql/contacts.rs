@@ -10,6 +10,7 @@ use super::clients::{Archived, Client};
 use super::confidential::{note_shown, shown};
 use super::connection::{Connection, Node, binding};
 use super::context::{mask, nullable, session, write};
+use super::direct::ready;
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
 use super::pace::Listed;
@@ -34,6 +35,12 @@ impl From<Visible<contact::Model>> for Contact {
 impl Node for Contact {
     type Entity = contact::Entity;
 }
+
+ready!(
+    Contact: "id" | "externalId" | "name" | "title" | "department" | "isKey" | "roles" | "gender" |
+        "birthday" | "points" | "note" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A person at a client.
 #[Object]

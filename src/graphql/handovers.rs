@@ -6,6 +6,7 @@ use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, us
 use super::clients::Client;
 use super::connection::Node;
 use super::context::{locale, mask, session, write};
+use super::direct::ready;
 use super::pace::Listed;
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
@@ -27,6 +28,10 @@ impl From<Visible<handover::Model>> for Handover {
 impl Node for Handover {
     type Entity = handover::Entity;
 }
+
+ready!(
+    Handover: "id" | "note" | "createdAt";
+);
 
 /// A hand-over of clients to another owner.
 #[Object]

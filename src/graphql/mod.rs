@@ -9,6 +9,7 @@ pub mod confidential;
 pub mod connection;
 pub mod contacts;
 pub mod context;
+pub mod direct;
 pub mod filters;
 pub mod handovers;
 pub mod identities;

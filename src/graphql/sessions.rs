@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, Condition};
 
 use super::connection::{Connection, Node};
 use super::context::{session, write};
+use super::direct::ready;
 use super::scalars::{DateTime, int};
 use super::users::User;
 use crate::db::{Children, EndReason, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
@@ -26,6 +27,10 @@ impl From<Visible<session::Model>> for UserSession {
 impl Node for UserSession {
     type Entity = session::Entity;
 }
+
+ready!(
+    UserSession: "id" | "deviceName" | "userAgent" | "createdAt" | "lastUsedAt" | "expiresAt" | "revokedAt";
+);
 
 /// A device that somebody is, or was, signed in on.
 #[Object(name = "Session")]

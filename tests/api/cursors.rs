@@ -116,19 +116,22 @@ async fn put(app: &App, rows: Vec<Row>, owner: UserId, shared: bool) {
                         tx.insert_under::<client_member::Entity>(&client, member)
                             .await?;
                     }
-                    if let Some(facts) = row.facts {
-                        let stats = client_stats::ActiveModel {
-                            order_count: Set(0),
-                            last_order_on: Set(facts.last_order_on),
-                            lifetime_revenue_minor: Set(0),
-                            trailing_revenue_minor: Set(facts.trailing),
-                            receivable_minor: Set(facts.receivable),
-                            updated_at: Set(tx.now()),
-                            ..Default::default()
-                        };
-                        tx.insert_under::<client_stats::Entity>(&client, stats)
-                            .await?;
-                    }
+                    // Every client has its facts; one that never ordered has zeros.
+                    let (trailing, receivable, last_order_on) = match row.facts {
+                        Some(facts) => (facts.trailing, facts.receivable, facts.last_order_on),
+                        None => (0, 0, None),
+                    };
+                    let stats = client_stats::ActiveModel {
+                        order_count: Set(0),
+                        last_order_on: Set(last_order_on),
+                        lifetime_revenue_minor: Set(0),
+                        trailing_revenue_minor: Set(trailing),
+                        receivable_minor: Set(receivable),
+                        updated_at: Set(tx.now()),
+                        ..Default::default()
+                    };
+                    tx.insert_under::<client_stats::Entity>(&client, stats)
+                        .await?;
                 }
                 Ok(())
             }

@@ -22,6 +22,7 @@ mod command_line;
 mod confidential;
 mod contacts;
 mod cursors;
+mod direct;
 mod edge;
 mod expiry;
 mod exports;

@@ -262,27 +262,26 @@ impl ClientOrder {
         use client::Column;
         use client_stats::Column as Stats;
         let by = |column: Column, kind| vec![SortKey::column(column, kind)];
-        let amount = |column: Stats| {
-            vec![SortKey {
-                expr: column.if_null(0_i64),
-                kind: KeyKind::Number,
-            }]
-        };
+        let amount = |column: Stats| vec![SortKey::column(column, KeyKind::Number)];
+        // Told from NULL in the words of the index, which are the same on both databases.
         let last_order = || {
             vec![SortKey {
-                expr: Stats::LastOrderOn.if_null(chrono::NaiveDate::default()),
+                expr: Expr::cust(r#"COALESCE("client_stats"."last_order_on", '1970-01-01')"#),
                 kind: KeyKind::Day,
             }]
         };
+        let of_stats = |sort: Sort| sort.with_id(Stats::ClientId.into_simple_expr());
         match self {
             Self::NameAsc => Sort::ascending(by(Column::NameSort, KeyKind::Text)),
             Self::NameDesc => Sort::descending(by(Column::NameSort, KeyKind::Text)),
             Self::UpdatedAtDesc => Sort::descending(by(Column::UpdatedAt, KeyKind::Instant)),
             Self::UpdatedAtAsc => Sort::ascending(by(Column::UpdatedAt, KeyKind::Instant)),
-            Self::TrailingRevenueDesc => Sort::descending(amount(Stats::TrailingRevenueMinor)),
-            Self::ReceivableDesc => Sort::descending(amount(Stats::ReceivableMinor)),
-            Self::LastOrderDesc => Sort::descending(last_order()),
-            Self::LastOrderAsc => Sort::ascending(last_order()),
+            Self::TrailingRevenueDesc => {
+                of_stats(Sort::descending(amount(Stats::TrailingRevenueMinor)))
+            }
+            Self::ReceivableDesc => of_stats(Sort::descending(amount(Stats::ReceivableMinor))),
+            Self::LastOrderDesc => of_stats(Sort::descending(last_order())),
+            Self::LastOrderAsc => of_stats(Sort::ascending(last_order())),
         }
     }
 

@@ -14,6 +14,7 @@ use super::confidential::shown;
 use super::connection::{Connection, Node, binding};
 use super::contacts::{self, Contact, ContactFilter, ContactOrder};
 use super::context::{nullable, session};
+use super::direct::{Direct, ready};
 use super::handovers::{self, ClientHandover};
 use super::members::{self, TeamMember};
 use super::notes::{self, Note, NoteFilter};
@@ -44,6 +45,14 @@ impl From<Visible<client::Model>> for Client {
 impl Node for Client {
     type Entity = client::Entity;
 }
+
+ready!(
+    Client: "id" | "externalId" | "kind" | "name" | "partyClass" | "lifecycle" | "customKind" |
+        "serviceMode" | "phone" | "fax" | "email" | "website" | "messagingHandle" |
+        "preferences" | "buyingHabits" | "individual" | "organization" | "currency" |
+        "paymentTermDays" | "sinceOn" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// A client: a person or an organization that buys, or may come to buy.
 #[Object]
@@ -205,13 +214,15 @@ impl Client {
     }
 
     /// Facts worked out from orders and payments.
-    async fn stats(&self, ctx: &Context<'_>) -> Option<Result<ClientStats>> {
+    async fn stats(&self, ctx: &Context<'_>) -> Option<Result<Direct<ClientStats>>> {
         nullable(
             async {
                 let stats = stats(session(ctx)?, &self.0).await?;
-                Ok(stats.map(|stats| ClientStats {
-                    stats,
-                    client: self.0.clone(),
+                Ok(stats.map(|stats| {
+                    Direct(ClientStats {
+                        stats,
+                        client: self.0.clone(),
+                    })
                 }))
             }
             .await,
@@ -275,8 +286,9 @@ impl Client {
     }
 
     /// The key person: the contact with whom the client is won or lost.
-    async fn key_contact(&self, ctx: &Context<'_>) -> Option<Result<Contact>> {
-        nullable(contacts::key_of_client(ctx, &self.0).await)
+    async fn key_contact(&self, ctx: &Context<'_>) -> Option<Result<Direct<Contact>>> {
+        let contact = contacts::key_of_client(ctx, &self.0).await;
+        nullable(contact.map(|contact| contact.map(Direct)))
     }
 
     /// The addresses: primary ones first, then in the order they were recorded; at most 50 in use.
@@ -306,8 +318,9 @@ impl Client {
     }
 
     /// The tier in the default scheme; null when it is in none.
-    async fn tier(&self, ctx: &Context<'_>) -> Option<Result<Tier>> {
-        nullable(tiers::of_client(ctx, &self.0).await)
+    async fn tier(&self, ctx: &Context<'_>) -> Option<Result<Direct<Tier>>> {
+        let tier = tiers::of_client(ctx, &self.0).await;
+        nullable(tier.map(|tier| tier.map(Direct)))
     }
 
     /// The tier in a scheme; null when it is in none.
@@ -407,6 +420,10 @@ pub struct ClientStats {
     client: Visible<client::Model>,
 }
 
+ready!(
+    ClientStats: "orderCount" | "firstOrderOn" | "lastOrderOn" | "lifetimeRevenue" | "trailingRevenue" | "cycleDays";
+);
+
 /// Facts worked out from a client's orders and payments, at the moment these change. An order counts once it is approved.
 #[Object]
 impl ClientStats {
@@ -485,7 +502,7 @@ impl ClientQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the client.")] id: ClientId,
-    ) -> Option<Result<Client>> {
+    ) -> Option<Result<Direct<Client>>> {
         nullable(
             async {
                 let client = session(ctx)?
@@ -493,7 +510,7 @@ impl ClientQuery {
                     .id(id)
                     .find()
                     .await?;
-                Ok(client.map(Client))
+                Ok(client.map(|row| Direct(Client(row))))
             }
             .await,
         )

@@ -11,6 +11,7 @@ use crate::domain::orders::{
 };
 use crate::error::{Error, Result};
 use crate::graphql::context::write;
+use crate::graphql::direct::Direct;
 use crate::graphql::input::{optional, required};
 use crate::graphql::pace::Listed;
 use crate::graphql::scalars::{Date, MoneyInput};
@@ -214,12 +215,14 @@ pub struct OrderReorderInput {
 #[derive(SimpleObject)]
 pub struct OrderPayload {
     /// The order.
-    order: Order,
+    order: Direct<Order>,
 }
 
 impl From<Visible<order::Model>> for OrderPayload {
     fn from(row: Visible<order::Model>) -> Self {
-        Self { order: Order(row) }
+        Self {
+            order: Direct(Order(row)),
+        }
     }
 }
 

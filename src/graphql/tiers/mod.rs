@@ -15,6 +15,7 @@ pub use write::*;
 use super::clients::{self, Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::ready;
 use super::pace::Listed;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
@@ -37,6 +38,11 @@ impl From<Visible<tier_scheme::Model>> for TierScheme {
 impl Node for TierScheme {
     type Entity = tier_scheme::Entity;
 }
+
+ready!(
+    TierScheme: "id" | "externalId" | "name" | "description" | "isDefault" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A way to grade clients, as by value or by potential.
 #[Object]
@@ -125,6 +131,11 @@ impl From<Visible<tier::Model>> for Tier {
 impl Node for Tier {
     type Entity = tier::Entity;
 }
+
+ready!(
+    Tier: "id" | "code" | "name" | "rank" | "benefits" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// One grade of a scheme and what it brings.
 #[Object]
@@ -282,6 +293,10 @@ impl From<Visible<tier_assignment::Model>> for TierAssignment {
 impl Node for TierAssignment {
     type Entity = tier_assignment::Entity;
 }
+
+ready!(
+    TierAssignment: "id" | "kind" | "reason" | "assignedAt" | "expiresAt" | "endedAt" | "endedReason";
+);
 
 /// That a client was in a tier for a time, and why. Assignments are ended, never changed or removed.
 #[Object]

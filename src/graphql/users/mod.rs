@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, Condition};
 use super::clients::{Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::ready;
 use super::filters::{FilterTree, StringFilter, UserIdFilter, choice_filter, filter_tree};
 use super::identities::{self, UserIdentity};
 use super::scalars::{Date, DateTime, int};
@@ -33,6 +34,11 @@ impl From<Visible<user::Model>> for User {
 impl Node for User {
     type Entity = user::Entity;
 }
+
+ready!(
+    User: "id" | "externalId" | "name" | "email" | "title" | "role" | "isPoolKeeper" | "timeZone" |
+        "locale" | "hiredOn" | "deactivatedAt" | "version" | "createdAt" | "updatedAt";
+);
 
 fn own(user: &user::Model) -> uuid::Uuid {
     user.id.0

@@ -5,6 +5,7 @@
 
 mod people;
 mod rows;
+mod together;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,7 +16,7 @@ use entity::{
 };
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityName, EntityTrait, Iterable, ModelTrait,
+    ActiveModelTrait, ColumnTrait, EntityName, EntityTrait, IntoSimpleExpr, Iterable, ModelTrait,
     PrimaryKeyToColumn,
 };
 
@@ -270,15 +271,22 @@ async fn unpaged<E: UnderClient + Keyed>(seer: &Session, stranger: &Session) {
     let sort = Sort::ascending(Vec::new());
     let request = PageRequest::first(9, "a test");
     for client in seen::<client::Entity>(seer).await {
-        let children = Children {
-            parent: E::CLIENT_ID,
-            select: stranger.select::<E>(),
-        };
-        let own = |client: &client::Model| client.id.0;
-        let page = stranger
-            .page_of(&client, edge(), own, children, &sort, &request)
-            .await;
-        assert!(page.unwrap().edges.is_empty(), "pages of {}", table::<E>());
+        let alone = stranger.select::<E>();
+        // Lists that are sorted by the columns of another table are read another way.
+        let theirs = (client::Entity, client::Column::Id);
+        let of_client = Expr::col(theirs).eq(E::CLIENT_ID.into_simple_expr());
+        let joined = stranger.select::<E>().join("clients", of_client);
+        for select in [alone, joined] {
+            let children = Children {
+                parent: E::CLIENT_ID,
+                select,
+            };
+            let own = |client: &client::Model| client.id.0;
+            let page = stranger
+                .page_of(&client, edge(), own, children, &sort, &request)
+                .await;
+            assert!(page.unwrap().edges.is_empty(), "pages of {}", table::<E>());
+        }
     }
 }
 
