@@ -292,7 +292,6 @@ pub async fn approve(
     // What the client owes has changed since it was submitted.
     let terms = terms::of(tx, &client).await?;
     let asked = Asked {
-        id: Some(order.id),
         total_minor: order.total_minor,
         discounts_bp: &[],
     };
