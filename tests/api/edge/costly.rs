@@ -61,7 +61,7 @@ async fn strict(app: &App, who: &Person, query: &str, variables: Json) -> Answer
 #[test]
 fn honest_documents_are_affordable() {
     let most = Budget::default().per_document;
-    let home = "{ viewer { id name } clients(first: 20, orderBy: LAST_ORDER_DESC) { totalCount pageInfo { hasNextPage endCursor } \
+    let home = "{ viewer { role user { id name } } clients(first: 20, orderBy: LAST_ORDER_DESC) { totalCount pageInfo { hasNextPage endCursor } \
         nodes { id name phone tier { code } keyContact { name points { kind value } } stats { trailingRevenue { amount currency } lastOrderOn } \
         orders(first: 3) { nodes { number status placedOn total { amount currency } } } } } \
         orders(first: 10, filter: { status: { in: [SUBMITTED, APPROVED] } }) { nodes { id number client { name } total { amount currency } } } }";
@@ -131,11 +131,12 @@ async fn lists_in_themselves_are_refused_or_ended_and_owed_for() {
     assert!(ended.json.get("data").is_none());
     let answer = strict(&app, ann, &ask(1), json!({})).await.ok();
     assert_eq!(answer.list("/order/lines").len(), 100);
-    // What was begun is paid for, beyond the price and what there is.
+    // What was begun is paid for, beyond the price and what there is: some 10,000 objects.
     app.restart(|options| {
-        options.limits.signed_in.written_fields = 5_000;
+        options.limits.signed_in.written_fields = 25_000;
         options.limits.budget = Some(Budget {
-            bucket: 2_000,
+            per_document: 5_000,
+            bucket: 5_000,
             restored_per_second: 0,
             ..Budget::default()
         });
@@ -145,7 +146,7 @@ async fn lists_in_themselves_are_refused_or_ended_and_owed_for() {
     assert_eq!(ended.rule(), "QUERY_TOO_COMPLEX", "{ended}");
     let left = &ended.json["extensions"]["cost"]["throttleStatus"]["currentlyAvailable"];
     assert_eq!(*left, json!(0), "{ended}");
-    let refused = strict(&app, ann, "{ viewer { id } }", json!({})).await;
+    let refused = strict(&app, ann, "{ viewer { role } }", json!({})).await;
     assert_eq!(refused.code(0), "THROTTLED", "{refused}");
 }
 
@@ -215,10 +216,10 @@ async fn a_variable_is_looked_at_once_however_often_it_is_used() {
         let refused = strict(&app, ann, &query, json!({ "f": wrong })).await;
         assert_eq!(refused.status, 400, "{refused}");
         let errors = refused.errors().len();
-        let rule = refused.rule();
+        let is_too_much = *refused.extension(0, "rule") == "BAD_VARIABLES";
         assert!(
-            errors == 50 || (errors == 1 && rule == "BAD_VARIABLES"),
-            "{errors} {rule}"
+            errors == 50 || (errors == 1 && is_too_much),
+            "{errors} {is_too_much}"
         );
     }
     // All of it is right: 18,810 values.
@@ -314,7 +315,6 @@ on_both!(
         for (query, n, field) in [
             (pages, json!(101), "first"),
             (pages, json!(-1), "first"),
-            (pages, json!(1_u64 << 40), "first"),
             (last, Json::Null, "last"),
         ] {
             let refused = strict(&app, &team.ann, query, json!({ "n": n })).await;
@@ -339,7 +339,7 @@ on_both!(what_fails_at_the_end_is_paid_for, async |mut app: App| {
     }
     app.restart(|options| options.limits = Limits::default())
         .await;
-    let torn = "{ clients(first: 100) { nodes { id owner { name } orders(after: \"nonsense\") { nodes { id } } } } }";
+    let torn = "{ clients(first: 100) { nodes { id owner { name } orders(first: 9, after: \"nonsense\") { nodes { id } } } } }";
     for (who, rows) in [(&team.ann, 10), (&team.ben, 0)] {
         let answer = app.gql(&who.token, torn, json!({})).await;
         let cost = answer.json["extensions"]["cost"]["actualQueryCost"]
@@ -513,10 +513,10 @@ async fn the_deepest_documents_do_not_end_the_program() {
     let team = app.team().await;
     let client = app.client_of(&team.ann, "Deep").await;
     let me = app
-        .gql(&team.ann.token, "{ viewer { email } }", json!({}))
+        .gql(&team.ann.token, "{ viewer { user { email } } }", json!({}))
         .await
         .ok();
-    let email = me.text("/viewer/email").to_owned();
+    let email = me.text("/viewer/user/email").to_owned();
     let place = tempfile::tempdir().unwrap();
     let documents = place.path().join("documents");
     std::fs::create_dir(&documents).unwrap();
