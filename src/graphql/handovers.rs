@@ -152,7 +152,7 @@ pub struct HandoverPreview {
     open_order_count: i32,
     /// None where it is hidden.
     #[graphql(skip)]
-    owed: Option<Vec<Money>>,
+    owed: Option<Listed<Money>>,
     /// The first 20 of them, by name.
     clients: Listed<Client>,
     /// What stands in the way; the hand-over works when this is empty.
@@ -162,7 +162,7 @@ pub struct HandoverPreview {
 #[ComplexObject]
 impl HandoverPreview {
     /// What they owe, one amount for each currency. Null when you may not see what some of them owe (`confidentiality`).
-    async fn receivable(&self, ctx: &Context<'_>) -> Option<Vec<Money>> {
+    async fn receivable(&self, ctx: &Context<'_>) -> Option<Listed<Money>> {
         self.owed.clone().or_else(|| mask(ctx))
     }
 }
