@@ -307,15 +307,15 @@ impl Source {
             }
             return Ok(known);
         }
-        if known.may_try {
-            let turn = Arc::clone(&self.fetching).lock_owned().await;
-            // Somebody else may have fetched meanwhile.
-            if self.known(kid, now).may_try {
-                // Whether it came to its end is seen from what is known then.
-                let _ = self.fetch_in(turn, now).await;
-            }
+        // After the fetch that is on its way, if there is one.
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
+        let mut known = self.known(kid, now);
+        let is_here = known.is_usable && known.key.is_some();
+        if !is_here && known.may_try {
+            // Whether it came to its end is seen from what is known then.
+            let _ = self.fetch_in(turn, now).await;
+            known = self.known(kid, now);
         }
-        let known = self.known(kid, now);
         if known.is_usable {
             return Ok(known);
         }

@@ -6,6 +6,7 @@ use entity::UserId;
 use sea_orm::Condition;
 
 use super::context::{Masked, mask, session, write};
+use super::pace::Listed;
 use crate::db::{Audience, Confidential, ConfidentialPolicy, Session};
 use crate::error::{Error, Result};
 use crate::say;
@@ -108,7 +109,7 @@ pub struct ConfidentialRule {
     fields: Vec<String>,
 }
 
-fn rules(policy: &ConfidentialPolicy) -> Vec<ConfidentialRule> {
+fn rules(policy: &ConfidentialPolicy) -> Listed<ConfidentialRule> {
     Confidential::ALL
         .into_iter()
         .map(|group| ConfidentialRule {
@@ -130,7 +131,7 @@ pub struct ConfidentialQuery;
 #[Object]
 impl ConfidentialQuery {
     /// What is confidential, and who sees it. Elsewhere it is null, with its path in `extensions.masked`.
-    async fn confidentiality(&self, ctx: &Context<'_>) -> Result<Vec<ConfidentialRule>> {
+    async fn confidentiality(&self, ctx: &Context<'_>) -> Result<Listed<ConfidentialRule>> {
         Ok(rules(session(ctx)?.viewer().confidential()))
     }
 }
@@ -148,7 +149,7 @@ pub struct ConfidentialitySetInput {
 #[derive(SimpleObject)]
 pub struct ConfidentialitySetPayload {
     /// All groups.
-    confidentiality: Vec<ConfidentialRule>,
+    confidentiality: Listed<ConfidentialRule>,
 }
 
 /// Deciding who sees what.

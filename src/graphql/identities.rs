@@ -5,6 +5,7 @@ use entity::{UserId, UserIdentityId, user, user_identity};
 use sea_orm::Order;
 
 use super::context::{session, write};
+use super::pace::Listed;
 use super::scalars::DateTime;
 use crate::db::{Children, Visible};
 use crate::domain::{identities, password_resets};
@@ -42,7 +43,10 @@ impl UserIdentity {
 ///
 /// # Errors
 /// From the database.
-pub async fn of_user(ctx: &Context<'_>, user: &Visible<user::Model>) -> Result<Vec<UserIdentity>> {
+pub async fn of_user(
+    ctx: &Context<'_>,
+    user: &Visible<user::Model>,
+) -> Result<Listed<UserIdentity>> {
     let session = session(ctx)?;
     let children = Children {
         parent: user_identity::Column::UserId,

@@ -8,6 +8,7 @@ use entity::{
 use sea_orm::Order;
 
 use super::context::{session, write};
+use super::pace::Listed;
 use super::scalars::{Date, DateTime};
 use super::users::User;
 use crate::db::{Children, Visible, read_scopes};
@@ -46,7 +47,7 @@ impl ServiceAccount {
     }
 
     /// Its keys, latest first, those that ended too.
-    async fn keys(&self, ctx: &Context<'_>) -> Result<Vec<ServiceKey>> {
+    async fn keys(&self, ctx: &Context<'_>) -> Result<Listed<ServiceKey>> {
         let session = session(ctx)?;
         let children = Children {
             parent: service_key::Column::AccountId,
@@ -113,7 +114,7 @@ pub struct ServiceAccountQuery;
 #[Object]
 impl ServiceAccountQuery {
     /// The programs that use the API, by name; closed ones too, last. Administrators see them, others see none.
-    async fn service_accounts(&self, ctx: &Context<'_>) -> Result<Vec<ServiceAccount>> {
+    async fn service_accounts(&self, ctx: &Context<'_>) -> Result<Listed<ServiceAccount>> {
         let mut accounts = session(ctx)?
             .select::<service_account::Entity>()
             .order_by(service_account::Column::Name, Order::Asc)

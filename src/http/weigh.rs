@@ -52,10 +52,13 @@ const fn unpaged(name: &'static str, usual: usize, most: usize) -> Unpaged {
 
 /// The lists of objects that take no page size. They count as pages of their usual size, and of their largest
 /// one where they lie in themselves or below two others: there they multiply, and nobody needs them.
-pub const UNPAGED: [Unpaged; 12] = [
+pub const UNPAGED: [Unpaged; 16] = [
     unpaged("addresses", 2, 200),
     unpaged("clients", 20, 20),
+    unpaged("confidentiality", 2, 2),
     unpaged("handovers", 2, 100),
+    unpaged("identities", 1, 10),
+    unpaged("keys", 2, 50),
     unpaged("leftOut", 5, 200),
     unpaged("lines", 5, 200),
     unpaged("members", 5, 20),
@@ -63,6 +66,7 @@ pub const UNPAGED: [Unpaged; 12] = [
     unpaged("problems", 2, 10),
     unpaged("receivable", 2, 20),
     unpaged("returns", 1, 50),
+    unpaged("serviceAccounts", 10, 200),
     unpaged("team", 3, 50),
     unpaged("tiers", 5, 200),
 ];

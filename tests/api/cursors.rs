@@ -2,6 +2,7 @@
 //! in what they are sorted by; and a cursor opens nothing but the list it came from.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use clientele::db::{Audience, Confidential};
 use entity::{
     ClientId, ClientKind, ClientMemberId, Lifecycle, PartyClass, UserId, client, client_member,
     client_stats,
@@ -254,6 +255,17 @@ on_both!(pages_show_every_row_once_in_order, async |app: App| {
             "{order}"
         );
     }
+    // What this is about is not who may sort by what.
+    app.server()
+        .database
+        .as_system("what a test sorts by")
+        .write(|tx| async move {
+            tx.set_audience(Confidential::Credit, Audience::Everyone)
+                .await
+                .map(drop)
+        })
+        .await
+        .unwrap();
     // With shares the rows come another way, in the same order.
     put(&app, shared.clone(), team.ann.id, true).await;
     let rows = [own, shared].concat();

@@ -196,8 +196,7 @@ on_both!(
     async |app: App| {
         let team = app.team().await;
         let set = "mutation($input: UserSetPasswordInput!) { userSetPassword(input: $input) { user { id } } }";
-        let input =
-            json!({ "input": { "userId": team.ann.id(), "password": "nine blue kettles" } });
+        let input = json!({ "input": { "id": team.ann.id(), "password": "nine blue kettles" } });
         let body = json!({ "query": set, "variables": input }).to_string();
         let request = app
             .request(Method::POST, "/graphql")

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use entity::{
     address, client_member, client_stats, client_tag, contact, handover, handover_client, note,
     order_event, order_line, order_return, order_return_line, payment, product_category,
-    stock_movement, tier, tier_assignment, tier_scheme, user_reach,
+    service_account, service_key, stock_movement, tier, tier_assignment, tier_scheme,
+    user_identity, user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
@@ -71,8 +72,11 @@ const OPEN: [&str; 7] = [
 ];
 
 /// Tables that only some read.
-const CLOSED: [&str; 18] = [
+const CLOSED: [&str; 21] = [
     "session",
+    "service_account",
+    "service_key",
+    "user_identity",
     "client",
     "client_tag",
     "client_member",
@@ -351,6 +355,26 @@ on_both!(
             each_of_a_subtree!(seen(seer));
             each!(seen(seer): handover);
         }
+    }
+);
+
+on_both!(
+    what_lets_people_and_programs_in_is_for_administrators,
+    4,
+    async |ground: Ground| {
+        let scene = Scene::build(&ground).await;
+        let others = scene.strangers.iter().chain([&scene.left, &scene.sharing]);
+        for stranger in others.clone().chain([&scene.ann]) {
+            each!(hidden(&scene.admin, stranger): service_account service_key);
+            each!(untouched(&scene.admin, stranger): service_account service_key);
+        }
+        for stranger in others {
+            each!(hidden(&scene.ann, stranger): user_identity);
+            each!(untouched(&scene.ann, stranger): user_identity);
+        }
+        // One's own is read, not written.
+        each!(barred(&scene.ann): user_identity);
+        each!(seen(&scene.admin): user_identity);
     }
 );
 
