@@ -25,11 +25,6 @@ async fn connect(url: &str) -> DatabaseConnection {
     sea_orm::Database::connect(options).await.unwrap()
 }
 
-async fn open(database: &TestDatabase) -> Database {
-    let config = DatabaseConfig::new(database.url(), [7; 32]);
-    Database::connect(&config, Clock::default()).await.unwrap()
-}
-
 async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
