@@ -116,13 +116,14 @@ pub(super) async fn serve(
     // What runs by time goes no further from the signal on; figures and health are told until the end.
     let (end, ending) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
+    // Before anybody is told that there is something to stop.
+    let told = stop_signal(app.health().clone(), end, config.drain_grace.get())?;
     let operations = match config.metrics_listen.get() {
         Some(address) => Some(serve_operations(&app, address, stopped).await?),
         None => None,
     };
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, ending.clone());
     let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending);
-    let told = stop_signal(app.health().clone(), end, config.drain_grace.get())?;
     let rereading = reread_keys(Arc::clone(keyring))?;
     let drained = server.serve(app.router(), told).await;
     // The receiver lives as long as its task; one that is gone needs no telling.
