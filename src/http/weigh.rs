@@ -109,7 +109,7 @@ pub struct Weight {
     /// Values in lists and objects of arguments, times the rows they are read for.
     read: usize,
     /// The lists of [`UNPAGED`] in it, one bit each.
-    unpaged: u16,
+    unpaged: u32,
     /// Lists of [`UNPAGED`] within each other.
     unpaged_levels: usize,
     /// What it costs, in points ([`super::cost`]); rows of connections apart.
@@ -405,7 +405,7 @@ impl<'d> Meter<'d> {
         let known = UNPAGED.iter().zip(0_u32..);
         let known = known
             .filter(|(list, _)| is_list && list.name == field.name.node.as_str())
-            .map(|(list, at)| (list, 1_u16.checked_shl(at).unwrap_or_default()))
+            .map(|(list, at)| (list, 1_u32.checked_shl(at).unwrap_or_default()))
             .next();
         let Some((list, bit)) = known else {
             return rows(None);
@@ -472,7 +472,7 @@ struct Page {
     /// Its rows; `None` if it is no list that one can tell.
     rows: Option<usize>,
     /// Its bit of [`UNPAGED`], if it is of those.
-    unpaged: u16,
+    unpaged: u32,
 }
 
 /// How many values `value` holds, itself included.

@@ -24,6 +24,7 @@ const EMPTY: &[(&str, &str)] = &[
     ),
     ("Order.decidedBy", "no order waited for a decision"),
     ("Order.reorderOf", "no order repeats another"),
+    ("User.identities", "nobody comes from an identity provider"),
     ("User.reports", "nobody reports to the owner"),
 ];
 
