@@ -5,6 +5,7 @@
 //! client; without a name it is the run, which starts the others and prints the table.
 #![allow(
     clippy::as_conversions,
+    clippy::cast_possible_wrap,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,

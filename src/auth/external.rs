@@ -229,17 +229,16 @@ impl Provider {
         hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
         // The token itself names its key, so that the same token under the same keys is right again.
         let known = self.verified.get(&hash);
-        let claims = match known.filter(|known| known.edition == edition) {
-            Some(known) => known.claims.clone(),
-            None => {
-                let claims = self.read(token, &key).map_err(refused)?;
-                let known = Remembered {
-                    edition,
-                    claims: claims.clone(),
-                };
-                self.verified.insert(hash, Arc::new(known));
-                claims
-            }
+        let claims = if let Some(known) = known.filter(|known| known.edition == edition) {
+            known.claims.clone()
+        } else {
+            let claims = self.read(token, &key).map_err(refused)?;
+            let known = Remembered {
+                edition,
+                claims: claims.clone(),
+            };
+            self.verified.insert(hash, Arc::new(known));
+            claims
         };
         let leeway = TimeDelta::seconds(LEEWAY_SECS);
         if now >= claims.expires_at + leeway {

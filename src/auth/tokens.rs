@@ -63,8 +63,11 @@ pub struct Tokens {
     validations: Vec<Validation>,
     /// Tokens under a public key whose signature was found right: that is dear to find, and never changes.
     /// By SHA-256 of the token, with the name of the key.
-    verified: Arc<Cache<[u8; 32], (Arc<str>, WireClaims)>>,
+    verified: Arc<Cache<[u8; 32], Verified>>,
 }
+
+/// The name of the key of a token, and what the token claims.
+type Verified = (Arc<str>, WireClaims);
 
 #[derive(Clone, Serialize, Deserialize)]
 struct WireClaims {

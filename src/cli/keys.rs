@@ -66,7 +66,10 @@ impl Keys {
         let directory = &config.data_dir;
         match self {
             Self::List => {
-                for key in keyring.list(directory, now).map_err(refused)? {
+                for key in keyring
+                    .list(directory, now)
+                    .map_err(|error| refused(&error))?
+                {
                     say(format!(
                         "{}  {:<6} {}",
                         key.kid,
@@ -103,11 +106,13 @@ impl Keys {
                         TimeDelta::seconds(signs_after.into()),
                         TimeDelta::hours(keep_hours.into()),
                     )
-                    .map_err(refused)?;
+                    .map_err(|error| refused(&error))?;
                 say(kid)
             }
             Self::Retire(Retire { kid }) => {
-                keyring.retire(directory, &kid, now).map_err(refused)?;
+                keyring
+                    .retire(directory, &kid, now)
+                    .map_err(|error| refused(&error))?;
                 say(format!("{kid} is retired"))
             }
         }
@@ -125,7 +130,7 @@ fn in_words(state: KeyState) -> String {
     }
 }
 
-fn refused(error: KeyError) -> Error {
+fn refused(error: &KeyError) -> Error {
     Error::new(
         Code::BadUserInput,
         format!("the keys are as they were: {error}"),

@@ -200,12 +200,11 @@ async fn list(session: &Session) -> Result<()> {
             account.name, user.email, account.scopes
         ))?;
         for key in keys.iter().filter(|key| key.account_id == account.id) {
-            let state = match key.revoked_at {
-                Some(_) => "revoked".to_owned(),
-                None => {
-                    let end = key.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-                    format!("until {end}")
-                }
+            let state = if key.revoked_at.is_some() {
+                "revoked".to_owned()
+            } else {
+                let end = key.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                format!("until {end}")
             };
             let used = match key.last_used_on {
                 Some(day) => format!("last used on {day}"),

@@ -161,7 +161,10 @@ async fn what_lies_in_the_way_lends_a_backup_nothing() {
 }
 
 /// The head of a backup, and the rows of each table.
-fn unpacked(file: &Path) -> (Vec<String>, Vec<(TableShape, Vec<Vec<Value>>)>) {
+/// Tables with their rows.
+type Tables = Vec<(TableShape, Vec<Vec<Value>>)>;
+
+fn unpacked(file: &Path) -> (Vec<String>, Tables) {
     let mut text = String::new();
     let mut from = GzDecoder::new(std::fs::File::open(file).unwrap());
     from.read_to_string(&mut text).unwrap();

@@ -75,9 +75,10 @@ impl KeyRecord {
             _ => return None,
         };
         let mut key = kind;
-        key["kid"] = json!(self.kid);
-        key["alg"] = json!(name);
-        key["use"] = json!("sig");
+        let members = key.as_object_mut()?;
+        for (member, value) in [("kid", self.kid.as_ref()), ("alg", name), ("use", "sig")] {
+            members.insert(member.to_owned(), value.into());
+        }
         Some(key)
     }
 
