@@ -40,7 +40,7 @@ pub enum ConfidentialAudience {
 pub const FIELDS: &[(Confidential, &str, &str)] = &[
     (Confidential::Credit, "Client", "creditLimit"),
     (Confidential::Credit, "ClientStats", "receivable"),
-    (Confidential::Credit, "HandoverPreview", "receivable"),
+    (Confidential::Credit, "HandoverPreview", "receivables"),
     (Confidential::Personal, "Contact", "likes"),
     (Confidential::Personal, "Contact", "socialStatus"),
 ];

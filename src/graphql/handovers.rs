@@ -167,7 +167,7 @@ pub struct HandoverPreview {
 #[ComplexObject]
 impl HandoverPreview {
     /// What they owe, one amount for each currency. Null when you may not see what some of them owe (`confidentiality`).
-    async fn receivable(&self, ctx: &Context<'_>) -> Option<Listed<Money>> {
+    async fn receivables(&self, ctx: &Context<'_>) -> Option<Listed<Money>> {
         self.owed.clone().or_else(|| mask(ctx))
     }
 }

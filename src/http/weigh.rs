@@ -64,7 +64,7 @@ pub const UNPAGED: [Unpaged; 16] = [
     unpaged("members", 5, 20),
     unpaged("points", 2, 20),
     unpaged("problems", 2, 10),
-    unpaged("receivable", 2, 20),
+    unpaged("receivables", 2, 20),
     unpaged("returns", 1, 50),
     unpaged("serviceAccounts", 10, 200),
     unpaged("team", 3, 50),

@@ -82,12 +82,12 @@ impl Scene {
                 format!("{{ client(id: \"{client}\") {{ stats {{ receivable {{ amount }} }} }} }}"),
                 json!(["client", "stats", "receivable"]),
             ),
-            ("HandoverPreview", "receivable") => (
+            ("HandoverPreview", "receivables") => (
                 format!(
-                    "{{ handoverPreview(clientIds: [\"{client}\"], toUserId: \"{}\") {{ receivable {{ amount }} }} }}",
+                    "{{ handoverPreview(clientIds: [\"{client}\"], toUserId: \"{}\") {{ receivables {{ amount }} }} }}",
                     self.team.ben.id()
                 ),
-                json!(["handoverPreview", "receivable"]),
+                json!(["handoverPreview", "receivables"]),
             ),
             ("Contact", "likes" | "socialStatus") => (
                 format!("{{ contact(id: \"{}\") {{ {field} }} }}", self.contact),

@@ -160,10 +160,10 @@ async fn what_lies_in_the_way_lends_a_backup_nothing() {
     assert!(!here.join("b.backup").exists());
 }
 
-/// The head of a backup, and the rows of each table.
 /// Tables with their rows.
 type Tables = Vec<(TableShape, Vec<Vec<Value>>)>;
 
+/// The head of a backup, and the rows of each table.
 fn unpacked(file: &Path) -> (Vec<String>, Tables) {
     let mut text = String::new();
     let mut from = GzDecoder::new(std::fs::File::open(file).unwrap());
