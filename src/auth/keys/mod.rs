@@ -222,6 +222,8 @@ pub struct Keyring {
 struct Present {
     keys: Arc<TokenKeys>,
     stamps: Vec<Option<secret::Stamp>>,
+    /// The files that could not be read, when they could not: told once, and tried at each look.
+    failed: Option<Vec<Option<secret::Stamp>>>,
     looked_at: Instant,
 }
 
@@ -246,6 +248,7 @@ impl Keyring {
             present: RwLock::new(Present {
                 keys,
                 stamps: Vec::new(),
+                failed: None,
                 looked_at: Instant::now(),
             }),
         })
@@ -354,8 +357,10 @@ impl Keyring {
                 }
                 // What was read before goes on: a half-written file must not sign everybody out.
                 Err(error) => {
-                    tracing::error!(%error, "the keys of access tokens cannot be read; the former stay");
-                    present.stamps = stamps;
+                    if present.failed.as_ref() != Some(&stamps) {
+                        tracing::error!(%error, "the keys of access tokens cannot be read; the former stay");
+                        present.failed = Some(stamps);
+                    }
                 }
             }
         }
@@ -399,6 +404,7 @@ impl Keyring {
         Ok(Present {
             keys: Arc::new(TokenKeys { entries }),
             stamps,
+            failed: None,
             looked_at: Instant::now(),
         })
     }

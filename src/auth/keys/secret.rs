@@ -104,9 +104,35 @@ pub(super) fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    give_to_owner_of_directory(path)?;
     file.write_all(contents)?;
     file.write_all(b"\n")?;
     file.sync_all()
+}
+
+/// Gives a new file to whoever has the directory: a command that an administrator of the machine runs must not
+/// leave the service without its keys.
+#[cfg(unix)]
+fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let Some(directory) = path.parent().filter(|parent| *parent != Path::new("")) else {
+        return Ok(());
+    };
+    let owner = fs::metadata(directory)?;
+    if fs::metadata(path)?.uid() == owner.uid() {
+        return Ok(());
+    }
+    match chown(path, Some(owner.uid()), Some(owner.gid())) {
+        // Only the administrator of the machine can give a file away; for everybody else it stays their own.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        given => given,
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner_of_directory(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn publish(draft: &Path, path: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! What must hold of secrets and keys.
 
 use std::fs;
+use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -230,4 +231,48 @@ fn after_a_change_of_keys_the_old_one_is_still_found() {
         Algorithm::HS256
     );
     assert!(keyring.keys().find("nothing", now()).is_none());
+}
+
+#[test]
+fn what_could_not_be_read_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.pem");
+    let [first, second] = [ed25519_pair().0, ed25519_pair().0];
+    write_private(&path, first.as_bytes()).unwrap();
+    let keyring = Keyring::open_or_create(dir.path()).unwrap();
+    let keyring = keyring.watching(dir.path(), vec![path.clone()]).unwrap();
+    let signing = || {
+        let keys = keyring.look_again();
+        keys.signing(now()).unwrap().kid().to_owned()
+    };
+    let before = signing();
+    // The file looks the same from outside while it cannot be read and after that.
+    let put = |text: &str| {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
+    };
+    put(&"x".repeat(second.len()));
+    assert_eq!(signing(), before);
+    assert_eq!(signing(), before);
+    put(&second);
+    assert_ne!(signing(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_belongs_to_whom_the_directory_belongs() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let dir = tempfile::tempdir().unwrap();
+    let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+    // Only the administrator of the machine can try; for anybody else both are their own.
+    let _ = chown(dir.path(), Some(4_711), Some(4_711));
+    Keyring::open_or_create(dir.path()).unwrap();
+    assert_eq!(owner(&dir.path().join(SECRET_FILE)), owner(dir.path()));
 }
