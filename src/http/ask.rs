@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationDefinition;
 use axum::body::Body;
 use axum::extract::Query;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -65,28 +65,66 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
 }
 
-/// Refuses a body that announces to be larger than `limit` bytes.
-pub(super) fn check_announced(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+/// How much of a body that is refused is read all the same, in bytes. Whoever is still sending when the connection
+/// closes hears of that, and of no answer: a proxy makes a 502 of it.
+const DISCARDED_BYTES: usize = 1024 * 1024;
+
+/// How long the rest of such a body is read.
+const DISCARDING: Duration = Duration::from_secs(10);
+
+/// How long its next piece is waited for.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Refuses a body that announces to be larger than `limit` bytes, once it was read.
+pub(super) async fn check_announced(
+    headers: &HeaderMap,
+    body: &mut Body,
+    limit: usize,
+) -> Result<(), Refusal> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|value| value.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
+        // Who asks first whether to send it has not sent it.
+        if !headers.contains_key(EXPECT) {
+            discard(body).await;
+        }
         return Err(too_large(limit));
     }
     Ok(())
 }
 
+/// Reads what is left of a body for nothing, so that who sends it hears the answer: no more than
+/// [`DISCARDED_BYTES`], for [`DISCARDING`] at most, and until nothing came for [`SILENCE`].
+pub(super) async fn discard(body: &mut Body) {
+    let reading = async {
+        let mut left = DISCARDED_BYTES;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(SILENCE, body.frame()).await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // Whoever is slower than that has to live without an answer.
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
+}
+
 /// Reads at most `limit` bytes until `deadline` has passed, whether the length was announced or not.
 pub(super) async fn read_body(
-    body: Body,
+    mut body: Body,
     limit: usize,
     deadline: Duration,
 ) -> Result<Bytes, Refusal> {
-    let reading = Limited::new(body, limit).collect();
+    let reading = Limited::new(&mut body, limit).collect();
     match tokio::time::timeout(deadline, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(too_large(limit))
+        }
         Ok(Err(_)) => Err(Refusal::bad_request(
             "BAD_REQUEST",
             say!("the body ended before it was complete"),

@@ -158,7 +158,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
     }
 
     async fn answer(&self, request: Request, context: &mut Context) -> Result<Response, Refusal> {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let by_get = match parts.method {
             Method::POST => false,
             Method::GET => true,
@@ -178,7 +178,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             Some(_) => CallerKind::SignedIn,
             None => CallerKind::Anonymous,
         };
-        ask::check_announced(&parts.headers, self.options.limits.of(kind).body_bytes)?;
+        let most = self.options.limits.of(kind).body_bytes;
+        ask::check_announced(&parts.headers, &mut body, most).await?;
 
         let caller = self.gateway.authenticate(bearer).await?;
         let kind = caller.kind();

@@ -4,21 +4,23 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::address;
@@ -28,6 +30,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest head of a request, in bytes, and what is read ahead of a body.
 const MAX_HEAD_BYTES: usize = 80 * 1024;
+
+/// How long a client that is still sending when it was answered may go on, so that it hears the answer: a connection
+/// that is closed with bytes unread takes its answer back.
+const LINGERING: Duration = Duration::from_secs(10);
+
+/// How long such a client may send nothing.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// What such a client may send meanwhile, in bytes.
+const LINGERING_BYTES: usize = 4 * 1024 * 1024;
 
 /// How the server treats connections.
 #[derive(Clone, Debug)]
@@ -117,10 +129,18 @@ impl Server {
             let Some(guest) = peers.enter(peer.ip()) else {
                 continue;
             };
+            let is_unread = Arc::new(AtomicBool::new(false));
+            let stream = Patient::new(stream, &options, Arc::clone(&is_unread));
             let service = {
                 let router = router.clone();
                 service_fn(move |request: hyper::Request<Incoming>| {
-                    let mut request: Request = request.map(Body::new);
+                    let mut request: Request = request.map(|body| {
+                        Body::new(Heard {
+                            body,
+                            is_whole: false,
+                            is_unread: Arc::clone(&is_unread),
+                        })
+                    });
                     request.extensions_mut().insert(ConnectInfo(peer));
                     // A router is always ready.
                     router.clone().call(request)
@@ -130,7 +150,7 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(options.header_deadline)
                 .max_buf_size(MAX_HEAD_BYTES)
-                .serve_connection(TokioIo::new(Patient::new(stream, &options)), service)
+                .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             let mut at_stage = at_stage.clone();
             tokio::spawn(async move {
@@ -173,17 +193,54 @@ struct Patient {
     answer_deadline: Duration,
     /// Runs from the first byte that had to wait to the next that the client sends.
     answering: Option<Pin<Box<Sleep>>>,
+    /// Whether a request was answered before all of it was read.
+    is_unread: Arc<AtomicBool>,
+    lingering: Option<Lingering>,
+}
+
+/// The end of a connection whose client may still be sending.
+struct Lingering {
+    until: Pin<Box<Sleep>>,
+    /// Begins anew with each piece that comes.
+    silence: Pin<Box<Sleep>>,
+    left: usize,
 }
 
 impl Patient {
-    fn new(stream: TcpStream, options: &Options) -> Self {
+    fn new(stream: TcpStream, options: &Options, is_unread: Arc<AtomicBool>) -> Self {
         Self {
             stream,
             patience: options.write_patience,
             stalled: None,
             answer_deadline: options.answer_deadline,
             answering: None,
+            is_unread,
+            lingering: None,
         }
+    }
+
+    /// Reads on for nothing until the client has heard that this is the end, or had time enough to.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingering = self.lingering.get_or_insert_with(|| Lingering {
+            until: Box::pin(tokio::time::sleep(LINGERING)),
+            silence: Box::pin(tokio::time::sleep(SILENCE)),
+            left: LINGERING_BYTES,
+        });
+        let mut scratch = [0; 4096];
+        while lingering.until.as_mut().poll(context).is_pending()
+            && lingering.silence.as_mut().poll(context).is_pending()
+        {
+            let mut into = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut into));
+            let next = Instant::now() + SILENCE;
+            lingering.silence.as_mut().reset(next);
+            let length = into.filled().len();
+            match lingering.left.checked_sub(length) {
+                Some(left) if read.is_ok() && length > 0 => lingering.left = left,
+                _ => break,
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Passes on how a write went; an error once nothing went for too long.
@@ -259,7 +316,48 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        if self.is_unread.load(Ordering::Relaxed) {
+            ready!(self.linger(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The body of a request, which notes when it goes before it was read to its end.
+struct Heard {
+    body: Incoming,
+    is_whole: bool,
+    is_unread: Arc<AtomicBool>,
+}
+
+impl HttpBody for Heard {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        self.is_whole |= matches!(frame, Poll::Ready(None));
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        if !self.is_whole && !self.body.is_end_stream() {
+            self.is_unread.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -421,7 +519,7 @@ mod tests {
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(ASK).await.unwrap();
         let mut length = 0;
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
             match slow.read(&mut vec![0; 65_536]).await {

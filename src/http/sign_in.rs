@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 
 use super::address::client_address;
 use super::limits::Concurrency;
 use super::places::{Owner, Places};
 use super::refusal::Refusal;
-use super::{RequestId, Told, negotiate, refusal};
+use super::{RequestId, Told, ask, negotiate, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::messages::Message;
 use crate::say;
@@ -245,7 +245,7 @@ async fn answer(
     response
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Fields, Refused> {
     let is_json = text(headers, &CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("application/json")
@@ -261,12 +261,14 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
             .with_rule("UNSUPPORTED_MEDIA_TYPE"),
         ));
     }
-    let bytes = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) if !is_too_long(&error) => {
+    let reading = Limited::new(&mut body, MAX_BODY_BYTES).collect();
+    let bytes = match tokio::time::timeout(BODY_DEADLINE, reading).await {
+        Ok(Ok(bytes)) => bytes.to_bytes(),
+        Ok(Err(error)) if !error.is::<LengthLimitError>() => {
             return Err(Error::new(Code::BadUserInput, say!("the body broke off")).into());
         }
         Ok(Err(_)) => {
+            ask::discard(&mut body).await;
             return Err(Refused(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 Error::new(
@@ -297,18 +299,6 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
         )
         .into()),
     }
-}
-
-/// Whether a body was not read because it is over the limit; it broke off otherwise.
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 impl Fields {

@@ -1,8 +1,11 @@
 //! What a request must look like, by POST and by GET.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{GRAPHQL, JSON, graphql_response, raw};
 use crate::small::{Small, TOKEN, reply};
@@ -303,4 +306,118 @@ async fn bodies_over_the_limit_are_413_announced_or_not() {
     let answer = raw(&small, &request).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("PAYLOAD_TOO_LARGE"));
+}
+
+/// The head of a POST with a body of so many bytes.
+fn head(path: &str, length: usize, authorization: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nauthorization: {authorization}\r\n\r\n"
+    )
+}
+
+/// Sends a body of so many bytes piece by piece, as a proxy does that looks for no answer meanwhile.
+async fn send_slowly(stream: &mut TcpStream, length: usize) {
+    let piece = vec![b' '; 64 * 1024];
+    let mut left = length;
+    while left > 0 {
+        let next = left.min(piece.len());
+        let sent = stream.write_all(&piece[..next]).await;
+        sent.unwrap_or_else(|error| panic!("{error} with {left} bytes to send"));
+        stream.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        left -= next;
+    }
+}
+
+/// Reads one answer, whose length is announced.
+async fn answer_on(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).await.unwrap();
+        answer.extend_from_slice(&piece[..length]);
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            assert!(length > 0, "closed after {text:?}");
+            continue;
+        };
+        let head = head.to_ascii_lowercase();
+        let announced = head.split("content-length: ").nth(1).unwrap();
+        let announced: usize = announced.lines().next().unwrap().trim().parse().unwrap();
+        if body.len() >= announced {
+            return text.into_owned();
+        }
+        assert!(length > 0, "closed after {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_too_much_hears_so_and_may_go_on() {
+    let small = Small::start().await;
+    let good = format!("Bearer {TOKEN}");
+    let mut stream = TcpStream::connect(small.address).await.unwrap();
+    // Announced, to somebody with a token and to nobody; then of a length that nobody knows.
+    for length in [300 * 1024, 900 * 1024] {
+        let head = head("/graphql", length, &good);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        send_slowly(&mut stream, length).await;
+        let answer = answer_on(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("PAYLOAD_TOO_LARGE"), "{answer}");
+    }
+    let chunked = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n";
+    stream.write_all(chunked.as_bytes()).await.unwrap();
+    for _ in 0..30 {
+        stream.write_all(b"2000\r\n").await.unwrap();
+        send_slowly(&mut stream, 0x2000).await;
+        stream.write_all(b"\r\n").await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let answer = answer_on(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // The connection is as good as before.
+    let body = r#"{"query":"{ hello }"}"#;
+    let request = head("/graphql", body.len(), &good) + body;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = answer_on(&mut stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("world"),
+        "{answer}"
+    );
+}
+
+/// More than is read for nothing, and what nobody reads: the connection ends, but not before the answer is heard.
+#[tokio::test]
+async fn who_sends_far_too_much_hears_so_before_the_end() {
+    let small = Small::start().await;
+    let good = format!("Bearer {TOKEN}");
+    for (path, authorization, status) in [
+        ("/graphql", good.as_str(), "413"),
+        ("/graphql", "Bearer expired", "401"),
+        ("/nowhere", "", "404"),
+    ] {
+        let mut stream = TcpStream::connect(small.address).await.unwrap();
+        let length = 2 * 1024 * 1024;
+        let length = if status == "401" { 200 * 1024 } else { length };
+        let head = head(path, length, authorization);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        send_slowly(&mut stream, length).await;
+        let answer = answer_on(&mut stream).await;
+        let wanted = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&wanted), "{path} {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_too_much_need_not_send_it() {
+    let small = Small::start().await;
+    let mut stream = TcpStream::connect(small.address).await.unwrap();
+    let good = format!("Bearer {TOKEN}");
+    let head = head("/graphql", 300 * 1024, &good);
+    let head = head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = answer_on(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
