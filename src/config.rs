@@ -187,6 +187,10 @@ knobs! {
     query_budget_rate: NonZeroU64, "CLIENTELE_QUERY_BUDGET_RATE", "POINTS",
     default "100" nonzero(100);
 
+    /// How many sessions' worth of points, and of what comes back, a user has on all devices together, 1 or more
+    query_budgets_per_user: NonZeroU64, "CLIENTELE_QUERY_BUDGETS_PER_USER", "COUNT",
+    default "3" nonzero(3);
+
     /// Points that one document may cost, 1 or more
     max_query_cost: NonZeroU64, "CLIENTELE_MAX_QUERY_COST", "POINTS",
     default "2000" nonzero(2_000);
@@ -355,6 +359,7 @@ mod tests {
             ("CLIENTELE_INTROSPECTION", "sometimes"),
             ("CLIENTELE_QUERY_BUDGET", "-1"),
             ("CLIENTELE_QUERY_BUDGET_RATE", "0"),
+            ("CLIENTELE_QUERY_BUDGETS_PER_USER", "0"),
             ("CLIENTELE_MAX_RESPONSE_BYTES", "8 MiB"),
             ("CLIENTELE_TRUSTED_DOCUMENTS", "yes"),
             ("CLIENTELE_CORS_ORIGINS", "*"),

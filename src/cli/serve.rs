@@ -217,6 +217,7 @@ async fn endpoint(config: &Config) -> Result<http::Options> {
         per_document: config.max_query_cost.get(),
         bucket: config.query_budget,
         restored_per_second: config.query_budget_rate.get(),
+        per_user: config.query_budgets_per_user.get(),
         ..Budget::default()
     });
     let process = count(config.max_requests);

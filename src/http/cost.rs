@@ -1,6 +1,7 @@
 //! What requests cost, and who can pay. A document is priced before it runs, by the objects its answer can
-//! hold ([`super::meter`]); the price is taken from a bucket of the session that fills at a steady rate; what
-//! was not used is given back once the answer is counted.
+//! hold ([`super::meter`]); the price is taken from a bucket of the session that fills at a steady rate, and from
+//! one of the user that holds as much as some sessions: who signs in on thirty devices has not thirty times as much.
+//! What was not used is given back once the answer is counted.
 //!
 //! | part of a document | points |
 //! |---|---|
@@ -36,6 +37,7 @@ use super::limits::Budget;
 use super::meter::{MUTATION_COST, TOTAL_COST, Weight};
 use super::refusal::Refusal;
 use super::selection;
+use crate::messages::Message;
 use crate::{Code, Error, say};
 
 /// Parts of a point that a bucket counts in. At a rate of so many points a second, as many parts come back in
@@ -45,40 +47,99 @@ const PARTS: i64 = 1_000;
 /// The longest wait that a refusal names, in seconds.
 const LONGEST_WAIT_SECS: u64 = 3_600;
 
-/// The buckets of all sessions, in the memory of this process. Beyond a number of sessions the least used are
+/// The buckets of all sessions and users, in the memory of this process. Beyond a number of them the least used are
 /// forgotten, and full again when they return.
 pub struct Purses {
+    sessions: Buckets,
+    users: Buckets,
+}
+
+/// Buckets of one size.
+struct Buckets {
     budget: Budget,
     buckets: Cache<Uuid, Arc<Mutex<Bucket>>>,
 }
 
-impl Purses {
-    /// Full buckets for whoever comes.
-    pub fn new(budget: Budget) -> Self {
+impl Buckets {
+    fn new(budget: Budget) -> Self {
         Self {
             buckets: Cache::new(budget.sessions),
             budget,
         }
     }
 
-    /// What the session `id` can spend.
-    pub fn of(&self, id: Uuid) -> Purse {
+    fn of(&self, id: Uuid) -> Share {
         let full = || Arc::new(Mutex::new(Bucket::full(&self.budget, Instant::now())));
         let found = self
             .buckets
             .get_or_insert_with(&id, || Ok::<_, Infallible>(full()));
-        Purse {
+        Share {
             bucket: found.unwrap_or_else(|never| match never {}),
             budget: self.budget.clone(),
         }
     }
 }
 
-/// What one session can spend.
+impl Purses {
+    /// Full buckets for whoever comes.
+    pub fn new(budget: Budget) -> Self {
+        let times = budget.per_user.max(1);
+        let of_users = Budget {
+            bucket: budget.bucket.saturating_mul(times),
+            restored_per_second: budget.restored_per_second.saturating_mul(times),
+            ..budget.clone()
+        };
+        Self {
+            sessions: Buckets::new(budget),
+            users: Buckets::new(of_users),
+        }
+    }
+
+    /// What the session `id` of `user` can spend.
+    pub fn of(&self, id: Uuid, user: Uuid) -> Purse {
+        Purse {
+            session: self.sessions.of(id),
+            user: self.users.of(user),
+        }
+    }
+}
+
+/// What one session can spend, as long as its user can.
 #[derive(Clone)]
 pub struct Purse {
+    session: Share,
+    user: Share,
+}
+
+/// One bucket.
+#[derive(Clone)]
+struct Share {
     bucket: Arc<Mutex<Bucket>>,
     budget: Budget,
+}
+
+impl Share {
+    fn with<T>(&self, work: impl FnOnce(&mut Bucket, &Budget, Instant) -> T) -> T {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut bucket, &self.budget, Instant::now())
+    }
+
+    /// Takes `cost` points, or says after how many seconds they will be there.
+    fn take(&self, cost: u64) -> Result<(), u64> {
+        self.with(|bucket, budget, now| bucket.take(budget, cost, now))
+    }
+
+    fn settle(&self, reserved: u64, actual: u64) {
+        self.with(|bucket, budget, now| bucket.settle(budget, reserved, actual, now));
+    }
+
+    /// Points that can be spent.
+    fn available(&self) -> u64 {
+        self.with(|bucket, budget, now| {
+            bucket.refill(budget, now);
+            u64::try_from(bucket.parts / PARTS).unwrap_or_default()
+        })
+    }
 }
 
 impl Purse {
@@ -86,9 +147,11 @@ impl Purse {
     ///
     /// # Errors
     /// `LIMIT_EXCEEDED` with rule `COST` for more than one document may cost, or than the bucket holds;
-    /// `THROTTLED` with rule `COST` and `retryAfterSeconds` while the bucket holds less.
+    /// `THROTTLED` and `retryAfterSeconds` while there is less: with rule `COST` in the bucket of the session, with
+    /// `COST_OF_USER` in that of the user.
     pub fn reserve(&self, cost: u64) -> Result<(), Refusal> {
-        let most = self.budget.per_document.min(self.budget.bucket);
+        let budget = &self.session.budget;
+        let most = budget.per_document.min(budget.bucket);
         if cost > most {
             let message = say!(
                 "the document costs {cost} points, at most {most} are allowed: ask for smaller pages, or in several requests",
@@ -103,31 +166,36 @@ impl Purse {
                 error,
             ));
         }
-        let wait = self.with(|bucket, budget, now| bucket.take(budget, cost, now));
-        wait.map_err(|seconds| {
+        self.session.take(cost).map_err(|seconds| {
             let message = say!(
                 "the document costs {cost} points and this session has fewer left: wait {seconds} s",
                 cost,
                 seconds
             );
-            Error::new(Code::Throttled, message)
-                .with_rule("COST")
-                .detail("retryAfterSeconds", seconds)
-                .into()
+            throttled("COST", message, seconds)
+        })?;
+        self.user.take(cost).map_err(|seconds| {
+            self.session.settle(cost, 0);
+            let message = say!(
+                "the document costs {cost} points and you have fewer left on all devices together: wait {seconds} s",
+                cost,
+                seconds
+            );
+            throttled("COST_OF_USER", message, seconds)
         })
     }
 
     /// Gives back `reserved` and takes `actual` instead, were it more than there is.
     pub fn settle(&self, reserved: u64, actual: u64) {
-        self.with(|bucket, budget, now| bucket.settle(budget, reserved, actual, now));
+        self.session.settle(reserved, actual);
+        self.user.settle(reserved, actual);
     }
 
-    /// What an answer says of its cost (`extensions.cost`), in the form that explorers know.
+    /// What an answer says of its cost (`extensions.cost`), in the form that explorers know: of the session, and no
+    /// more than the user has.
     pub fn told(&self, requested: u64, actual: u64) -> Value {
-        let available = self.with(|bucket, budget, now| {
-            bucket.refill(budget, now);
-            u64::try_from(bucket.parts / PARTS).unwrap_or_default()
-        });
+        let budget = &self.session.budget;
+        let available = self.session.available().min(self.user.available());
         let object = |fields: [(&'static str, Value); 3]| {
             let fields = fields.into_iter();
             Value::Object(
@@ -137,9 +205,9 @@ impl Purse {
             )
         };
         let status = object([
-            ("maximumAvailable", Value::from(self.budget.bucket)),
+            ("maximumAvailable", Value::from(budget.bucket)),
             ("currentlyAvailable", Value::from(available)),
-            ("restoreRate", Value::from(self.budget.restored_per_second)),
+            ("restoreRate", Value::from(budget.restored_per_second)),
         ]);
         object([
             ("requestedQueryCost", Value::from(requested)),
@@ -147,11 +215,13 @@ impl Purse {
             ("throttleStatus", status),
         ])
     }
+}
 
-    fn with<T>(&self, work: impl FnOnce(&mut Bucket, &Budget, Instant) -> T) -> T {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut bucket, &self.budget, Instant::now())
-    }
+fn throttled(rule: &'static str, message: Message, seconds: u64) -> Refusal {
+    Error::new(Code::Throttled, message)
+        .with_rule(rule)
+        .detail("retryAfterSeconds", seconds)
+        .into()
 }
 
 /// A bucket that fills at a steady rate.
@@ -359,6 +429,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_user_has_not_is_given_back_to_the_session() {
+        let purses = Purses::new(Budget {
+            per_user: 2,
+            ..budget(100, 0)
+        });
+        let user = Uuid::from_u128(1);
+        let session = |name: u128| purses.of(Uuid::from_u128(name), user);
+        for name in [2, 3] {
+            session(name).reserve(90).ok().unwrap();
+        }
+        let third = session(4);
+        let refused = third.reserve(50).err().unwrap();
+        assert_eq!(refused.error.rule_name(), Some("COST_OF_USER"));
+        assert_eq!(third.session.available(), 100);
+        assert_eq!(third.user.available(), 20);
+        session(3).settle(90, 10);
+        third.reserve(50).ok().unwrap();
+        // Somebody else has all of theirs.
+        let other = purses.of(Uuid::from_u128(5), Uuid::from_u128(6));
+        other.reserve(100).ok().unwrap();
+    }
+
+    #[test]
     fn a_bucket_that_never_fills_names_the_longest_wait() {
         let budget = budget(10, 0);
         let now = Instant::now();
@@ -368,16 +461,18 @@ mod tests {
     }
 
     #[test]
-    fn the_sessions_that_are_remembered_are_bounded() {
+    fn the_sessions_and_users_that_are_remembered_are_bounded() {
         let budget = Budget {
             sessions: 100,
             ..Budget::default()
         };
         let purses = Purses::new(budget);
         for _ in 0..10_000 {
-            purses.of(Uuid::now_v7()).settle(0, 1);
+            purses.of(Uuid::now_v7(), Uuid::now_v7()).settle(0, 1);
         }
-        assert!(purses.buckets.len() <= 100, "{}", purses.buckets.len());
+        for Buckets { buckets, .. } in [&purses.sessions, &purses.users] {
+            assert!(buckets.len() <= 100, "{}", buckets.len());
+        }
     }
 
     proptest! {

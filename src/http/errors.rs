@@ -36,6 +36,7 @@
 //! | 413 | `LIMIT_EXCEEDED` | `PAYLOAD_TOO_LARGE` | send a smaller body |
 //! | 415 | `BAD_USER_INPUT` | `UNSUPPORTED_MEDIA_TYPE` | send `Content-Type: application/json` in UTF-8 |
 //! | 429 | `THROTTLED` | `COST` | wait as long as it says |
+//! | 429 | `THROTTLED` | `COST_OF_USER` | wait as long as it says; other devices of the user ask for much |
 //! | 429 | `THROTTLED` | `CONCURRENCY` | send the next request when one is answered |
 //! | 429 | `THROTTLED` | | wait as long as it says |
 //! | 500 | `INTERNAL` | | report the `requestId` |

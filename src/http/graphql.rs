@@ -189,7 +189,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         context.told.user = caller.identity.map(|identity| identity.user);
         let owner = if let Some(identity) = caller.identity {
             let purses = self.purses.as_ref();
-            context.purse = purses.map(|purses| purses.of(identity.session));
+            context.purse = purses.map(|purses| purses.of(identity.session, identity.user));
             Owner::User(identity.user)
         } else {
             let proxy_header = self.options.proxy_header.as_ref();

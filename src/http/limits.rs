@@ -150,16 +150,18 @@ impl Default for Bounds {
     }
 }
 
-/// What the requests of one session may cost, in points ([`super::cost`]).
+/// What the requests of one session, and of one user, may cost, in points ([`super::cost`]).
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// Points that one document may cost.
     pub per_document: u64,
     /// Points that a session can save up.
     pub bucket: u64,
-    /// Points that come back each second.
+    /// Points that come back to a session each second.
     pub restored_per_second: u64,
-    /// Sessions that are remembered; those beyond begin anew with a full bucket.
+    /// How many sessions' worth of both a user has on all devices together.
+    pub per_user: u64,
+    /// Sessions that are remembered, and users; those beyond begin anew with a full bucket.
     pub sessions: usize,
 }
 
@@ -169,6 +171,7 @@ impl Default for Budget {
             per_document: 2_000,
             bucket: 4_000,
             restored_per_second: 100,
+            per_user: 3,
             sessions: 20_000,
         }
     }

@@ -386,6 +386,8 @@ texts! {
         => "该文档需要 {cost} 点，最多允许 {most} 点：请缩小分页，或分成多次请求",
     "the document costs {cost} points and this session has fewer left: wait {seconds} s"
         => "该文档需要 {cost} 点，当前会话余额不足：请等待 {seconds} 秒",
+    "the document costs {cost} points and you have fewer left on all devices together: wait {seconds} s"
+        => "该文档需要 {cost} 点，您在所有设备上的剩余点数合计不足：请等待 {seconds} 秒",
     "{limit} requests of yours are running, which is as many as may at the same time: send the next when one is answered"
         => "您已有 {limit} 个请求正在处理，已达同时处理的上限：请在收到响应后再发送下一个",
     "the service has more to do than it can: try again in some seconds" => "服务繁忙：请过几秒再试",

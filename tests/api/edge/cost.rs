@@ -174,3 +174,51 @@ on_both!(
         }
     }
 );
+
+on_both!(
+    who_signs_in_often_has_no_more_than_some_sessions_have,
+    async |mut app: App| {
+        let team = app.team().await;
+        app.client_of(&team.ann, "Alpha").await;
+        let mut devices = vec![team.ann.clone()];
+        for at in 0..5 {
+            devices.push(app.sign_in(team.ann.id, &format!("device {at}")).await);
+        }
+        app.restart(|options| options.limits.budget = Some(still(100, 100)))
+            .await;
+        // Sixty of a hundred points in each session: some find too few left of the user's three hundred.
+        let spend = "query { nodes(ids: [IDS]) { __typename } }";
+        let client = app
+            .gql(&team.ann.token, "{ clients { nodes { id } } }", json!({}))
+            .await;
+        let id = client.text("/clients/nodes/0/id").to_owned();
+        let ids = vec![format!("\"{id}\""); 60].join(" ");
+        let spend = spend.replace("IDS", &ids);
+        let mut refused = None;
+        for device in &devices[1..] {
+            let answer = app.gql(&device.token, &spend, json!({})).await;
+            if answer.errors().is_empty() {
+                assert!(refused.is_none(), "{answer}");
+                continue;
+            }
+            assert_eq!(answer.status, 429, "{answer}");
+            assert_eq!(
+                (answer.code(0), answer.rule()),
+                ("THROTTLED", "COST_OF_USER")
+            );
+            assert_eq!(*answer.extension(0, "retryable"), json!(true));
+            let seconds = answer.extension(0, "retryAfterSeconds").to_string();
+            assert_eq!(answer.headers["retry-after"], seconds);
+            // What is left is what the user has, not what the session would have.
+            let left = &answer.json["extensions"]["cost"]["throttleStatus"]["currentlyAvailable"];
+            assert!(left.as_u64().unwrap() < 60, "{answer}");
+            refused = Some(answer);
+        }
+        assert!(refused.is_some(), "six devices had six budgets");
+        // Nobody else is held up.
+        let _ = app
+            .gql(&team.ben.token, "{ clients { totalCount } }", json!({}))
+            .await
+            .ok();
+    }
+);

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::small::{CODES, Reply, Small, TOKEN, reply, schema};
+use crate::small::{CODES, OTHER_TOKEN, Reply, Small, TOKEN, reply, schema};
 use crate::support::{App, Backend};
 
 const TABLE: &str = include_str!("../../../src/http/errors.rs");
@@ -193,6 +193,19 @@ async fn of_settings(seen: &mut Seen) {
     .await;
     seen.note(&small.query("{ slow(millis: 60000) }").await);
     seen.note(&small.query("{ hello }").await);
+
+    let small = Small::limited(|limits| {
+        limits.budget = Some(Budget {
+            bucket: 1,
+            restored_per_second: 0,
+            per_user: 1,
+            ..Budget::default()
+        });
+    })
+    .await;
+    assert_eq!(small.query("{ hello }").await.status, 200);
+    let other = small.request("POST", "/graphql").bearer_auth(OTHER_TOKEN);
+    seen.note(&reply(other.json(&hello)).await);
 }
 
 async fn of_crowds(seen: &mut Seen) {
