@@ -1,7 +1,7 @@
 //! Figures for Prometheus: what was asked, how it went, how long it took. Counting a request costs a few
 //! atomic additions; the rest is read when somebody looks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::AtomicU64;
@@ -19,12 +19,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use uuid::Uuid;
 
 use super::observe::{Kind, Told};
 
-/// How many names of operations are told apart; each costs a histogram. The names after these count as
-/// [`OTHER`].
+/// How many names of operations are told apart, beside those of trusted documents; each costs a histogram. The names
+/// after these count as [`OTHER`].
 const MAX_NAMES: usize = 200;
+
+/// How many of these one user can make known: a program that makes up names takes no others' place.
+const MAX_NAMES_PER_USER: usize = 25;
 
 /// The longest name told apart, bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -59,7 +63,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
-    names: RwLock<HashSet<Arc<str>>>,
+    names: RwLock<Names>,
     other: Arc<str>,
     unnamed: Arc<str>,
     in_flight: Gauge,
@@ -74,6 +78,41 @@ struct Inner {
     waits: ByLabels<1, Counter<u64, AtomicU64>>,
     fallbacks: Counter,
     lag: ByLabels<1, Gauge<f64, AtomicU64>>,
+}
+
+/// The names that are told apart.
+#[derive(Default)]
+struct Names {
+    known: HashSet<Arc<str>>,
+    /// How many of them are of no trusted document.
+    learnt: usize,
+    /// Who made them known, and how many.
+    by_user: HashMap<Uuid, usize>,
+}
+
+impl Names {
+    /// Takes in the name of an operation that `user` ran; `None` when there are too many.
+    fn learn(&mut self, name: &str, user: Uuid) -> Option<Arc<str>> {
+        if let Some(name) = self.known.get(name) {
+            return Some(Arc::clone(name));
+        }
+        let own = self.by_user.get(&user).copied().unwrap_or_default();
+        if self.learnt >= MAX_NAMES || own >= MAX_NAMES_PER_USER {
+            return None;
+        }
+        self.learnt += 1;
+        self.by_user.insert(user, own + 1);
+        Some(self.keep(name))
+    }
+
+    fn keep(&mut self, name: &str) -> Arc<str> {
+        if let Some(name) = self.known.get(name) {
+            return Arc::clone(name);
+        }
+        let name: Arc<str> = name.into();
+        self.known.insert(Arc::clone(&name));
+        name
+    }
 }
 
 /// What is read when somebody looks, because nobody counts it on the way.
@@ -253,35 +292,31 @@ impl Metrics {
             .observe(f64::from(told.statements));
     }
 
-    /// The name an operation counts under. Only those of signed-in callers whose document ran, and of the
-    /// documents the service was given, are told apart: anybody else could fill the memory with names.
+    /// The name an operation counts under. Those of the documents that the service was given are told apart, and
+    /// some of those that signed-in callers ran, so many of each: anybody could fill the memory with names else.
     fn name_of(&self, told: &Told) -> Arc<str> {
         let inner = &*self.0;
-        let is_kept = told.is_proven || told.is_trusted;
-        match told.name.as_deref() {
-            None if told.kind == Some(Kind::Refused) => Arc::clone(&inner.other),
-            None => Arc::clone(&inner.unnamed),
-            Some(name) if is_kept && name.len() <= MAX_NAME_BYTES => self.known(name),
-            Some(name) => self.find(name).unwrap_or_else(|| Arc::clone(&inner.other)),
-        }
+        let Some(name) = told.name.as_deref() else {
+            return Arc::clone(match told.kind {
+                Some(Kind::Refused) => &inner.other,
+                _ => &inner.unnamed,
+            });
+        };
+        self.find(name)
+            .or_else(|| {
+                let names = || inner.names.write().unwrap_or_else(PoisonError::into_inner);
+                if told.is_trusted {
+                    return Some(names().keep(name));
+                }
+                let user = told.user.filter(|_| told.is_proven)?;
+                (name.len() <= MAX_NAME_BYTES).then(|| names().learn(name, user))?
+            })
+            .unwrap_or_else(|| Arc::clone(&inner.other))
     }
 
     fn find(&self, name: &str) -> Option<Arc<str>> {
         let names = self.0.names.read().unwrap_or_else(PoisonError::into_inner);
-        names.get(name).cloned()
-    }
-
-    fn known(&self, name: &str) -> Arc<str> {
-        if let Some(name) = self.find(name) {
-            return name;
-        }
-        let mut names = self.0.names.write().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= MAX_NAMES {
-            return Arc::clone(&self.0.other);
-        }
-        let name: Arc<str> = name.into();
-        names.insert(Arc::clone(&name));
-        name
+        names.known.get(name).cloned()
     }
 
     /// The figures as text, in the format of OpenMetrics, which Prometheus reads.
@@ -356,11 +391,13 @@ fn show(metrics: &Metrics, reading: &Reading) -> Response {
 mod tests {
     use super::*;
 
-    fn told(name: &str, is_proven: bool) -> Told {
+    /// An operation that a user ran; one that nobody ran without a user.
+    fn told(name: &str, user: Option<u128>) -> Told {
         Told {
             kind: Some(Kind::Query),
             name: Some(name.to_owned()),
-            is_proven,
+            is_proven: user.is_some(),
+            user: user.map(Uuid::from_u128),
             statements: 3,
             ..Told::default()
         }
@@ -371,29 +408,59 @@ mod tests {
         metrics.answered("/graphql", 200, took, told);
     }
 
+    /// The names that are told apart.
+    fn names(text: &str) -> HashSet<&str> {
+        text.lines()
+            .filter(|line| line.starts_with("clientele_graphql_requests_total"))
+            .filter_map(|line| line.split("name=\"").nth(1)?.split('"').next())
+            .collect()
+    }
+
     #[test]
     fn names_are_bounded_and_only_those_that_ran_are_learnt() {
         let metrics = Metrics::default();
-        count(&metrics, &told("Stranger", false));
-        for at in 0..10_000 {
-            count(&metrics, &told(&format!("Operation{at}"), true));
+        count(&metrics, &told("Stranger", None));
+        for at in 0..10_000_u32 {
+            count(&metrics, &told(&format!("Operation{at}"), Some(at.into())));
         }
-        count(&metrics, &told(&"x".repeat(MAX_NAME_BYTES + 1), true));
+        count(
+            &metrics,
+            &told(&"x".repeat(MAX_NAME_BYTES + 1), Some(10_000)),
+        );
         let text = metrics.render(&Reading::default());
         assert!(!text.contains("Stranger"));
-        let names: HashSet<&str> = text
-            .lines()
-            .filter(|line| line.starts_with("clientele_graphql_requests_total"))
-            .filter_map(|line| line.split("name=\"").nth(1)?.split('"').next())
-            .collect();
+        let names = names(&text);
         assert!(names.contains("Operation0") && names.contains(OTHER));
-        assert!(names.len() <= MAX_NAMES + 1, "{}", names.len());
+        assert_eq!(names.len(), MAX_NAMES + 1);
         // Known names are found again whoever sends them.
-        count(&metrics, &told("Operation0", false));
+        count(&metrics, &told("Operation0", None));
         let line =
             "clientele_graphql_requests_total{type=\"query\",outcome=\"ok\",name=\"Operation0\"} 2";
         let text = metrics.render(&Reading::default());
         assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn one_user_makes_few_names_known_and_the_trusted_ones_always_are() {
+        let metrics = Metrics::default();
+        for at in 0..10_000 {
+            count(&metrics, &told(&format!("Made{at}"), Some(1)));
+        }
+        let text = metrics.render(&Reading::default());
+        assert_eq!(names(&text).len(), MAX_NAMES_PER_USER + 1);
+        count(&metrics, &told("Home", Some(2)));
+        for at in 0..10_000_u32 {
+            count(&metrics, &told(&format!("More{at}"), Some(at.into())));
+        }
+        let trusted = Told {
+            is_trusted: true,
+            ..told("Trusted", None)
+        };
+        count(&metrics, &trusted);
+        let text = metrics.render(&Reading::default());
+        let names = names(&text);
+        assert!(names.contains("Home") && names.contains("Trusted"), "{text}");
+        assert_eq!(names.len(), MAX_NAMES + 2);
     }
 
     #[test]

@@ -342,6 +342,56 @@ async fn figures_tell_what_was_asked_and_how_it_went() {
     assert_eq!(get(&process.address, "/metrics").await.0, 404);
 }
 
+/// The names of operations that the figures tell apart.
+fn names(figures: &str) -> std::collections::BTreeSet<&str> {
+    let lines = figures.lines();
+    let counts = lines.filter(|line| line.starts_with("clientele_graphql_requests_total"));
+    counts
+        .filter_map(|line| line.split("name=\"").nth(1)?.split('"').next())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_fills_the_figures_with_names() {
+    let place = Place::make(Backend::Sqlite).await;
+    let other = "other@example.com";
+    let path = place.directory.path();
+    let url = place.database.url();
+    let add = [
+        "user",
+        "add",
+        "--email",
+        other,
+        "--name",
+        "Other",
+        "--role",
+        "REP",
+        "--no-password",
+    ];
+    done(path, url, &add);
+    let other = done(path, url, &["user", "token", "--email", other]);
+    let process = place.serve(&[]);
+    let ask = async |name: &str, token: &str| {
+        let query = format!("query {name} {{ viewer {{ role }} }}");
+        let body = json!({ "query": query });
+        let (status, _) = post(&process.address, "/graphql", token, &body).await;
+        assert_eq!(status, 200);
+    };
+    for at in 0..250 {
+        ask(&format!("Made{at}"), &place.token).await;
+    }
+    ask("Home", other.trim()).await;
+    let (_, figures) = get(&process.operations, "/metrics").await;
+    let names = names(&figures);
+    assert!(names.len() < 60, "{names:?}");
+    assert!(
+        names.contains("Made0") && names.contains("other"),
+        "{names:?}"
+    );
+    // What others run is told apart all the same.
+    assert!(names.contains("Home"), "{names:?}");
+}
+
 /// What must not be in any log: what tells who somebody is, and what they asked with.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_has_a_line_per_request_and_no_secret() {
