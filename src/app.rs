@@ -10,7 +10,6 @@ use std::time::Duration;
 use async_graphql::context::Data;
 use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
-use axum::http::HeaderName;
 use futures_util::stream::BoxStream;
 
 use crate::auth::external::{Fetch, Provider};
@@ -40,9 +39,8 @@ pub struct Options {
     pub endpoint: http::Options,
     /// The explorer at `/`; none when absent.
     pub explorer: Option<Explorer>,
-    /// Whether `X-Forwarded-For` names the client's address (its last entry counts): only behind a proxy that
-    /// sets it. Otherwise the address of the connection counts.
-    pub trust_proxy: bool,
+    /// The proxies that are believed when they say in `X-Forwarded-For` where a request came from.
+    pub proxies: http::address::TrustedProxies,
     /// The identity provider whose tokens are accepted too; none when absent.
     pub provider: Option<ProviderOptions>,
 }
@@ -156,16 +154,13 @@ impl App {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
         };
-        let proxy_header = self
-            .options
-            .trust_proxy
-            .then(|| HeaderName::from_static("x-forwarded-for"));
+        let proxies = &self.options.proxies;
         let options = http::Options {
-            proxy_header: proxy_header.clone(),
+            proxies: proxies.clone(),
             ..self.options.endpoint.clone()
         };
         let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
-        let sign_in = http::sign_in::routes(self.sign_in.clone(), proxy_header);
+        let sign_in = http::sign_in::routes(self.sign_in.clone(), proxies.clone());
         let public_keys = http::public_keys::routes({
             let sign_in = self.sign_in.clone();
             move || sign_in.public_keys()

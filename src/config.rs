@@ -1,6 +1,7 @@
 //! The settings of the program: flags, then environment, then a TOML file, then defaults. One list of knobs
 //! says them all. Knows nothing of what they switch.
 
+mod proxies;
 mod values;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::proxies::{Network, TrustedProxies};
 pub use self::values::*;
 use self::values::{Knob, nonzero};
 use crate::error::{Code, Error, Result};
@@ -166,9 +168,10 @@ knobs! {
     otlp_endpoint: String, "CLIENTELE_OTLP_ENDPOINT", "URL",
     default "none" String::new();
 
-    /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it
-    trusted_proxy: bool, "CLIENTELE_TRUSTED_PROXY", "BOOL",
-    default "false" false;
+    /// Whether the address of a caller is taken from X-Forwarded-For: only behind a proxy that sets it; behind
+    /// several one after the other, how many (1 to 9), or the networks they are in, as in 10.0.0.0/8,192.168.1.5
+    trusted_proxy: TrustedProxies, "CLIENTELE_TRUSTED_PROXY", "PROXIES",
+    default "false" TrustedProxies::None;
 
     /// Whether answers carry headers for developers, such as the number of SQL statements
     debug_headers: bool, "CLIENTELE_DEBUG_HEADERS", "BOOL",
@@ -362,6 +365,8 @@ mod tests {
             ("CLIENTELE_QUERY_BUDGETS_PER_USER", "0"),
             ("CLIENTELE_MAX_RESPONSE_BYTES", "8 MiB"),
             ("CLIENTELE_TRUSTED_DOCUMENTS", "yes"),
+            ("CLIENTELE_TRUSTED_PROXY", "10"),
+            ("CLIENTELE_TRUSTED_PROXY", "nginx"),
             ("CLIENTELE_CORS_ORIGINS", "*"),
             ("CLIENTELE_CORS_ORIGINS", "https://a.example/"),
             ("CLIENTELE_CORS_ORIGINS", "app.example"),
@@ -444,6 +449,24 @@ mod tests {
             assert_eq!(config.cors_origins.as_slice(), origins);
         }
         assert!(load(&flags, &[], "max_requests = 0").is_err());
+    }
+
+    #[test]
+    fn proxies_are_set_alike_by_variable_and_file() {
+        let flags = Flags::default();
+        let load_both = |variable: &str, file: &str| {
+            let environment = [("CLIENTELE_TRUSTED_PROXY", variable)];
+            let by_variable = load(&flags, &environment, "").unwrap();
+            let by_file = load(&flags, &[], &format!("trusted_proxy = {file}")).unwrap();
+            assert_eq!(by_variable.trusted_proxy, by_file.trusted_proxy, "{file}");
+            by_file.trusted_proxy
+        };
+        assert!(load_both("false", "false").is_none());
+        assert_eq!(load_both("true", "true"), TrustedProxies::Count(1));
+        assert_eq!(load_both("2", "2"), TrustedProxies::Count(2));
+        let networks = load_both("10.0.0.0/8,::1", "\"10.0.0.0/8, ::1\"");
+        assert!(matches!(networks, TrustedProxies::Networks(_)));
+        assert!(load(&flags, &[], "trusted_proxy = 10").is_err());
     }
 
     #[test]

@@ -71,11 +71,9 @@ pub(super) async fn bind(config: &Config) -> Result<Server> {
     let options = http::server::Options {
         drain_deadline: left.saturating_sub(config.drain_grace.get()),
         // The proxy is one peer for everybody.
-        max_per_peer: if config.trusted_proxy {
-            None
-        } else {
-            defaults.max_per_peer
-        },
+        max_per_peer: defaults
+            .max_per_peer
+            .filter(|_| config.trusted_proxy.is_none()),
         ..defaults
     };
     bind_at(config.listen, "--listen", options).await
@@ -108,7 +106,7 @@ pub(super) async fn serve(
     let options = Options {
         endpoint: endpoint(config).await?,
         explorer,
-        trust_proxy: config.trusted_proxy,
+        proxies: config.trusted_proxy.clone(),
         provider: provider(config)?,
     };
     let traces = Traces::begin(config)?;

@@ -6,31 +6,55 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 
-/// The client's address. `proxy_header` names the header in which a trusted proxy tells it; without one the
-/// address of the connection counts. The last address of the header is the one our own proxy saw; those
-/// before it anybody can make up.
+pub use crate::config::TrustedProxies;
+
+/// In which each proxy adds the address that it saw, after those it was told.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The client's address: that of the connection, `peer`, unless that is one of `proxies`. What a proxy of ours saw is
+/// believed; what stands before that in the header anybody can make up.
 pub fn client_address(
     headers: &HeaderMap,
-    proxy_header: Option<&HeaderName>,
+    proxies: &TrustedProxies,
     peer: Option<IpAddr>,
 ) -> Option<IpAddr> {
-    let Some(name) = proxy_header else {
-        return peer;
-    };
-    let seen = headers.get_all(name).iter().next_back().and_then(|value| {
-        let last = value.to_str().ok()?.rsplit(',').next()?.trim();
-        last.parse()
-            .or_else(|_| last.parse::<SocketAddr>().map(|address| address.ip()))
-            .ok()
-    });
-    seen.or(peer)
+    let values = headers.get_all(FORWARDED_FOR).iter().rev();
+    // From the last proxy outwards, as far as they can be read.
+    let mut told = values
+        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
+        .map_while(entry);
+    match proxies {
+        TrustedProxies::None => peer,
+        // There are fewer where somebody within asks one of the proxies: then the first has seen who that is.
+        TrustedProxies::Count(count) => told.by_ref().take(*count).last().or(peer),
+        TrustedProxies::Networks(networks) => {
+            let is_ours = |address: &IpAddr| networks.iter().any(|one| one.contains(*address));
+            let mut seen = peer?;
+            while is_ours(&seen)
+                && let Some(address) = told.next()
+            {
+                seen = address;
+            }
+            Some(seen)
+        }
+    }
+}
+
+/// An address as proxies write it, with a port or without.
+fn entry(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    bare.unwrap_or(text)
+        .parse()
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
+        .ok()
 }
 
 /// [`client_address`] of a request as the server hands it over.
-pub fn of_parts(parts: &Parts, proxy_header: Option<&HeaderName>) -> Option<IpAddr> {
+pub fn of_parts(parts: &Parts, proxies: &TrustedProxies) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-    client_address(&parts.headers, proxy_header, peer)
+    client_address(&parts.headers, proxies, peer)
 }
 
 /// The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address, of which everybody
@@ -51,27 +75,70 @@ mod tests {
 
     use super::*;
 
-    fn address(header: Option<&'static str>, forwarded: &[&'static str]) -> Option<IpAddr> {
+    /// Who asks, as `proxies` are set, by way of `peer` with these headers, ` | ` between them.
+    fn seen(proxies: &str, peer: &str, forwarded: &'static str) -> String {
         let mut headers = HeaderMap::new();
-        for value in forwarded {
+        for value in forwarded.split(" | ").filter(|value| !value.is_empty()) {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
         }
-        let name = header.map(HeaderName::from_static);
-        let peer = Some(IpAddr::from([127, 0, 0, 1]));
-        client_address(&headers, name.as_ref(), peer)
+        let proxies = serde_json::from_value(proxies.into()).unwrap();
+        let address = client_address(&headers, &proxies, peer.parse().ok());
+        address.unwrap().to_string()
     }
 
     #[test]
-    fn only_a_configured_header_names_the_client() {
-        let local = Some(IpAddr::from([127, 0, 0, 1]));
-        let seen = Some(IpAddr::from([203, 0, 113, 7]));
-        assert_eq!(address(None, &["203.0.113.7"]), local);
-        let header = Some("x-forwarded-for");
-        assert_eq!(address(header, &["203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1, 203.0.113.7"]), seen);
-        assert_eq!(address(header, &["198.51.100.1", "203.0.113.7:443"]), seen);
-        assert_eq!(address(header, &["no address"]), local);
-        assert_eq!(address(header, &[]), local);
+    fn only_proxies_that_are_trusted_name_the_client() {
+        let proxy = "127.0.0.1";
+        assert_eq!(seen("false", proxy, "203.0.113.7"), proxy);
+        for (forwarded, client) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
+            ("198.51.100.1 | 203.0.113.7:443", "203.0.113.7"),
+            ("198.51.100.1 | [2001:db8::7]:443", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("198.51.100.1, no address", proxy),
+            ("198.51.100.1,", proxy),
+            ("", proxy),
+        ] {
+            assert_eq!(seen("true", proxy, forwarded), client, "{forwarded}");
+        }
+    }
+
+    #[test]
+    fn of_several_proxies_the_first_of_ours_saw_the_client() {
+        for (forwarded, client) in [
+            ("203.0.113.7, 10.0.0.1", "203.0.113.7"),
+            // What the client made up stands before it.
+            ("198.51.100.1, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+            ("198.51.100.1 | 203.0.113.7 | 10.0.0.1", "203.0.113.7"),
+            // Asked by somebody within.
+            ("10.0.0.9", "10.0.0.9"),
+            ("nonsense, 10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(seen("2", "10.0.0.2", forwarded), client, "{forwarded}");
+        }
+    }
+
+    #[test]
+    fn of_proxies_in_networks_none_is_the_client_and_nobody_else_is_believed() {
+        let proxies = "10.0.0.0/8, fd00::/8";
+        for (peer, forwarded, client) in [
+            ("10.0.0.2", "203.0.113.7", "203.0.113.7"),
+            ("10.0.0.2", "198.51.100.1, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+            ("fd00::2", "203.0.113.7, 10.0.0.1 | 10.0.0.3", "203.0.113.7"),
+            ("::ffff:10.0.0.2", "203.0.113.7", "203.0.113.7"),
+            // Past the first proxy: it has added an address that is none of ours.
+            ("10.0.0.2", "10.0.0.7, 198.51.100.1", "198.51.100.1"),
+            // Past all of them.
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("203.0.113.9", "198.51.100.1, 10.0.0.1", "203.0.113.9"),
+            // Somebody within.
+            ("10.0.0.2", "10.0.0.9", "10.0.0.9"),
+            ("10.0.0.2", "nonsense", "10.0.0.2"),
+            ("10.0.0.2", "", "10.0.0.2"),
+        ] {
+            assert_eq!(seen(proxies, peer, forwarded), client, "{peer} {forwarded}");
+        }
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub struct Options {
     pub persisted_query_bytes: Option<u64>,
     /// Origins whose pages may use the service from a browser, as in `https://app.example.com`.
     pub origins: Vec<String>,
-    /// The header in which a trusted proxy tells the client's address.
-    pub proxy_header: Option<HeaderName>,
+    /// The proxies that are believed when they say where a request came from.
+    pub proxies: address::TrustedProxies,
     /// Where requests are counted.
     pub metrics: Metrics,
 }
@@ -74,7 +74,7 @@ impl Default for Options {
             trusted: None,
             persisted_query_bytes: None,
             origins: Vec::new(),
-            proxy_header: None,
+            proxies: address::TrustedProxies::None,
             metrics: Metrics::default(),
         }
     }
@@ -192,8 +192,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             context.purse = purses.map(|purses| purses.of(identity.session, identity.user));
             Owner::User(identity.user)
         } else {
-            let proxy_header = self.options.proxy_header.as_ref();
-            Owner::anonymous(address::of_parts(&parts, proxy_header))
+            Owner::anonymous(address::of_parts(&parts, &self.options.proxies))
         };
         let _own_place = self.places.own(owner).await?;
 

@@ -16,7 +16,7 @@ use axum::routing::post;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 
-use super::address::client_address;
+use super::address::{TrustedProxies, client_address};
 use super::limits::Concurrency;
 use super::places::{Owner, Places};
 use super::refusal::Refusal;
@@ -45,9 +45,8 @@ const PLACES: Concurrency = Concurrency {
     patience: Duration::from_secs(2),
 };
 
-/// The routes below `/auth`. `proxy_header` names the header in which a trusted proxy tells the client's
-/// address (its last address counts); without one the address of the connection counts.
-pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
+/// The routes below `/auth`. `proxies` are believed when they say where a request came from.
+pub fn routes(sign_in: SignIn, proxies: TrustedProxies) -> Router {
     Router::new()
         .route("/auth/sign-in", post(begin))
         .route("/auth/refresh", post(refresh))
@@ -55,14 +54,14 @@ pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
         .route("/auth/reset", post(reset))
         .with_state(Arc::new(Auth {
             sign_in,
-            proxy_header,
+            proxies,
             places: Places::new(PLACES),
         }))
 }
 
 struct Auth {
     sign_in: SignIn,
-    proxy_header: Option<HeaderName>,
+    proxies: TrustedProxies,
     /// Nobody has a token here yet, so addresses have places.
     places: Places,
 }
@@ -225,7 +224,7 @@ async fn answer(
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| peer.ip());
-    let address = client_address(&parts.headers, auth.proxy_header.as_ref(), peer);
+    let address = client_address(&parts.headers, &auth.proxies, peer);
     let locale = negotiate::locale(&parts.headers, None);
     let handled = async {
         let _own = auth.places.own(Owner::anonymous(address)).await?;
