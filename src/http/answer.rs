@@ -30,6 +30,8 @@ pub(super) struct Context {
     pub request_id: RequestId,
     /// That of the headers until the token has been looked at.
     pub locale: Locale,
+    /// Whether a token came, good or not.
+    pub has_token: bool,
     /// Unknown until the token has been looked at.
     pub statements: Option<Arc<AtomicU32>>,
     /// Of whoever is signed in, where costs count.
@@ -87,8 +89,13 @@ pub(super) fn refused(refusal: &Refusal, context: &Context) -> Response {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
     if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        headers.insert(WWW_AUTHENTICATE, challenge);
+        // Nothing is wrong with the token of who sends none (RFC 6750 section 3.1).
+        let challenge = if context.has_token {
+            "Bearer error=\"invalid_token\""
+        } else {
+            "Bearer"
+        };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if matches!(
         status,

@@ -129,6 +129,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             media: MediaType::Json,
             request_id: request_id.unwrap_or_else(|| RequestId::of(request.headers())),
             locale: negotiate::locale(request.headers(), None),
+            has_token: false,
             statements: None,
             purse: None,
             requested: 0,
@@ -174,6 +175,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             return Err(unsupported());
         }
         let bearer = ask::bearer(&parts.headers)?;
+        context.has_token = bearer.is_some();
         let kind = match bearer {
             Some(_) => CallerKind::SignedIn,
             None => CallerKind::Anonymous,

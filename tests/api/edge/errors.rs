@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clientele::http::graphql::Options;
+use clientele::http::meter::Introspection;
 use clientele::http::{Bounds, Limits, server};
 use serde_json::json;
 
@@ -27,7 +28,13 @@ async fn a_bad_token_is_401_before_anything_is_parsed() {
             (refused.status, refused.code().as_str()),
             (401, "UNAUTHENTICATED")
         );
-        assert!(refused.header("www-authenticate").starts_with("Bearer"));
+        // RFC 6750 section 3.1: an error is told of a token, not of none.
+        let challenge = if authorization == "Bearer expired" {
+            "Bearer error=\"invalid_token\""
+        } else {
+            "Bearer"
+        };
+        assert_eq!(refused.header("www-authenticate"), challenge);
     }
     let sent = small
         .request("POST", "/graphql")
@@ -49,6 +56,16 @@ async fn an_anonymous_request_for_more_than_it_may_see_is_401() {
         (401, "UNAUTHENTICATED")
     );
     assert_eq!(refused.header("www-authenticate"), "Bearer");
+    let options = Options {
+        introspection: Introspection::SignedIn,
+        ..Options::default()
+    };
+    let closed = Small::with(options, server::Options::default()).await;
+    let refused = closed.anonymous("{ __type(name: \"Query\") { name } }").await;
+    assert_eq!(
+        (refused.status, refused.header("www-authenticate")),
+        (401, "Bearer")
+    );
     assert_eq!(
         small.anonymous("{ hello }").await.json()["data"],
         json!({ "hello": "world" })
