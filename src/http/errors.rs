@@ -13,7 +13,7 @@
 //! | 400 | `BAD_USER_INPUT` | `QUERY_MISSING` | send `query` or `documentId` |
 //! | 400 | `BAD_USER_INPUT` | `BATCH_REFUSED` | send one request, not an array of them |
 //! | 400, 200 | `BAD_USER_INPUT` | `BAD_VARIABLES` | send fewer values, less deep in each other |
-//! | 400, 200 | `BAD_USER_INPUT` | `BAD_PAGE_SIZE` | ask for `first` or `last` of 0 to 100 |
+//! | 400, 200 | `BAD_USER_INPUT` | `BAD_PAGE_SIZE` | ask for `first` or `last` of 0 to 100, not for both; for up to 100 `ids` |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_PARSE_FAILED` | mend the document at `locations` |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_VALIDATION_FAILED` | mend the document, `operationName` or variables |
 //! | 400 | `BAD_USER_INPUT` | `IDEMPOTENCY_KEY_INVALID` | send one `Idempotency-Key` of 1 to 255 visible ASCII characters |

@@ -256,7 +256,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let introspection = self.options.introspection;
         let weight = match &found {
             Found::Trusted(_) => {
-                let weight = meter::weigh(&document, operation, &variables)?;
+                let weight =
+                    meter::weigh_pages(&document, operation, &variables, bounds.page)?;
                 meter::check_introspection(&weight, introspection, kind)?;
                 weight
             }

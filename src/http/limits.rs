@@ -69,6 +69,7 @@ impl Default for Anonymous {
             directives: 0,
             query_roots: 1,
             mutation_roots: 1,
+            page: 100,
             nodes: 10_000,
             introspection_depth: 4,
             introspection_fields: 30,
@@ -109,6 +110,8 @@ pub struct Bounds {
     pub query_roots: usize,
     /// Root fields of a mutation.
     pub mutation_roots: usize,
+    /// Rows of one page, and ids that may be asked for at once; what reads them takes no more than 100 either.
+    pub page: usize,
     /// Rows that the page sizes, multiplied down the paths, can ask for.
     pub nodes: usize,
     /// Levels of fields of a pure introspection query.
@@ -140,6 +143,7 @@ impl Default for Bounds {
             directives: 30,
             query_roots: 20,
             mutation_roots: 10,
+            page: 100,
             nodes: 10_000,
             introspection_depth: 15,
             introspection_fields: 1_000,

@@ -78,6 +78,20 @@ pub fn weigh(
     Meter::new(document, variables, Some(operation)).operation(operation)
 }
 
+/// As [`weigh`], for an operation that runs: its pages have at most `page` rows.
+///
+/// # Errors
+/// Those of [`check_shape`], and `BAD_PAGE_SIZE`.
+pub fn weigh_pages(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    page: usize,
+) -> Result<Weight, Refusal> {
+    let meter = Meter::new(document, variables, Some(operation));
+    meter.with_pages_of(page).operation(operation)
+}
+
 /// Refuses a look at the schema to whom it is not for.
 ///
 /// # Errors
@@ -103,8 +117,8 @@ pub fn check_introspection(
 /// Weighs `operation` and holds it, and the whole document, against `bounds`.
 ///
 /// # Errors
-/// `LIMIT_EXCEEDED` with the rule that says which limit, and the errors of [`check_introspection`] and
-/// [`check_shape`].
+/// `LIMIT_EXCEEDED` with the rule that says which limit, `BAD_PAGE_SIZE`, and the errors of
+/// [`check_introspection`] and [`check_shape`].
 pub fn check(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -121,7 +135,8 @@ pub fn check(
         operations,
         bounds.operations,
     )?;
-    let mut meter = Meter::new(document, variables, Some(operation));
+    let meter = Meter::new(document, variables, Some(operation));
+    let mut meter = meter.with_pages_of(bounds.page);
     let weight = meter.operation(operation)?;
 
     check_introspection(&weight, introspection, caller)?;

@@ -8,11 +8,11 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Name, Pos, Positioned, Value, Variables};
 use async_graphql_value::Value as InputValue;
 
 use super::refusal::Refusal;
-use crate::say;
+use crate::{Error, say};
 
 /// Selection sets within each other, fragments included, that validation and execution will follow.
 const MAX_LEVELS: usize = 32;
@@ -188,6 +188,8 @@ pub(super) struct Meter<'d> {
     variables: &'d Variables,
     /// The operation that runs, for the defaults of its variables.
     running: Option<&'d OperationDefinition>,
+    /// Rows that one page may have, and ids that may be asked for at once; `None` where that does not matter.
+    page: Option<usize>,
     fragments: HashMap<&'d str, Progress>,
     /// How many values variables hold, those that were asked for.
     sizes: HashMap<&'d str, usize>,
@@ -203,14 +205,25 @@ impl<'d> Meter<'d> {
             document,
             variables,
             running,
+            page: None,
             fragments: HashMap::new(),
             sizes: HashMap::new(),
+        }
+    }
+
+    /// Refuses pages of more than `page` rows in the operation that runs.
+    pub(super) fn with_pages_of(self, page: usize) -> Self {
+        Self {
+            page: Some(page),
+            ..self
         }
     }
 
     /// Fields of all operations and fragments together, each expanded by itself.
     pub(super) fn whole_document(&mut self) -> Result<usize, Refusal> {
         let document = self.document;
+        // What the variables of other operations hold, nobody knows.
+        self.page = None;
         let mut fields = 0_usize;
         for (_, operation) in document.operations.iter() {
             fields = fields.saturating_add(self.operation(&operation.node)?.fields);
@@ -292,6 +305,9 @@ impl<'d> Meter<'d> {
             self.set(&field.selection_set.node, outer + 1)?
         };
         let name = field.name.node.as_str();
+        if let Some(most) = self.page {
+            self.check_page(field, most)?;
+        }
         let page = self.page(field, &inner);
         let nodes = match page.rows {
             Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
@@ -373,6 +389,56 @@ impl<'d> Meter<'d> {
             .saturating_add(fragment.node.directives.len());
         self.fragments.insert(name, Progress::Done(weight));
         Ok(weight)
+    }
+
+    /// Refuses a page of `field` that is no page, or larger than `most`.
+    fn check_page(&self, field: &Field, most: usize) -> Result<(), Refusal> {
+        let mut is_sized = false;
+        for name in ["first", "last"] {
+            let Some(argument) = field.get_argument(name) else {
+                continue;
+            };
+            // Whatever else it is, it is no size; null is none.
+            let Some(Given::Written(InputValue::Number(size)) | Given::Sent(Value::Number(size))) =
+                self.value(&argument.node)
+            else {
+                continue;
+            };
+            if is_sized {
+                let message = say!("ask for `first` or for `last`, not for both");
+                let error = Error::bad_input("last", message).field("first");
+                return Err(bad_page(error, argument.pos));
+            }
+            is_sized = true;
+            let is_whole = size.is_i64() || size.is_u64();
+            let fits = size.as_u64().and_then(|size| usize::try_from(size).ok());
+            if is_whole && fits.is_none_or(|size| size > most) {
+                let message = say!(
+                    "`{field}` is a number from 0 to {most}, not {size}",
+                    field = name,
+                    most,
+                    size = size.to_string()
+                );
+                return Err(bad_page(Error::bad_input(name, message), argument.pos));
+            }
+        }
+        let Some(ids) = field.get_argument("ids") else {
+            return Ok(());
+        };
+        let count = match self.value(&ids.node) {
+            Some(Given::Written(InputValue::List(ids))) => ids.len(),
+            Some(Given::Sent(Value::List(ids))) => ids.len(),
+            _ => 1,
+        };
+        if count > most {
+            let message = say!(
+                "ask for at most {most} ids at once, not {count}",
+                most,
+                count
+            );
+            return Err(bad_page(Error::bad_input("ids", message), ids.pos));
+        }
+        Ok(())
     }
 
     /// The page that `field` asks for, in which each row is `inner`.
@@ -512,6 +578,14 @@ fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
         Some(size) => (size.saturating_mul(object), 0),
         None if matches!(name, "edges" | "nodes") => (0, object),
         None => (object, 0),
+    }
+}
+
+fn bad_page(error: Error, at: Pos) -> Refusal {
+    Refusal {
+        lenient: true,
+        at: Some(at),
+        ..error.with_rule("BAD_PAGE_SIZE").into()
     }
 }
 

@@ -112,7 +112,7 @@ async fn an_empty_bucket_throttles_one_session_and_says_how_long() {
     let answer = small.query(spend).await;
     assert_eq!(told(&answer)["actualQueryCost"], 400);
 
-    let query = "{ clients(first: 800) { nodes { id } } }";
+    let query = "{ clients(first: 100) { nodes { clients(first: 6) { nodes { id } } } } }";
     let refused = small.query(query).await;
     assert_eq!((refused.status, refused.rule().as_str()), (429, "COST"));
     let error = refused.error();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_graphql::Variables;
 use async_graphql::parser::parse_query;
-use clientele::http::{Budget, Limits, meter};
+use clientele::http::{Budget, CallerKind, Limits, meter};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
@@ -331,6 +331,56 @@ on_both!(
         }
     }
 );
+
+on_both!(
+    a_page_that_is_none_is_refused_with_the_clearest_rule,
+    async |mut app: App| {
+        let team = app.team().await;
+        app.restart(|options| options.limits = Limits::default())
+            .await;
+        let both = "query($n: Int, $m: Int) { clients(first: 1) { nodes { orders(first: $n, last: $m) { totalCount } } } }";
+        let by_id = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }";
+        let ids = |count: usize| json!({ "ids": vec![team.ann.id(); count] });
+        // Too large a page is that, however much it costs or comes to with the pages around it.
+        let large =
+            "query($n: Int) { clients(first: 100) { nodes { orders(first: $n) { nodes { id } } } } }";
+        for (query, variables, fields) in [
+            (both, json!({ "n": 2, "m": 2 }), ["last", "first"].as_slice()),
+            (by_id, ids(101), ["ids"].as_slice()),
+            (by_id, ids(5_000), ["ids"].as_slice()),
+            (large, json!({ "n": 1_000_000 }), ["first"].as_slice()),
+            (large, json!({ "n": i64::MAX }), ["first"].as_slice()),
+        ] {
+            let refused = strict(&app, &team.ann, query, variables.clone()).await;
+            assert_eq!(
+                (refused.status.as_u16(), refused.code(0), refused.rule()),
+                (400, "BAD_USER_INPUT", "BAD_PAGE_SIZE"),
+                "{refused}"
+            );
+            assert_eq!(refused.fields(), fields);
+            assert_eq!(refused.errors().len(), 1, "{refused}");
+            assert!(refused.errors()[0]["locations"].is_array(), "{refused}");
+            assert!(refused.json.get("data").is_none(), "{refused}");
+            // What is refused costs nothing.
+            let cost = &refused.json["extensions"]["cost"];
+            assert_eq!(cost["actualQueryCost"], json!(0), "{refused}");
+        }
+        let _ = strict(&app, &team.ben, by_id, ids(100)).await.ok();
+        let _ = strict(&app, &team.ben, both, json!({ "m": 2 })).await.ok();
+        let null = json!({ "n": 2, "m": null });
+        let _ = strict(&app, &team.ben, both, null).await.ok();
+    }
+);
+
+/// The two places that hold how large a page may be say the same.
+#[test]
+fn a_page_is_as_large_for_the_edge_as_for_what_reads_it() {
+    let bounds = Limits::default();
+    for kind in [CallerKind::SignedIn, CallerKind::Anonymous] {
+        let page = u64::try_from(bounds.of(kind).page).unwrap();
+        assert_eq!(page, clientele::db::PageRequest::MAX_SIZE);
+    }
+}
 
 on_both!(what_fails_at_the_end_is_paid_for, async |mut app: App| {
     let team = app.team().await;

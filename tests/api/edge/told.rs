@@ -109,7 +109,7 @@ async fn of_requests(seen: &mut Seen) {
     seen.note(&small.query(&format!("{{ {} }}", "hello ".repeat(21))).await);
     seen.note(
         &small
-            .query("{ clients(first: 2000) { nodes { id } } }")
+            .query("{ clients(first: 100) { nodes { clients(first: 50) { nodes { id } } } } }")
             .await,
     );
     seen.note(&small.anonymous("{ viewer }").await);
@@ -266,6 +266,10 @@ async fn of_values(seen: &mut Seen) {
         (
             "{ clients(first: 101) { totalCount } }".to_owned(),
             json!({}),
+        ),
+        (
+            "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }".to_owned(),
+            json!({ "ids": vec![team.ann.id(); 101] }),
         ),
         (
             format!("query($f: ClientFilter) {{ {} }}", aliased(uses, 8)),
