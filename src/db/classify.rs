@@ -32,7 +32,8 @@ pub(crate) fn classify(error: DbErr) -> Error {
             say!("somebody else is writing the same data; try again in a moment"),
         )
         .with_source(error),
-        Some("57014") => {
+        // SQLite: ended by its watch. PostgreSQL: ended by the server, or by whoever runs it.
+        Some("9" | "57014") => {
             Error::new(Code::Timeout, say!("the database took too long")).with_source(error)
         }
         // PostgreSQL: shutting down, starting up, too many connections, a connection lost or cut off.

@@ -1,6 +1,7 @@
 //! Opening the database. SQLite: one writer connection and some readers on one file. PostgreSQL: one
 //! pool. Migrations run under a lock.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 
 use super::figures::Waits;
 use super::lag;
+use super::readers::{Lent, Readers};
 use super::replica::Replica;
 use super::session::Session;
 use super::steps;
@@ -35,7 +37,7 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// How long a caller waits for a free connection.
     pub acquire_timeout: Duration,
-    /// How long one statement may run (PostgreSQL).
+    /// How long one statement may run; on SQLite one that reads, outside a transaction.
     pub statement_timeout: Duration,
     /// Signs page cursors.
     pub cursor_key: [u8; 32],
@@ -64,7 +66,10 @@ pub struct Database {
 
 pub(super) struct Inner {
     pub(super) write: DatabaseConnection,
+    /// On SQLite for what reads in a transaction, and takes its time.
     pub(super) read: DatabaseConnection,
+    /// For all other reads on SQLite.
+    pub(super) readers: Option<Readers>,
     pub(super) clock: Clock,
     pub(super) cursor_key: ring::hmac::Key,
     pub(super) replica: Option<Replica>,
@@ -82,19 +87,28 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL, or a replica of SQLite; `UNAVAILABLE`
     /// when the database cannot be reached. A replica that cannot be reached is no error.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
-        let (write, read) = if config.url.starts_with("sqlite:") {
+        let (write, read, readers) = if config.url.starts_with("sqlite:") {
             unreachable::require_file(&config.url)?;
             let failed = |error| unreachable::file(&config.url, error);
             let write = sea_orm::Database::connect(sqlite(config, Access::Write));
             let write = write.await.map_err(failed)?;
-            let read = sea_orm::Database::connect(sqlite(config, Access::Read));
-            (write, read.await.map_err(failed)?)
+            let mut options = sqlite(config, Access::Read);
+            options.min_connections(0).connect_lazy(true);
+            let read = sea_orm::Database::connect(options);
+            let readers = Box::pin(Readers::open(
+                config.max_connections,
+                || sqlite(config, Access::Read),
+                config.acquire_timeout,
+                config.statement_timeout,
+            ));
+            let read = read.await.map_err(failed)?;
+            (write, read, Some(readers.await.map_err(failed)?))
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
             let pool = match sea_orm::Database::connect(postgres(config, &config.url)).await {
                 Ok(pool) => pool,
                 Err(error) => return Err(unreachable::server(&config.url, error).await),
             };
-            (pool.clone(), pool)
+            (pool.clone(), pool, None)
         } else {
             return Err(Error::bad_input(
                 "DATABASE_URL",
@@ -109,6 +123,7 @@ impl Database {
             inner: Arc::new(Inner {
                 write,
                 read,
+                readers,
                 clock,
                 cursor_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.cursor_key),
                 replica,
@@ -192,7 +207,8 @@ impl Database {
     /// `UNAVAILABLE` when it does not.
     pub async fn ping(&self) -> Result<()> {
         if self.backend() != DbBackend::Postgres {
-            self.inner.read.execute_unprepared("SELECT 1").await?;
+            let reader = self.reading().await?;
+            reader.execute_unprepared("SELECT 1").await?;
             return Ok(());
         }
         let statement = Statement::from_string(
@@ -216,7 +232,7 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when steps are missing, or the database cannot be reached.
     pub async fn require_tables(&self) -> Result<()> {
-        let run = steps::run(&self.inner.read).await?;
+        let run = steps::run(&*self.reading().await?).await?;
         if run.is_empty() {
             return Err(Error::new(Code::Unavailable, "no tables were made yet"));
         }
@@ -253,8 +269,36 @@ impl Database {
         Session::new(self.clone(), Viewer::system(reason), Arc::default())
     }
 
+    /// A connection of the primary database, for one statement that reads.
+    pub(super) async fn reading(&self) -> Result<Reading<'_>> {
+        let inner = &self.inner;
+        if let Some(readers) = &inner.readers {
+            return Ok(Reading::One(readers.lend(&inner.read_waits).await?));
+        }
+        // One pool for both.
+        inner.write_waits.notice(&inner.read);
+        Ok(Reading::Pool(&inner.read))
+    }
+
     pub(super) fn backend(&self) -> DbBackend {
         self.inner.write.get_database_backend()
+    }
+}
+
+/// What a statement that reads is run on.
+pub(super) enum Reading<'a> {
+    One(Lent<'a>),
+    Pool(&'a DatabaseConnection),
+}
+
+impl Deref for Reading<'_> {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &DatabaseConnection {
+        match self {
+            Self::One(lent) => lent,
+            Self::Pool(pool) => pool,
+        }
     }
 }
 

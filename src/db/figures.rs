@@ -34,8 +34,13 @@ impl Waits {
     pub(super) fn notice(&self, connection: &DatabaseConnection) {
         let (open, idle, most) = state(connection);
         if idle == 0 && open >= most {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.count_one();
         }
+    }
+
+    /// Counts somebody who has to wait.
+    pub(super) fn count_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     fn count(&self) -> u64 {
@@ -60,20 +65,18 @@ impl Database {
     /// The pools of connections, as they are now.
     pub fn pools(&self) -> Vec<PoolFigures> {
         let inner = &self.inner;
-        let figures = |name, connection, waits: &Waits| {
-            let (open, idle, most) = state(connection);
-            PoolFigures {
-                name,
-                open,
-                idle,
-                most,
-                waits: waits.count(),
-            }
+        let told = |name, (open, idle, most), waits: &Waits| PoolFigures {
+            name,
+            open,
+            idle,
+            most,
+            waits: waits.count(),
         };
-        let mut pools = match self.backend() {
-            DbBackend::Postgres => vec![figures("primary", &inner.write, &inner.write_waits)],
-            _ => vec![
-                figures("read", &inner.read, &inner.read_waits),
+        let figures = |name, connection, waits| told(name, state(connection), waits);
+        let mut pools = match &inner.readers {
+            None => vec![figures("primary", &inner.write, &inner.write_waits)],
+            Some(readers) => vec![
+                told("read", readers.state(), &inner.read_waits),
                 figures("write", &inner.write, &inner.write_waits),
             ],
         };

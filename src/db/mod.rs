@@ -48,6 +48,7 @@ mod month_day;
 mod page;
 mod parents;
 mod products;
+mod readers;
 mod replica;
 mod scope;
 mod select;

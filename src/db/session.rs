@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::UserId;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, ExecResult, QueryResult, Statement,
-    StatementBuilder,
+    ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder,
 };
 use tokio::sync::OnceCell;
 
@@ -196,7 +195,8 @@ impl Session {
                 }
             }
         }
-        Ok(self.primary().query_all_raw(statement).await?)
+        let primary = self.database.reading().await?;
+        Ok(primary.query_all_raw(statement).await?)
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
@@ -214,7 +214,8 @@ impl Session {
                 }
             }
         }
-        Ok(self.primary().query_one_raw(statement).await?)
+        let primary = self.database.reading().await?;
+        Ok(primary.query_one_raw(statement).await?)
     }
 
     /// The replica, where there is one to ask now.
@@ -226,17 +227,6 @@ impl Session {
         }
         inner.replica_waits.notice(&replica.connection);
         Some(replica)
-    }
-
-    fn primary(&self) -> &DatabaseConnection {
-        let inner = &self.database.inner;
-        let waits = match inner.read.get_database_backend() {
-            // One pool for both.
-            DbBackend::Postgres => &inner.write_waits,
-            _ => &inner.read_waits,
-        };
-        waits.notice(&inner.read);
-        &inner.read
     }
 
     /// The transaction to read in, if any: that of a unit of work, or that which a key keeps open.

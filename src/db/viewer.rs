@@ -280,7 +280,7 @@ impl Database {
             format!("{VIEWER}{more} {rest}"),
             [now.into(), confidential::SETTING.into(), third, fourth],
         );
-        let Some(found) = self.inner.read.query_one_raw(statement).await? else {
+        let Some(found) = self.reading().await?.query_one_raw(statement).await? else {
             return Ok(None);
         };
         let row = Row::from_query_result(&found, "")?;

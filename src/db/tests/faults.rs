@@ -33,6 +33,69 @@ async fn a_statement_that_takes_too_long_is_stopped() {
     .await;
 }
 
+/// A statement that reads and does not end by itself.
+const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000000) \
+     SELECT count(*) AS answer FROM n";
+
+/// Reads something, as a request does.
+async fn read(session: &Session) -> Result<u64> {
+    session.select::<client::Entity>().count(10).await
+}
+
+on_both!(
+    a_read_that_takes_too_long_is_stopped_and_its_connection_free,
+    1,
+    async |ground: Ground| {
+        let hasty = ground
+            .again(|config| config.statement_timeout = Duration::from_millis(300))
+            .await;
+        let session = hasty.as_system("a test");
+        for _ in 0..3 {
+            let endless = Statement::from_string(session.backend(), ENDLESS);
+            let outcome = tokio::time::timeout(
+                Duration::from_secs(30),
+                session.query_one_raw(endless.clone()),
+            );
+            let outcome = outcome.await.expect("it goes on and on");
+            assert_eq!(outcome.unwrap_err().code(), Code::Timeout);
+            assert_eq!(read(&session).await.unwrap(), 0);
+        }
+        // A time that is over is that of one statement, not of those after it.
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(read(&session).await.unwrap(), 0);
+        }
+    }
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_nobody_waits_for_keeps_no_connection() {
+    run(DbBackend::Sqlite, 2, async |ground: Ground| {
+        let patient = ground
+            .again(|config| config.statement_timeout = Duration::from_mins(10))
+            .await;
+        let session = patient.as_system("a test");
+        for _ in 0..5 {
+            let endless = || session.query_one_raw(Statement::from_string(session.backend(), ENDLESS));
+            let both = async { tokio::join!(endless(), endless()) };
+            let left = tokio::time::timeout(Duration::from_millis(100), both).await;
+            assert!(left.is_err());
+            let reads = async {
+                for _ in 0..4 {
+                    assert_eq!(read(&session).await.unwrap(), 0);
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), reads)
+                .await
+                .expect("no reader is free");
+        }
+        let figures = patient.pools();
+        let read = figures.iter().find(|pool| pool.name == "read").unwrap();
+        assert_eq!((read.most, read.idle), (2, 2), "{read:?}");
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_takes_too_long_is_given_up() {
     run(DbBackend::Postgres, 2, async |ground: Ground| {

@@ -17,9 +17,11 @@ async fn sqlite_keeps_its_promises_on_every_connection() {
     run(DbBackend::Sqlite, 3, async |ground: Ground| {
         let (read, write) = (&ground.database.inner.read, &ground.database.inner.write);
         // All readers at once, so that each connection is asked.
-        let pool = read.get_sqlite_connection_pool();
+        let watched = ground.database.inner.readers.as_ref().unwrap();
+        assert_eq!(watched.connections().count(), 3);
         let mut readers = Vec::new();
-        for _ in 0..3 {
+        for connection in watched.connections().chain([read]) {
+            let pool = connection.get_sqlite_connection_pool();
             readers.push(pool.acquire().await.unwrap());
         }
         for reader in &mut readers {
