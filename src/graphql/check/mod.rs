@@ -21,6 +21,8 @@ use async_graphql::{
     Data, Executor, Name, Pos, Positioned, Request, Response, ServerError, Value, Variables,
 };
 use async_graphql_value::Value as InputValue;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use self::shapes::{Input, Shapes};
 use self::values::Values;
@@ -33,11 +35,16 @@ use crate::error::{Code, Error, Result};
 use crate::messages::Message;
 use crate::say;
 
+/// Looks at the schema that are put together at the same time. What such a look shows the library writes in one go,
+/// fields by the ten thousand, and gives way to nobody: it gets a thread of its own, and no more than this.
+const LOOKS: usize = 1;
+
 /// The schema with this check before it.
 #[derive(Clone)]
 pub struct Checked {
     schema: Schema,
     shapes: Arc<Shapes>,
+    looks: Arc<Semaphore>,
 }
 
 impl Checked {
@@ -47,7 +54,44 @@ impl Checked {
     /// `INTERNAL` when the schema cannot be read back from its text.
     pub fn new(schema: Schema) -> Result<Self> {
         let shapes = Arc::new(Shapes::of_the_schema()?);
-        Ok(Self { schema, shapes })
+        Ok(Self {
+            schema,
+            shapes,
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        })
+    }
+
+    /// Runs `request` to its end, in turns with others.
+    async fn run(schema: Schema, request: Request) -> Response {
+        let Some(pace) = Pace::of(&request.data).cloned() else {
+            return schema.execute(request).await;
+        };
+        let done = pace.in_turns(schema.execute(request)).await;
+        done.unwrap_or_else(|| pace.ended())
+    }
+
+    /// Runs a `request` that looks at the schema, when its turn is.
+    async fn look(&self, request: Request) -> Response {
+        let schema = self.schema.clone();
+        // Nobody closes the semaphore.
+        let Ok(turn) = Arc::clone(&self.looks).acquire_owned().await else {
+            return Self::run(schema, request).await;
+        };
+        let looking = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            Handle::current().block_on(Self::run(schema, request))
+        });
+        match looking.await {
+            Ok(response) => response,
+            Err(ended) => {
+                if let Ok(panic) = ended.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                let error: async_graphql::Error =
+                    Error::bug("a look at the schema was cut off").into();
+                Response::from_errors(vec![error.into_server_error(Pos::default())])
+            }
+        }
     }
 
     /// What is wrong with the values of `request`.
@@ -80,11 +124,10 @@ impl Executor for Checked {
         if !faults.is_empty() {
             return Response::from_errors(faults);
         }
-        let Some(pace) = Pace::of(&request.data).cloned() else {
-            return self.schema.execute(request).await;
-        };
-        let done = pace.in_turns(self.schema.execute(request)).await;
-        done.unwrap_or_else(|| pace.ended())
+        if request.parsed_query().is_ok_and(looks_at_the_schema) {
+            return self.look(request).await;
+        }
+        Self::run(self.schema.clone(), request).await
     }
 
     fn execute_stream(
@@ -100,6 +143,31 @@ impl Executor for Checked {
             Box::pin(stream::once(refusal))
         }
     }
+}
+
+/// Whether `document` asks for `__schema` or `__type`, in any of its operations and fragments.
+fn looks_at_the_schema(document: &ExecutableDocument) -> bool {
+    let operations = document.operations.iter();
+    let mut open: Vec<&SelectionSet> = operations
+        .map(|(_, operation)| &operation.node.selection_set.node)
+        .collect();
+    let fragments = document.fragments.values();
+    open.extend(fragments.map(|fragment| &fragment.node.selection_set.node));
+    while let Some(set) = open.pop() {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    if matches!(field.node.name.node.as_str(), "__schema" | "__type") {
+                        return true;
+                    }
+                }
+                Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
+                // Looked at where it is written.
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    false
 }
 
 fn check(

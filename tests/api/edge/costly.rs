@@ -2,10 +2,12 @@
 //! ended, and whoever else asks is answered meanwhile.
 
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
-use async_graphql::Variables;
 use async_graphql::parser::parse_query;
+use async_graphql::{Executor, Variables};
+use clientele::graphql::{check::Checked, pace::Pace};
 use clientele::http::{Budget, CallerKind, Limits, meter};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -294,6 +296,30 @@ async fn repeated_fields_and_looks_at_the_schema_have_their_price() {
             "{shown} fields for {cost} points"
         );
     }
+}
+
+/// The library puts a look at the schema together without a pause.
+#[tokio::test]
+async fn a_look_at_the_schema_keeps_nobody_waiting() {
+    let checked = Checked::new(clientele::graphql::schema()).ok().unwrap();
+    let request = || {
+        let pace = Pace::new(200_000, Duration::from_mins(1));
+        async_graphql::Request::new(INTROSPECTION).data(pace)
+    };
+    let begun = std::time::Instant::now();
+    let mut first = pin!(checked.execute(request()));
+    let mut second = pin!(checked.execute(request()));
+    // Whoever runs it has time for others before it is done.
+    assert!(futures_util::poll!(first.as_mut()).is_pending());
+    assert!(futures_util::poll!(second.as_mut()).is_pending());
+    for look in [first, second] {
+        let answer = look.await;
+        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+        let answer = answer.data.into_json().unwrap();
+        let types = answer["__schema"]["types"].as_array().unwrap();
+        assert!(types.len() > 200, "{} types", types.len());
+    }
+    println!("two looks took {:?}", begun.elapsed());
 }
 
 /// All fields in an answer.
