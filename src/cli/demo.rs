@@ -75,10 +75,10 @@ impl Demo {
             debug_headers: true,
             ..config
         };
-        let server = if self.no_serve {
+        let places = if self.no_serve {
             None
         } else {
-            Some(serve::bind(&config).await?)
+            Some((serve::reserve(&config)?, serve::Operations::begin(&config)?))
         };
         if let Some(directory) = file.parent().filter(|parent| *parent != Path::new("")) {
             std::fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
@@ -106,16 +106,17 @@ impl Demo {
                 made.orders
             ))?;
         }
-        let Some(server) = server else {
+        let Some((listening, operations)) = places else {
             return Ok(());
         };
-        let address = format!("http://{}", server.address());
+        let address = format!("http://{}", listening.address());
         introduce(&database, &keyring, &address).await?;
         let explorer = Explorer {
             default_query: FIRST_QUERY.to_owned(),
             accounts: accounts(),
         };
-        serve::serve(&config, database, &keyring, Some(explorer), server).await
+        let explorer = Some(explorer);
+        serve::serve(&config, database, &keyring, explorer, listening, operations).await
     }
 }
 

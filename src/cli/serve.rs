@@ -17,7 +17,8 @@ use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::graphql;
 use crate::http::{
-    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Server, TrustedDocuments,
+    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Reserved, Server, Starting,
+    TrustedDocuments,
 };
 use crate::jobs;
 
@@ -45,7 +46,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
-        let server = bind(config).await?;
+        let address = reserve(config)?;
+        let operations = Operations::begin(config)?;
         let keyring = opening::keyring(config)?;
         let database = opening::database(config, &keyring).await?;
         if self.no_migrate {
@@ -54,18 +56,13 @@ impl Serve {
             database.migrate().await?;
         }
         let explorer = config.public_explorer.then(Explorer::default);
-        tracing::info!(
-            address = %server.address(),
-            database = database.kind(),
-            version = env!("CARGO_PKG_VERSION"),
-            "serving"
-        );
-        serve(config, database, &keyring, explorer, server).await
+        serve(config, database, &keyring, explorer, address, operations).await
     }
 }
 
-/// Takes the address, so that what is wrong with it shows before anything else happens.
-pub(super) async fn bind(config: &Config) -> Result<Server> {
+/// Takes the address, so that what is wrong with it shows before anything else happens. Connections are taken once
+/// they can be answered: until then they are refused, so that a balancer asks another process.
+pub(super) fn reserve(config: &Config) -> Result<Reserved> {
     let left = END_WITHIN.saturating_sub(WRITES_WITHIN);
     let defaults = http::server::Options::default();
     let options = http::server::Options {
@@ -76,23 +73,22 @@ pub(super) async fn bind(config: &Config) -> Result<Server> {
             .filter(|_| config.trusted_proxy.is_none()),
         ..defaults
     };
-    bind_at(config.listen, "--listen", options).await
+    Server::reserve(config.listen, options)
+        .map_err(|error| not_bound(config.listen, LISTEN, &error))
 }
 
-async fn bind_at(
-    address: SocketAddr,
-    flag: &str,
-    options: http::server::Options,
-) -> Result<Server> {
-    Server::bind(address, options).await.map_err(|error| {
-        let message = match error.kind() {
-            std::io::ErrorKind::AddrInUse => format!(
-                "{address} is taken by another program; stop it, or choose another address with {flag}"
-            ),
-            _ => format!("cannot listen on {address}: {error}"),
-        };
-        Error::new(Code::Unavailable, message)
-    })
+/// The flags of the two addresses.
+const LISTEN: &str = "--listen";
+const METRICS_LISTEN: &str = "--metrics-listen";
+
+fn not_bound(address: SocketAddr, flag: &str, error: &std::io::Error) -> Error {
+    let message = match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "{address} is taken by another program; stop it, or choose another address with {flag}"
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    };
+    Error::new(Code::Unavailable, message)
 }
 
 /// Puts the service together and serves until SIGTERM or SIGINT; requests in flight may finish.
@@ -101,7 +97,8 @@ pub(super) async fn serve(
     database: Database,
     keyring: &Arc<Keyring>,
     explorer: Option<Explorer>,
-    server: Server,
+    address: Reserved,
+    operations: Option<Operations>,
 ) -> Result<()> {
     let options = Options {
         endpoint: endpoint(config).await?,
@@ -113,19 +110,23 @@ pub(super) async fn serve(
     let app = App::new(database.clone(), keyring, options)?;
     // What runs by time goes no further from the signal on; figures and health are told until the end.
     let (end, ending) = watch::channel(false);
-    let (stop, stopped) = watch::channel(false);
     // Before anybody is told that there is something to stop.
     let told = stop_signal(app.health().clone(), end, config.drain_grace.get())?;
-    let operations = match config.metrics_listen.get() {
-        Some(address) => Some(serve_operations(&app, address, stopped).await?),
-        None => None,
-    };
+    if let Some(operations) = &operations {
+        operations.show(&app);
+    }
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, ending.clone());
     let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending);
     let rereading = reread_keys(Arc::clone(keyring))?;
+    let server = address.listen();
+    let server = server.map_err(|error| not_bound(config.listen, LISTEN, &error))?;
+    tracing::info!(
+        address = %server.address(),
+        database = database.kind(),
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
     let drained = server.serve(app.router(), told).await;
-    // The receiver lives as long as its task; one that is gone needs no telling.
-    let _ = stop.send(true);
     rereading.abort();
     let rest = async {
         await_job("statistics", sweeping).await;
@@ -135,9 +136,7 @@ pub(super) async fn serve(
     if tokio::time::timeout(WRITES_WITHIN, rest).await.is_err() {
         tracing::warn!("stopped before the last write was done; the database takes it back");
     }
-    if let Some(operations) = operations {
-        operations.abort();
-    }
+    drop(operations);
     traces.end().await;
     match drained {
         Drained::Completely => tracing::info!("stopped; every request was answered"),
@@ -276,27 +275,42 @@ impl Traces {
     }
 }
 
-/// Serves figures and health on an address of their own, until `stopped`.
-async fn serve_operations(
-    app: &App,
-    address: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<JoinHandle<()>> {
-    let server = bind_at(
-        address,
-        "--metrics-listen",
-        http::server::Options::default(),
-    )
-    .await?;
-    tracing::info!(address = %server.address(), "figures and health");
-    let router = app.operations_router();
-    Ok(tokio::spawn(async move {
-        let told = async move {
-            // A sender that is gone says the same.
-            let _ = stopped.wait_for(|stop| *stop).await;
+/// Figures and health on an address of their own, from the first moment until this goes: whoever looks after the
+/// process hears that it lives while it brings tables up to date, however long that takes.
+pub(super) struct Operations {
+    starting: Starting,
+    task: JoinHandle<()>,
+}
+
+impl Operations {
+    /// Takes connections on the address for them, where there is one.
+    pub(super) fn begin(config: &Config) -> Result<Option<Self>> {
+        let Some(address) = config.metrics_listen.get() else {
+            return Ok(None);
         };
-        server.serve(router, told).await;
-    }))
+        let server = Server::reserve(address, http::server::Options::default());
+        let server = server
+            .and_then(Reserved::listen)
+            .map_err(|error| not_bound(address, METRICS_LISTEN, &error))?;
+        tracing::info!(address = %server.address(), "figures and health");
+        let starting = Starting::default();
+        let router = starting.routes();
+        let task = tokio::spawn(async move {
+            server.serve(router, std::future::pending()).await;
+        });
+        Ok(Some(Self { starting, task }))
+    }
+
+    /// From now on they are those of `app`.
+    fn show(&self, app: &App) {
+        self.starting.begun(app.operations_router());
+    }
+}
+
+impl Drop for Operations {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Completes when no more connections should be taken: `grace` after SIGTERM, at once at SIGINT, which is

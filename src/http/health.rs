@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::sync::Mutex;
+use tower_service::Service;
 
 use crate::error::Result;
 
@@ -74,6 +76,56 @@ impl Checks {
     }
 }
 
+/// The routes of a process that starts: that it lives and is not ready, and once it has begun those that it has then.
+/// Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Starting(Arc<OnceLock<Router>>);
+
+impl fmt::Debug for Starting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Starting")
+    }
+}
+
+impl Starting {
+    /// It has begun: from now on `routes` answer.
+    pub fn begun(&self, routes: Router) {
+        // A process begins once.
+        let _ = self.0.set(routes);
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> Router {
+        let begun = Arc::clone(&self.0);
+        let answer = move |request: Request| {
+            let begun = Arc::clone(&begun);
+            async move {
+                match begun.get() {
+                    // A router is always ready.
+                    Some(router) => match router.clone().call(request).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    },
+                    None if request.uri().path() == "/livez" => "ok\n".into_response(),
+                    None => told(false, &json!({ "serving": "starting" })),
+                }
+            }
+        };
+        Router::new().fallback(answer)
+    }
+}
+
+/// What is said of readiness.
+fn told(is_ready: bool, checks: &serde_json::Value) -> Response {
+    let (status, said) = if is_ready {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unready")
+    };
+    let body = json!({ "status": said, "checks": checks });
+    (status, [(CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+}
+
 impl Health {
     /// From now on no requests should be sent here: the process is about to end.
     pub fn drain(&self) {
@@ -109,13 +161,7 @@ impl Health {
             let said = wrong.unwrap_or_else(|| "ok".to_owned());
             checks.insert(name.to_owned(), said.into());
         }
-        let (status, said) = if is_ready {
-            (StatusCode::OK, "ready")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "unready")
-        };
-        let body = json!({ "status": said, "checks": checks });
-        (status, [(CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+        told(is_ready, &checks.into())
     }
 
     /// Runs the checks, one caller for all that ask meanwhile.

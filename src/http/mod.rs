@@ -51,12 +51,12 @@ use serde_json::json;
 pub use explorer::{Account, Explorer};
 pub use gateway::{Caller, Gateway, Identity};
 pub use graphql::{Endpoint, Options};
-pub use health::{Checks, Health};
+pub use health::{Checks, Health, Starting};
 pub use limits::{Bounds, Budget, CallerKind, Concurrency, Limits};
 pub use metrics::Metrics;
 pub use observe::Told;
 pub use request_id::RequestId;
-pub use server::{Drained, Server};
+pub use server::{Drained, Reserved, Server};
 pub use trusted::{Trust, TrustedDocuments};
 
 /// All routes: `/graphql`, the explorer if there is one, and those of `rest` (`/auth/...`, `/livez`). Every

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 use tower_service::Service;
@@ -30,6 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest head of a request, in bytes, and what is read ahead of a body.
 const MAX_HEAD_BYTES: usize = 80 * 1024;
+
+/// Connections that wait until they are taken.
+const BACKLOG: u32 = 1024;
 
 /// How long a client that is still sending when it was answered may go on, so that it hears the answer: a connection
 /// that is closed with bytes unread takes its answer back.
@@ -89,19 +92,62 @@ pub struct Server {
     options: Options,
 }
 
+/// An address that nobody else can take, and where nobody is heard yet: who connects is refused, and a balancer asks
+/// the next.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: TcpSocket,
+    address: SocketAddr,
+    options: Options,
+}
+
+impl Reserved {
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes connections from here on; they wait until they are served.
+    ///
+    /// # Errors
+    /// If somebody else took the address at the same moment.
+    pub fn listen(self) -> io::Result<Server> {
+        Ok(Server {
+            listener: self.socket.listen(BACKLOG)?,
+            address: self.address,
+            options: self.options,
+        })
+    }
+}
+
 impl Server {
-    /// Binds `address`; port 0 takes any free one.
+    /// Takes `address` for later; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub fn reserve(address: SocketAddr, options: Options) -> io::Result<Reserved> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // The connections of a process that ended may linger for a while. Elsewhere this would let others in.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let address = socket.local_addr()?;
+        Ok(Reserved {
+            socket,
+            address,
+            options,
+        })
+    }
+
+    /// Binds `address`, and takes connections.
     ///
     /// # Errors
     /// If the address cannot be bound.
     pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok(Self {
-            listener,
-            address,
-            options,
-        })
+        Self::reserve(address, options)?.listen()
     }
 
     /// The address it is bound to.

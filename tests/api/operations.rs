@@ -178,6 +178,56 @@ async fn readiness_says_that_the_database_is_gone() {
     assert!(!said.to_string().contains(name), "{said}");
 }
 
+/// While tables are made the process lives and is not ready, and whoever connects is refused, so that a balancer asks
+/// another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_is_taken_before_it_can_be_answered() {
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let db = connect(database.url()).await;
+    db.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .await
+        .unwrap();
+    // As another process does that makes the tables.
+    db.execute_unprepared("SELECT pg_advisory_lock(7300517)")
+        .await
+        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let place = tempfile::tempdir().unwrap();
+    let process = Process::begin(place.path(), database.url(), &["--listen", &address], &[]);
+    let operations = process.said("figures and health", "address");
+    for _ in 0..5 {
+        assert_eq!(get(&operations, "/livez").await.0, 200);
+        let (status, said) = get(&operations, "/readyz").await;
+        assert_eq!(status, 503);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let expected = json!({ "status": "unready", "checks": { "serving": "starting" } });
+        assert_eq!(said, expected);
+        assert_eq!(get(&operations, "/metrics").await.0, 503);
+        assert!(TcpStream::connect(&address).await.is_err());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(process.lines("serving").is_empty(), "{}", process.log());
+    db.execute_unprepared("SELECT pg_advisory_unlock(7300517)")
+        .await
+        .unwrap();
+    assert_eq!(process.said("serving", "address"), address);
+    for address in [&address, &operations] {
+        assert_eq!(get(address, "/livez").await.0, 200);
+        assert_eq!(get(address, "/readyz").await.0, 200);
+    }
+    assert_eq!(get(&operations, "/metrics").await.0, 200);
+    // Somebody else who wants the address is told so before anything else.
+    let other = ["serve", "--listen", &address];
+    let output = command(place.path(), "sqlite://other.sqlite", &other)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is taken by another program"), "{said}");
+    assert!(!place.path().join("other.sqlite").exists());
+}
+
 /// A request that has arrived in part is answered, and its write kept, though the process was told to end.
 async fn drain(backend: Backend) {
     let place = Place::make(backend).await;

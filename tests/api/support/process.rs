@@ -51,17 +51,26 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the program over the database at `url`.
+    /// Starts the program over the database at `url`, and waits until it serves.
     pub fn serve(place: &Path, url: &str, more: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut arguments = vec![
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
+        let mut process = Self::begin(place, url, more, environment);
+        process.address = process.said("serving", "address");
+        process.operations = process.said("figures and health", "address");
+        process
+    }
+
+    /// Starts the program over the database at `url`, which may not serve yet.
+    pub fn begin(place: &Path, url: &str, more: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut arguments = vec!["serve"];
+        if !more.contains(&"--listen") {
+            arguments.extend(["--listen", "127.0.0.1:0"]);
+        }
+        arguments.extend([
             "--metrics-listen",
             "127.0.0.1:0",
             "--log-format",
             "json",
-        ];
+        ]);
         arguments.extend(more);
         let mut child = command(place, url, &arguments)
             .envs(environment.iter().copied())
@@ -72,15 +81,12 @@ impl Process {
         let log = Arc::new(Mutex::new(String::new()));
         gather(child.stderr.take().unwrap(), &log);
         gather(child.stdout.take().unwrap(), &log);
-        let mut process = Self {
+        Self {
             child,
             log,
             address: String::new(),
             operations: String::new(),
-        };
-        process.address = process.said("serving", "address");
-        process.operations = process.said("figures and health", "address");
-        process
+        }
     }
 
     /// All it has written.
