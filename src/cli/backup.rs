@@ -21,7 +21,7 @@ impl Backup {
         let database = opening::existing_database(config).await?.ok_or_else(|| {
             Error::new(
                 Code::BadUserInput,
-                format!("there is nothing to back up in {}", opening::shown(config)),
+                format!("there is nothing to back up in {}", opening::place(config)),
             )
         })?;
         let summary = backup::take(&database, &self.file).await?;

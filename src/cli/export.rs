@@ -24,7 +24,7 @@ impl Export {
         let database = opening::existing_database(config).await?.ok_or_else(|| {
             Error::new(
                 Code::BadUserInput,
-                format!("there is nothing to export in {}", opening::shown(config)),
+                format!("there is nothing to export in {}", opening::place(config)),
             )
         })?;
         opening::require_migrated(&database).await?;

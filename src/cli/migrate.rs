@@ -15,6 +15,9 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
+        if self.status {
+            opening::require_database(config)?;
+        }
         let database = opening::unsigned_database(config).await?;
         let pending = database.pending_migrations().await?;
         let kind = database.kind();

@@ -52,21 +52,48 @@ pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Datab
     Database::connect(&settings, Clock::default()).await
 }
 
-/// The address of the database without the password in it.
-pub(super) fn shown(config: &Config) -> String {
-    let url = &config.database_url;
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
-        _ => url.clone(),
-    }
-}
-
-/// The database for a command that ends: it signs nothing, so that no secret is needed. Its tables are
-/// brought up to date.
-pub(super) async fn migrated_database(config: &Config) -> Result<Database> {
+/// The database for a command that ends: it signs nothing, so that no secret is needed. It is made when absent, and
+/// its tables are brought up to date.
+pub(super) async fn made_database(config: &Config) -> Result<Database> {
     let database = unsigned_database(config).await?;
     database.migrate().await?;
     Ok(database)
+}
+
+/// As [`made_database`], for a command that is about what is there already.
+pub(super) async fn kept_database(config: &Config) -> Result<Database> {
+    let Some(database) = existing_database(config).await? else {
+        return Err(no_database(config));
+    };
+    database.migrate().await?;
+    Ok(database)
+}
+
+/// Refuses where there is no database: most likely another was meant.
+pub(super) fn require_database(config: &Config) -> Result<()> {
+    if is_absent(config) {
+        return Err(no_database(config));
+    }
+    Ok(())
+}
+
+fn no_database(config: &Config) -> Error {
+    let place = place(config);
+    let message = format!(
+        "there is no Clientele database {place}: name another with --database-url, DATABASE_URL or --config, or \
+         make this one with `clientele migrate`"
+    );
+    Error::new(Code::BadUserInput, message)
+}
+
+/// Where the database is, without a password.
+pub(super) fn place(config: &Config) -> String {
+    crate::db::place(&config.database_url)
+}
+
+/// Whether the database is a file that is not there.
+fn is_absent(config: &Config) -> bool {
+    config.database_url.starts_with("sqlite:") && !Path::new(&place(config)).exists()
 }
 
 /// The database for a command that hands out no page cursors.
@@ -81,13 +108,8 @@ pub(super) async fn unsigned_database(config: &Config) -> Result<Database> {
 
 /// The database as [`unsigned_database`], or nothing when it was never made: looking must not make it.
 pub(super) async fn existing_database(config: &Config) -> Result<Option<Database>> {
-    let file = config.database_url.strip_prefix("sqlite:");
-    if let Some(file) = file {
-        let file = file.strip_prefix("//").unwrap_or(file);
-        let file = file.split('?').next().unwrap_or_default();
-        if !Path::new(file).exists() {
-            return Ok(None);
-        }
+    if is_absent(config) {
+        return Ok(None);
     }
     let database = unsigned_database(config).await?;
     let is_empty = !database.is_begun().await?;

@@ -99,7 +99,7 @@ pub(super) struct RevokeKey {
 
 impl ServiceAccount {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
-        let database = opening::migrated_database(config).await?;
+        let database = opening::kept_database(config).await?;
         let session = database.as_system("the command line keeps service accounts");
         match self {
             Self::Add(add) => {
@@ -168,7 +168,8 @@ impl Named {
             .find()
             .await?
             .ok_or_else(|| {
-                let message = format!("there is no service account {}", self.name);
+                let (name, place) = (&self.name, session.place());
+                let message = format!("there is no service account {name} in {place}");
                 Error::new(Code::NotFound, message)
             })
     }

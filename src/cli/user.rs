@@ -159,7 +159,11 @@ impl User {
             | Self::Link(_)
             | Self::ResetCode(_) => {}
         }
-        let database = opening::migrated_database(config).await?;
+        let database = if let Self::Add(_) = self {
+            opening::made_database(config).await?
+        } else {
+            opening::kept_database(config).await?
+        };
         let session = database.as_system("the command line keeps users");
         match self {
             Self::Add(add) => add.run(&database, &session).await,
@@ -283,6 +287,7 @@ impl Link {
 
 impl Token {
     async fn run(self, config: &Config) -> Result<()> {
+        opening::require_database(config)?;
         let keyring = opening::keyring(config)?;
         let database = opening::database(config, &keyring).await?;
         opening::require_migrated(&database).await?;
@@ -383,5 +388,8 @@ pub(super) async fn find(session: &Session, email: &str) -> Result<Visible<user:
         .filter(user::Column::Email.eq(address.as_str()))
         .find()
         .await?
-        .ok_or_else(|| Error::new(Code::NotFound, format!("there is no user {email}")))
+        .ok_or_else(|| {
+            let message = format!("there is no user {email} in {}", session.place());
+            Error::new(Code::NotFound, message)
+        })
 }

@@ -71,6 +71,8 @@ pub(super) struct Inner {
     /// For all other reads on SQLite.
     pub(super) readers: Option<Readers>,
     pub(super) clock: Clock,
+    /// Where it is, in words.
+    pub(super) place: String,
     pub(super) cursor_key: ring::hmac::Key,
     pub(super) replica: Option<Replica>,
     pub(super) read_waits: Waits,
@@ -125,6 +127,7 @@ impl Database {
                 read,
                 readers,
                 clock,
+                place: unreachable::place(&config.url),
                 cursor_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.cursor_key),
                 replica,
                 read_waits: Waits::default(),

@@ -90,6 +90,7 @@ pub use stream::points_at;
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
+pub use unreachable::place;
 pub use viewer::{Actor, Viewer, Way};
 pub(crate) use viewer::{read_scopes, write_scopes};
 pub use visible::Visible;

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::UserId;
-use sea_orm::{
-    ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder,
-};
+use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
 use tokio::sync::OnceCell;
 
 use super::connect::Database;
@@ -84,6 +82,11 @@ impl Session {
     /// Who is asking.
     pub fn viewer(&self) -> &Viewer {
         &self.viewer
+    }
+
+    /// Where the database is, in words: a file, or a name at a server.
+    pub fn place(&self) -> &str {
+        &self.database.inner.place
     }
 
     /// The present instant; inside a transaction the same all along.

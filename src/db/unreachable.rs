@@ -45,6 +45,40 @@ fn path_of(url: &str) -> PathBuf {
     path.strip_prefix("//").unwrap_or(path).into()
 }
 
+/// Where the database of a URL is, in words: a file, or a name at a server. Never with a password.
+pub fn place(url: &str) -> String {
+    if url.starts_with("sqlite:") {
+        return path_of(url).display().to_string();
+    }
+    match require_server(url) {
+        Ok(options) => place_of(&options),
+        Err(_) => "the database".to_owned(),
+    }
+}
+
+fn place_of(options: &PgConnectOptions) -> String {
+    let server = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let name = options.get_database().unwrap_or(options.get_username());
+    format!("{name} at {server}")
+}
+
+/// Reads a PostgreSQL URL. One whose password holds a `/`, `?` or `#` would be taken for another, of a server that is
+/// named by a part of the password.
+pub(super) fn require_server(url: &str) -> Result<PgConnectOptions> {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let is_cut = rest.get(end..).is_some_and(|rest| rest.contains('@'));
+    let options = PgConnectOptions::from_str(url).ok();
+    options.filter(|_| !is_cut && !rest.is_empty()).ok_or_else(|| {
+        let message = "the database URL cannot be read: expected postgres://user:password@host:port/name, with \
+             what is not a letter or digit of the password percent-encoded (%2F for /, %40 for @)";
+        Error::bad_input(SETTING, message)
+    })
+}
+
 /// Why the file of a SQLite URL cannot be opened.
 pub(super) fn file(url: &str, error: DbErr) -> Error {
     let file = path_of(url);
@@ -67,10 +101,9 @@ pub(super) fn file(url: &str, error: DbErr) -> Error {
 /// Why the server of a PostgreSQL URL cannot be reached. The pool waits for a server that does not listen yet and
 /// then only knows that time is up, so the reason is asked for once more without it.
 pub(super) async fn server(url: &str, error: DbErr) -> Error {
-    let Ok(options) = PgConnectOptions::from_str(url) else {
-        let message =
-            "the database URL cannot be read: expected postgres://user:password@host:port/name";
-        return Error::bad_input(SETTING, message);
+    let options = match require_server(url) {
+        Ok(options) => options,
+        Err(error) => return error,
     };
     let error = match options.clone().disable_statement_logging().connect().await {
         Ok(connection) => {
@@ -79,15 +112,11 @@ pub(super) async fn server(url: &str, error: DbErr) -> Error {
         }
         Err(error) => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
     };
-    let place = match options.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    };
-    let name = options.get_database().unwrap_or(options.get_username());
+    let place = place_of(&options);
     let reason = reason_of(&error).map_or_else(|| "no answer".to_owned(), |(_, reason)| reason);
     Error::new(
         Code::Unavailable,
-        format!("the database {name} at {place} cannot be opened: {reason}"),
+        format!("the database {place} cannot be opened: {reason}"),
     )
     .field(SETTING)
 }

@@ -43,7 +43,9 @@ pub fn client_address(
 /// An address as proxies write it, with a port or without.
 fn entry(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     bare.unwrap_or(text)
         .parse()
         .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
@@ -124,7 +126,11 @@ mod tests {
         let proxies = "10.0.0.0/8, fd00::/8";
         for (peer, forwarded, client) in [
             ("10.0.0.2", "203.0.113.7", "203.0.113.7"),
-            ("10.0.0.2", "198.51.100.1, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+            (
+                "10.0.0.2",
+                "198.51.100.1, 203.0.113.7, 10.0.0.1",
+                "203.0.113.7",
+            ),
             ("fd00::2", "203.0.113.7, 10.0.0.1 | 10.0.0.3", "203.0.113.7"),
             ("::ffff:10.0.0.2", "203.0.113.7", "203.0.113.7"),
             // Past the first proxy: it has added an address that is none of ours.

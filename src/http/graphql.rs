@@ -256,8 +256,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let introspection = self.options.introspection;
         let weight = match &found {
             Found::Trusted(_) => {
-                let weight =
-                    meter::weigh_pages(&document, operation, &variables, bounds.page)?;
+                let weight = meter::weigh_pages(&document, operation, &variables, bounds.page)?;
                 meter::check_introspection(&weight, introspection, kind)?;
                 weight
             }

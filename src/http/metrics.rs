@@ -459,7 +459,10 @@ mod tests {
         count(&metrics, &trusted);
         let text = metrics.render(&Reading::default());
         let names = names(&text);
-        assert!(names.contains("Home") && names.contains("Trusted"), "{text}");
+        assert!(
+            names.contains("Home") && names.contains("Trusted"),
+            "{text}"
+        );
         assert_eq!(names.len(), MAX_NAMES + 2);
     }
 

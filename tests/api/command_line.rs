@@ -6,10 +6,12 @@ use std::process::{Command, Output, Stdio};
 
 use clientele::demo;
 use entity::{UserRole, client_stats, order, user};
-use sea_orm::ColumnTrait;
+use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::database::TestDatabase;
+use crate::support::process::command;
+use crate::support::{App, Backend};
 
 /// Runs the program in `place`, with `input` on standard input.
 fn clientele(place: &Path, arguments: &[&str], input: &str) -> Output {
@@ -70,10 +72,6 @@ fn a_wrong_trusted_document_keeps_the_service_from_starting() {
 fn users_are_kept_from_the_command_line() {
     let place = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], input: &str| clientele(place.path(), arguments, input);
-    assert!(done(&run(&["migrate", "--status"], "")).contains("missing"));
-    // The first command of a new database makes its tables.
-    done(&run(&["user", "list"], ""));
-    assert!(done(&run(&["migrate", "--status"], "")).contains("up to date"));
     let add = |email: &str, role: &str, rest: &[&str], input: &str| {
         let mut arguments = vec![
             "user", "add", "--email", email, "--name", "Somebody", "--role", role,
@@ -82,7 +80,9 @@ fn users_are_kept_from_the_command_line() {
         run(&arguments, input)
     };
     let password = "a long enough password\n";
+    // The first user of a new database makes its tables.
     done(&add("admin@example.com", "ADMIN", &["--stdin"], password));
+    assert!(done(&run(&["migrate", "--status"], "")).contains("up to date"));
     done(&add("lead@example.com", "manager", &["--stdin"], password));
     done(&add(
         "rep@example.com",
@@ -128,12 +128,101 @@ fn users_are_kept_from_the_command_line() {
     done(&run(&["user", "deactivate", who[0], who[1]], ""));
     assert!(done(&run(&["user", "list"], "")).contains("(deactivated)"));
     assert!(failed(&run(&["user", "token", who[0], who[1]], "")).contains("left"));
+    for command in ["token", "deactivate", "reset-code", "set-password"] {
+        let said = failed(&run(
+            &["user", command, "--email", "nobody@example.com"],
+            "",
+        ));
+        let expected = "there is no user nobody@example.com in clientele.sqlite";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// Most likely another directory, or another setting, was meant.
+#[test]
+fn a_database_that_is_not_there_is_named_and_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    let who = ["--email", "ann@example.com"];
+    for arguments in [
+        ["user", "list"].as_slice(),
+        &["user", "token", who[0], who[1]],
+        &["user", "set-password", who[0], who[1], "--stdin"],
+        &["user", "move", who[0], who[1], "--to-top"],
+        &["user", "deactivate", who[0], who[1]],
+        &["user", "reset-code", who[0], who[1]],
+        &["service-account", "list"],
+        &["service-account", "add-key", "--name", "shop"],
+        &["migrate", "--status"],
+        &["backup", "book.backup"],
+        &["export", "book"],
+    ] {
+        let said = failed(&clientele(place.path(), arguments, "a long enough one\n"));
+        assert!(said.contains("clientele.sqlite"), "{arguments:?} {said}");
+        let mut files = std::fs::read_dir(place.path()).unwrap();
+        assert!(files.next().is_none(), "{arguments:?} made something");
+    }
+    let said = failed(&clientele(place.path(), &["user", "list"], ""));
     assert!(
-        failed(&run(
-            &["user", "token", "--email", "nobody@example.com"],
-            ""
-        ))
-        .contains("nobody")
+        said.contains("there is no Clientele database clientele.sqlite"),
+        "{said}"
+    );
+    // Those that begin a book make it.
+    let add = [
+        "user",
+        "add",
+        who[0],
+        who[1],
+        "--name",
+        "Ann",
+        "--no-password",
+    ];
+    done(&clientele(place.path(), &add, ""));
+    done(&clientele(place.path(), &["user", "list"], ""));
+    done(&clientele(place.path(), &["backup", "book.backup"], ""));
+    for arguments in [["migrate"].as_slice(), &["restore", "../book.backup"]] {
+        let other = place.path().join(arguments[0]);
+        std::fs::create_dir(&other).unwrap();
+        done(&clientele(&other, arguments, ""));
+        assert!(other.join("clientele.sqlite").exists());
+    }
+}
+
+/// A PostgreSQL database without tables of ours is another one, too.
+#[tokio::test]
+async fn a_postgresql_database_without_tables_is_named_and_left_alone() {
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let mut options = ConnectOptions::new(database.url());
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await.unwrap();
+    db.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .await
+        .unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let output = command(place.path(), database.url(), &["user", "list"])
+        .output()
+        .unwrap();
+    let said = failed(&output);
+    let name = database.url().rsplit_once('/').unwrap().1;
+    let expected = format!("there is no Clientele database {name} at ");
+    assert!(said.contains(&expected), "{said}");
+    let tables = "SELECT COUNT(*) AS n FROM pg_tables WHERE schemaname = 'public'";
+    let tables = Statement::from_string(DbBackend::Postgres, tables);
+    let tables = db.query_one_raw(tables).await.unwrap().unwrap();
+    assert_eq!(tables.try_get::<i64>("", "n").unwrap(), 0);
+    // What the server says of tables that are there already is no news.
+    let output = command(place.path(), database.url(), &["migrate"])
+        .output()
+        .unwrap();
+    done(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !said.contains("sqlx") && !said.contains("skipping"),
+        "{said}"
+    );
+    done(
+        &command(place.path(), database.url(), &["user", "list"])
+            .output()
+            .unwrap(),
     );
 }
 

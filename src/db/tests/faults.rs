@@ -76,7 +76,8 @@ async fn a_read_that_nobody_waits_for_keeps_no_connection() {
             .await;
         let session = patient.as_system("a test");
         for _ in 0..5 {
-            let endless = || session.query_one_raw(Statement::from_string(session.backend(), ENDLESS));
+            let endless =
+                || session.query_one_raw(Statement::from_string(session.backend(), ENDLESS));
             let both = async { tokio::join!(endless(), endless()) };
             let left = tokio::time::timeout(Duration::from_millis(100), both).await;
             assert!(left.is_err());

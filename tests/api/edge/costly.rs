@@ -368,10 +368,13 @@ on_both!(
         let by_id = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }";
         let ids = |count: usize| json!({ "ids": vec![team.ann.id(); count] });
         // Too large a page is that, however much it costs or comes to with the pages around it.
-        let large =
-            "query($n: Int) { clients(first: 100) { nodes { orders(first: $n) { nodes { id } } } } }";
+        let large = "query($n: Int) { clients(first: 100) { nodes { orders(first: $n) { nodes { id } } } } }";
         for (query, variables, fields) in [
-            (both, json!({ "n": 2, "m": 2 }), ["last", "first"].as_slice()),
+            (
+                both,
+                json!({ "n": 2, "m": 2 }),
+                ["last", "first"].as_slice(),
+            ),
             (by_id, ids(101), ["ids"].as_slice()),
             (by_id, ids(5_000), ["ids"].as_slice()),
             (large, json!({ "n": 1_000_000 }), ["first"].as_slice()),

@@ -61,7 +61,9 @@ async fn an_anonymous_request_for_more_than_it_may_see_is_401() {
         ..Options::default()
     };
     let closed = Small::with(options, server::Options::default()).await;
-    let refused = closed.anonymous("{ __type(name: \"Query\") { name } }").await;
+    let refused = closed
+        .anonymous("{ __type(name: \"Query\") { name } }")
+        .await;
     assert_eq!(
         (refused.status, refused.header("www-authenticate")),
         (401, "Bearer")

@@ -65,12 +65,7 @@ impl Process {
         if !more.contains(&"--listen") {
             arguments.extend(["--listen", "127.0.0.1:0"]);
         }
-        arguments.extend([
-            "--metrics-listen",
-            "127.0.0.1:0",
-            "--log-format",
-            "json",
-        ]);
+        arguments.extend(["--metrics-listen", "127.0.0.1:0", "--log-format", "json"]);
         arguments.extend(more);
         let mut child = command(place, url, &arguments)
             .envs(environment.iter().copied())
