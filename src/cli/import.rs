@@ -72,8 +72,10 @@ impl Import {
             forget_refusals(&self.errors)?;
             return Ok(Outcome::Done);
         }
-        report.write_refusals(&self.errors)?;
-        for refusal in report.refusals.iter().take(5) {
+        let written = report.write_refusals(&self.errors);
+        // What cannot be kept in a file is told here, all of it.
+        let most = if written.is_ok() { 5 } else { usize::MAX };
+        for refusal in report.refusals.iter().take(most) {
             say(format!(
                 "refused: {} line {}{}: {}",
                 refusal.file.name(),
@@ -85,10 +87,13 @@ impl Import {
                 refusal.reason
             ))?;
         }
-        if report.refusals.len() > 5 {
-            say(format!("... and {} more", report.refusals.len() - 5))?;
+        if report.refusals.len() > most {
+            say(format!("... and {} more", report.refusals.len() - most))?;
         }
-        say(format!("All of them are in {}", self.errors.display()))?;
+        match written {
+            Ok(()) => say(format!("All of them are in {}", self.errors.display()))?,
+            Err(error) => note(&format!("{}; all refusals are told above", error.message())),
+        }
         Ok(Outcome::Partly)
     }
 }

@@ -17,6 +17,7 @@ mod reps;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::Hash;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -235,21 +236,42 @@ impl<E: Versioned> Clone for Work<E> {
     }
 }
 
+/// Why something cannot be read, in words for whoever may give leave.
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    let shown = path.display();
+    if error.kind() == ErrorKind::PermissionDenied {
+        return format!(
+            "{shown} cannot be read: the user that runs this has no permission ({error})"
+        );
+    }
+    format!("{shown} cannot be read: {error}")
+}
+
 impl Run<'_> {
     fn read(&mut self, directory: &Path, only: &[FileKind]) -> Result<()> {
-        if !directory.is_dir() {
-            let shown = directory.display();
-            let message = if directory.exists() {
-                format!("{shown} is no directory: name the directory that holds the CSV files")
-            } else {
-                format!("there is no directory {shown}")
-            };
-            return Err(Error::new(Code::BadUserInput, message));
+        let shown = directory.display();
+        let wrong = |message| Err(Error::new(Code::BadUserInput, message));
+        match std::fs::metadata(directory) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                return wrong(format!(
+                    "{shown} is no directory: name the directory that holds the CSV files"
+                ));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return wrong(format!("there is no directory {shown}"));
+            }
+            Err(error) => return wrong(unreadable(directory, &error)),
         }
         let mut seen = 0;
         for kind in FileKind::ALL {
             let path = directory.join(kind.name());
-            if (!only.is_empty() && !only.contains(&kind)) || !path.exists() {
+            // What is there and cannot be looked at must not pass for absent.
+            let is_there = match path.try_exists() {
+                Ok(is_there) => is_there,
+                Err(error) => return wrong(unreadable(&path, &error)),
+            };
+            if (!only.is_empty() && !only.contains(&kind)) || !is_there {
                 if only.contains(&kind) {
                     let message = format!(
                         "there is no {} in {}, and --only asks for it",

@@ -66,12 +66,8 @@ impl Table {
     /// # Errors
     /// `BAD_USER_INPUT` when the file cannot be read; inside, the problem of its heading.
     pub fn read(path: &Path, columns: Columns) -> Result<Result<Self, Problem>> {
-        let bytes = std::fs::read(path).map_err(|error| {
-            Error::new(
-                Code::BadUserInput,
-                format!("{} cannot be read: {error}", path.display()),
-            )
-        })?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| Error::new(Code::BadUserInput, super::unreadable(path, &error)))?;
         Ok(Self::parse(&decode(&bytes), columns))
     }
 

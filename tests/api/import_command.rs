@@ -157,3 +157,59 @@ fn a_file_that_is_written_otherwise_is_said_to_be() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no directory"));
 }
+
+/// A way into itself: it is there, and nobody can read it, not even the superuser.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_not_said_to_be_absent() {
+    let place = tempfile::tempdir().unwrap();
+    let circle = |path: &Path| std::os::unix::fs::symlink(path, path).unwrap();
+    let directory = place.path().join("book");
+    circle(&directory);
+    let output = run(place.path(), &["import", "book", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("book cannot be read"), "{said}");
+    assert!(!said.contains("there is no"), "{said}");
+    // A file among others that can be read.
+    let files = Files::all();
+    let clients = files.path().join("clients.csv");
+    std::fs::remove_file(&clients).unwrap();
+    circle(&clients);
+    let directory = files.path().to_str().unwrap().to_owned();
+    let output = run(place.path(), &["import", &directory, "--dry-run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("clients.csv cannot be read"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn refusals_that_cannot_be_written_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let mut products =
+        "external_id,name,unit,list_price,currency,stock_on_hand,discontinued\n".to_owned();
+    for at in 0..20 {
+        products.push_str(&format!("P{at},,box,10,USD,3,no\n"));
+    }
+    let files = Files::all().with("products.csv", &products);
+    let directory = files.path().to_str().unwrap().to_owned();
+    // Not even the superuser makes a file there.
+    let nowhere = "/proc/import-errors.csv";
+    let arguments = [
+        "import", &directory, "--only", "products", "--errors", nowhere,
+    ];
+    let output = run(place.path(), &arguments);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    for line in 2..22 {
+        let refusal = format!("refused: products.csv line {line}, column name");
+        assert!(said.contains(&refusal), "{refusal} is missing in {said}");
+    }
+    let noted = text(&output.stderr);
+    assert!(
+        noted.contains(nowhere) && noted.contains("cannot be written"),
+        "{noted}"
+    );
+    assert!(!said.contains("All of them are in"), "{said}");
+}
