@@ -281,8 +281,14 @@ fn read_file(path: &Path) -> Result<File> {
 }
 
 fn parse_file(text: &str) -> Result<File> {
-    toml::from_str(text)
-        .map_err(|error| Error::new(Code::BadUserInput, error.to_string().trim_end().to_owned()))
+    toml::from_str(text).map_err(|error| {
+        // Without the line itself, which may hold a password.
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| before.matches('\n').count() + 1);
+        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+        let message = format!("{place}{}", error.message().trim_end());
+        Error::new(Code::BadUserInput, message)
+    })
 }
 
 fn text_of(environment: &Environment<'_>, name: &str) -> Result<Option<String>> {

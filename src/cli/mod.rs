@@ -77,6 +77,9 @@ enum Command {
 /// be 32 levels deep. It is address space: memory is taken as it is used.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
+/// Keeps the reader of PostgreSQL URLs from telling what is in them.
+const NO_PARAMETERS: &str = "sqlx_postgres::options=error";
+
 /// How a command ended that did run.
 enum Outcome {
     /// All of it was done.
@@ -176,6 +179,8 @@ fn log_to_stderr(config: &Config) -> Result<()> {
         })?,
         None => EnvFilter::new(config.log_level.as_str()),
     };
+    // It tells the values of parameters that it does not know, which may be misspelt passwords.
+    let filter = filter.add_directive(NO_PARAMETERS.parse().map_err(Error::internal)?);
     let lines = fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -106,6 +106,7 @@ impl Database {
             let read = read.await.map_err(failed)?;
             (write, read, Some(readers.await.map_err(failed)?))
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
+            unreachable::require_server(&config.url)?;
             let pool = match sea_orm::Database::connect(postgres(config, &config.url)).await {
                 Ok(pool) => pool,
                 Err(error) => return Err(unreachable::server(&config.url, error).await),
@@ -370,6 +371,8 @@ async fn replica(
             "a replica to read from is one of PostgreSQL, beside a PostgreSQL database",
         ));
     }
+    unreachable::require_server(url)
+        .map_err(|error| Error::bad_input("DATABASE_READ_URL", error.into_message()))?;
     let mut options = postgres(config, url);
     options
         .connect_lazy(true)
@@ -397,6 +400,8 @@ fn postgres(config: &DatabaseConfig, url: &str) -> ConnectOptions {
                 ("lock_timeout", "2000"),
                 ("idle_in_transaction_session_timeout", "15000"),
                 ("timezone", "UTC"),
+                // That a table is there already is no news.
+                ("client_min_messages", "warning"),
             ])
         });
     options

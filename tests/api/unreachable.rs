@@ -7,7 +7,7 @@ use std::process::Command;
 /// What `clientele migrate` says about the database at `url`.
 fn complaint(url: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_clientele"))
-        .args(["migrate", "--status"])
+        .arg("migrate")
         .env_remove("CLIENTELE_DATABASE_URL")
         .env("DATABASE_URL", url)
         .output()
@@ -75,6 +75,60 @@ fn a_server_that_does_not_answer_is_named_without_the_password() {
     assert!(!text.contains("s3cret"), "{text}");
     let text = complaint("postgres://rep:s3cret@127.0.0.1:notaport/book");
     assert!(!text.contains("s3cret"), "{text}");
+}
+
+/// Whatever is wrong with an address, no part of its password is told, nor looked for as a server.
+#[test]
+fn no_part_of_a_password_is_told() {
+    for url in [
+        // Characters that end what stands before the server.
+        "postgres://rep:7193/s3cret@database.invalid/book",
+        "postgres://rep:7193?s3cret@database.invalid/book",
+        "postgres://rep:7193#s3cret@database.invalid/book",
+        "postgres://rep:s3cret/7193@database.invalid/book",
+        "postgres://rep:s3/cr?et#@database.invalid:5432/book",
+        "postgres://rep:s3cret@[::1/book",
+        "postgres://rep:s3cret",
+        "postgres://rep:s3cret@",
+        "postgres:rep:s3cret@database.invalid/book",
+        "postgres:/rep:s3cret@database.invalid/book",
+        "rep:s3cret@database.invalid/book",
+        "mysql://rep:s3cret@database.invalid/book",
+        // A parameter that nobody knows.
+        "postgres://rep@database.invalid/book?pasword=s3cret",
+    ] {
+        let text = complaint(url);
+        for part in ["s3", "cret", "7193"] {
+            assert!(!text.contains(part), "{part} of {url} is in {text}");
+        }
+    }
+    let text = complaint("postgres://rep:7193/s3cret@database.invalid/book");
+    assert_says(&text, &["database URL", "percent-encoded"]);
+}
+
+#[test]
+fn a_password_in_a_broken_file_of_settings_is_not_told() {
+    let place = tempfile::tempdir().unwrap();
+    for line in [
+        "database_url = \"postgres://rep:s3cret@database.invalid/book",
+        "database_url = postgres://rep:s3cret@database.invalid/book",
+        "database_url = [\"postgres://rep:s3cret@database.invalid/book\"]",
+        "databaseurl = \"postgres://rep:s3cret@database.invalid/book\"",
+    ] {
+        let file = place.path().join("clientele.toml");
+        std::fs::write(&file, format!("data_dir = \"data\"\n{line}\n")).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_clientele"))
+            .arg("migrate")
+            .current_dir(place.path())
+            .env_remove("CLIENTELE_DATABASE_URL")
+            .env_remove("DATABASE_URL")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_says(&text, &["clientele.toml", "line 2"]);
+        assert!(!text.contains("s3cret"), "{text}");
+    }
 }
 
 #[test]
