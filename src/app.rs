@@ -17,7 +17,7 @@ use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
 use crate::db::{Database, IdempotencyKey, Session, Way};
 use crate::domain::sign_in::{IdentityProvider, SignIn};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::graphql::{self, check::Checked, pace::Pace};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
@@ -103,6 +103,7 @@ pub struct App {
     database: Database,
     sign_in: SignIn,
     schema: Checked,
+    keyring: Arc<Keyring>,
     health: Health,
     options: Options,
 }
@@ -119,7 +120,8 @@ impl App {
         let sign_in =
             SignIn::new(database.clone(), keyring, tokens)?.with_provider(provider.transpose()?);
         Ok(Self {
-            health: health(&database),
+            health: health(&database, keyring),
+            keyring: Arc::clone(keyring),
             database,
             sign_in,
             schema: Checked::new(graphql::schema())?,
@@ -141,9 +143,10 @@ impl App {
     pub fn operations_router(&self) -> Router {
         let database = self.database.clone();
         let metrics = self.options.endpoint.metrics.clone();
+        let keyring = Arc::clone(&self.keyring);
         let read = move || {
-            let database = database.clone();
-            async move { read(&database).await }
+            let (database, keyring) = (database.clone(), Arc::clone(&keyring));
+            async move { read(&database, &keyring).await }
         };
         http::metrics::routes(metrics, read).merge(self.health.routes())
     }
@@ -171,8 +174,9 @@ impl App {
 }
 
 /// What must hold for requests to be sent here.
-fn health(database: &Database) -> Health {
-    let (reached, migrated) = (database.clone(), database.clone());
+fn health(database: &Database, keyring: &Arc<Keyring>) -> Health {
+    let (reached, migrated, timed) = (database.clone(), database.clone(), database.clone());
+    let keyring = Arc::clone(keyring);
     Checks::default()
         .with("database", move || {
             let database = reached.clone();
@@ -182,11 +186,28 @@ fn health(database: &Database) -> Health {
             let database = migrated.clone();
             async move { database.require_tables().await }
         })
+        .with_remarks("keys", move || {
+            let signs = keyring.keys().signing(timed.clock().now()).is_some();
+            // Former keys serve on: whoever is signed in stays so, and it is not for a balancer to mend.
+            let remark = keyring.is_stale().then(|| KEYS_STALE.to_owned());
+            std::future::ready(if signs {
+                Ok(remark)
+            } else {
+                Err(no_key_signs())
+            })
+        })
         .done()
 }
 
+/// What is said of keys that cannot be read.
+const KEYS_STALE: &str = "the files of token keys cannot be read; the former keys go on";
+
+fn no_key_signs() -> Error {
+    Error::new(Code::Unavailable, say!("no key signs access tokens"))
+}
+
 /// What nobody counts on the way.
-async fn read(database: &Database) -> Reading {
+async fn read(database: &Database, keyring: &Keyring) -> Reading {
     let session = database.as_system("figures of the service");
     let sessions = tokio::time::timeout(READING, session.count_active_sessions()).await;
     let pools = database.pools().into_iter().map(|pool| Pool {
@@ -201,6 +222,7 @@ async fn read(database: &Database) -> Reading {
         pools: pools.collect(),
         replica_fallbacks: database.replica_fallbacks(),
         replica_lag: database.replica_lag(),
+        has_unreadable_keys: keyring.is_stale(),
     }
 }
 

@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 /// For how long the outcome of the checks holds: asking more often than this costs the database nothing.
 const HOLDS: Duration = Duration::from_millis(500);
 
-type Checking = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+type Checking = Pin<Box<dyn Future<Output = Result<Option<String>>> + Send>>;
 type Check = Box<dyn Fn() -> Checking + Send + Sync>;
 
 /// What the process says of itself. Cheap to clone.
@@ -41,8 +41,15 @@ struct Inner {
     last: Mutex<Option<(Instant, Outcome)>>,
 }
 
-/// Each check with what is wrong, if anything is.
-type Outcome = BTreeMap<&'static str, Option<String>>;
+/// What came of each check.
+type Outcome = BTreeMap<&'static str, Verdict>;
+
+/// What came of a check.
+#[derive(Clone, Debug)]
+struct Verdict {
+    is_passed: bool,
+    said: String,
+}
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,10 +64,24 @@ pub struct Checks(Vec<(&'static str, Check)>);
 impl Checks {
     /// Adds a check: it passes when `check` does, within a second.
     #[must_use]
-    pub fn with<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    pub fn with<F, Fut>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.with_remarks(name, move || {
+            let checking = check();
+            async move { checking.await.map(|()| None) }
+        })
+    }
+
+    /// As [`Self::with`], for a check that may pass with a remark: something is wrong that keeps no request from being
+    /// answered.
+    #[must_use]
+    pub fn with_remarks<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<String>>> + Send + 'static,
     {
         let check = move || -> Checking { Box::pin(check()) };
         self.0.push((name, Box::new(check)));
@@ -156,9 +177,8 @@ impl Health {
         } else {
             self.check().await
         };
-        for (name, wrong) in outcome {
-            is_ready &= wrong.is_none();
-            let said = wrong.unwrap_or_else(|| "ok".to_owned());
+        for (name, Verdict { is_passed, said }) in outcome {
+            is_ready &= is_passed;
             checks.insert(name.to_owned(), said.into());
         }
         told(is_ready, &checks.into())
@@ -174,18 +194,18 @@ impl Health {
         }
         let mut outcome = Outcome::new();
         for (name, check) in &self.0.checks {
-            let wrong = match tokio::time::timeout(DEADLINE, check()).await {
-                Ok(Ok(())) => None,
+            let (is_passed, said) = match tokio::time::timeout(DEADLINE, check()).await {
+                Ok(Ok(remark)) => (true, remark.unwrap_or_else(|| "ok".to_owned())),
                 Ok(Err(error)) => {
                     tracing::warn!(check = name, ?error, "not ready");
-                    Some(error.message().clone())
+                    (false, error.message().clone())
                 }
                 Err(_) => {
                     tracing::warn!(check = name, "not ready: the check took too long");
-                    Some(format!("no answer within {} s", DEADLINE.as_secs()))
+                    (false, format!("no answer within {} s", DEADLINE.as_secs()))
                 }
             };
-            outcome.insert(name, wrong);
+            outcome.insert(name, Verdict { is_passed, said });
         }
         *last = Some((Instant::now(), outcome.clone()));
         outcome

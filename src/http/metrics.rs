@@ -78,6 +78,7 @@ struct Inner {
     waits: ByLabels<1, Counter<u64, AtomicU64>>,
     fallbacks: Counter,
     lag: ByLabels<1, Gauge<f64, AtomicU64>>,
+    unreadable_keys: Gauge,
 }
 
 /// The names that are told apart.
@@ -126,6 +127,8 @@ pub struct Reading {
     pub replica_fallbacks: u64,
     /// How far the replica lags at most; nothing where there is none.
     pub replica_lag: Option<Duration>,
+    /// Whether files of token keys cannot be read, so that former keys go on.
+    pub has_unreadable_keys: bool,
 }
 
 /// One pool of connections.
@@ -165,6 +168,7 @@ impl Default for Metrics {
             waits: Family::default(),
             fallbacks: Counter::default(),
             lag: Family::default(),
+            unreadable_keys: Gauge::default(),
             registry: Registry::default(),
         };
         let clientele = registry.sub_registry_with_prefix("clientele");
@@ -228,6 +232,11 @@ impl Default for Metrics {
             "database_replica_lag_seconds",
             "All that was committed so many seconds ago is on the replica",
             inner.lag.clone(),
+        );
+        clientele.register(
+            "token_keys_unreadable",
+            "1 while files of token keys cannot be read and the former keys go on, else 0",
+            inner.unreadable_keys.clone(),
         );
         let build: ByLabels<1, Gauge> = Family::default();
         build
@@ -349,6 +358,9 @@ impl Metrics {
             let pool = [("pool", "replica")];
             inner.lag.get_or_create(&pool).set(lag.as_secs_f64());
         }
+        inner
+            .unreadable_keys
+            .set(i64::from(reading.has_unreadable_keys));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &inner.registry);
@@ -481,6 +493,7 @@ mod tests {
             }],
             replica_fallbacks: 2,
             replica_lag: Some(Duration::from_millis(1_500)),
+            has_unreadable_keys: true,
         };
         let text = metrics.render(&reading);
         for line in [
@@ -489,6 +502,7 @@ mod tests {
             "clientele_database_waits_total{pool=\"read\"} 5",
             "clientele_database_replica_fallbacks_total 2",
             "clientele_database_replica_lag_seconds{pool=\"replica\"} 1.5",
+            "clientele_token_keys_unreadable 1",
             "clientele_requests_in_flight 1",
             "clientele_build_info{version=",
             "process_start_time_seconds ",
@@ -499,6 +513,7 @@ mod tests {
         // Without a database the last known number stays.
         let text = metrics.render(&Reading::default());
         assert!(text.contains("clientele_requests_in_flight 0"));
+        assert!(text.contains("clientele_token_keys_unreadable 0"));
         assert!(text.contains("clientele_sessions_active 7"));
         assert!(text.ends_with("# EOF\n"));
     }

@@ -115,6 +115,7 @@ texts! {
     "this session has ended; sign in again" => "会话已结束，请重新登录",
     "the e-mail address or the password is wrong" => "邮箱或密码错误",
     "too many tries to sign in; try again in {seconds} seconds" => "登录尝试次数过多，请在 {seconds} 秒后重试",
+    "no key signs access tokens" => "没有可用于签发访问令牌的密钥",
     "an access token holds for a minute to 180 days" => "访问令牌的有效期为 1 分钟至 180 天",
     "use at most {most} characters" => "最多使用 {most} 个字符",
     "use at least {least} characters" => "至少使用 {least} 个字符",

@@ -119,7 +119,7 @@ async fn post(address: &str, path: &str, token: &str, body: &Value) -> (StatusCo
 on_both!(readiness_names_the_check_that_fails, async |app: App| {
     let ready = app.get("", "/readyz").await;
     assert_eq!(ready.status, 200, "{ready}");
-    let expected = json!({ "serving": "ok", "database": "ok", "migrations": "ok" });
+    let expected = json!({ "serving": "ok", "database": "ok", "migrations": "ok", "keys": "ok" });
     assert_eq!(ready.json["checks"], expected);
     let db = connect(app.database_url()).await;
     let wait_until = async |status: u16| loop {
@@ -176,6 +176,53 @@ async fn readiness_says_that_the_database_is_gone() {
     assert_ne!(said.json["checks"]["database"], "ok");
     // Nothing of the inside is told.
     assert!(!said.to_string().contains(name), "{said}");
+}
+
+/// Keys that cannot be read are told to whoever keeps the service, and stop nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_cannot_be_read_are_told() {
+    let place = Place::make(Backend::Sqlite).await;
+    let process = place.serve(&[]);
+    let keys = place.directory.path().join("data").join("token-keys.json");
+    std::fs::create_dir_all(keys.parent().unwrap()).unwrap();
+    let until = async |figure: &str, said: &str| {
+        loop {
+            let (_, figures) = get(&process.operations, "/metrics").await;
+            let (status, ready) = get(&process.operations, "/readyz").await;
+            assert_eq!(status, 200, "{ready}");
+            let ready: Value = serde_json::from_str(&ready).unwrap();
+            let keys = ready["checks"]["keys"].as_str().unwrap();
+            if figures.contains(figure) && keys.contains(said) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    until("clientele_token_keys_unreadable 0", "ok").await;
+    let write = |text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(&keys, text).unwrap();
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("{ half");
+    until("clientele_token_keys_unreadable 1", "cannot be read").await;
+    let body = json!({ "query": "{ viewer { role } }" });
+    let (status, _) = post(&process.address, "/graphql", &place.token, &body).await;
+    assert_eq!(status, 200);
+    std::fs::remove_file(&keys).unwrap();
+    until("clientele_token_keys_unreadable 0", "ok").await;
+    write("{ \"keys\": [");
+    until("clientele_token_keys_unreadable 1", "cannot be read").await;
+    // No key of this file signs: nobody can be signed in, which is for another process to do.
+    write("{ \"keys\": [] }");
+    loop {
+        let (status, ready) = get(&process.address, "/readyz").await;
+        if status == 503 {
+            assert!(ready.contains("no key signs"), "{ready}");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// While tables are made the process lives and is not ready, and whoever connects is refused, so that a balancer asks

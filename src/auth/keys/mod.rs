@@ -349,7 +349,10 @@ impl Keyring {
     pub fn look_again(&self) -> Arc<TokenKeys> {
         let stamps = self.stamps();
         let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
-        if stamps != present.stamps {
+        if stamps == present.stamps {
+            // The files are again what they were when they could be read.
+            present.failed = None;
+        } else {
             match self.look(stamps.clone()) {
                 Ok(seen) => {
                     tracing::info!("the keys of access tokens were read again");
@@ -366,6 +369,15 @@ impl Keyring {
         }
         present.looked_at = Instant::now();
         Arc::clone(&present.keys)
+    }
+
+    /// Whether files of keys cannot be read as they are now, so that former keys go on: tokens that other processes sign
+    /// with newer ones are refused here.
+    pub fn is_stale(&self) -> bool {
+        // Looks again when it is time to.
+        let _ = self.keys();
+        let present = self.present.read().unwrap_or_else(PoisonError::into_inner);
+        present.failed.is_some()
     }
 
     /// A key for one purpose, named by `label`: HMAC-SHA256 of the label under the secret. Knowing one
