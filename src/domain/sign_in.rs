@@ -209,7 +209,8 @@ impl SignIn {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` with one sentence, whatever was wrong; `THROTTLED` with `retryAfterSeconds` after too
-    /// many tries; `BAD_USER_INPUT`.
+    /// many tries; `BAD_USER_INPUT`; `UNAVAILABLE` with `STORAGE_FULL` when there is no room: a try that is not
+    /// counted would be a free guess, and a session that is not stored could be neither found by its token nor ended.
     pub async fn sign_in(&self, email: &str, password: &str, device: Device) -> Result<SignedIn> {
         let Device {
             name,

@@ -580,3 +580,34 @@ async fn an_answer_that_is_given_anew_is_not_forgotten() {
     sweep.await.unwrap().unwrap();
     assert_eq!(on_record(&app).await, 1);
 }
+
+/// What the README shows, word for word.
+const README: &str = include_str!("../../README.md");
+
+on_both!(the_example_of_the_readme_works, async |app: App| {
+    let team = app.team().await;
+    let (_, writing) = README.split_once("**Writing.**").unwrap();
+    let between = |from: &str, to: &str| {
+        let (_, rest) = writing.split_once(from).unwrap();
+        rest.split_once(to).unwrap().0.to_owned()
+    };
+    let key = between("-H 'Idempotency-Key: ", "'");
+    let body = between("-d '", "'");
+    let mut ids = Vec::new();
+    for who in [&team.ann, &team.ann, &team.ben] {
+        let request = app
+            .request(Method::POST, "/graphql")
+            .bearer_auth(&who.token)
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", &key)
+            .body(body.clone());
+        let answer = Answer::of(request).await.ok();
+        let client = answer.data("/clientCreate/client");
+        assert_eq!(client["name"], "Harbour Hotel");
+        assert_eq!(client["version"], 1);
+        ids.push(client["id"].clone());
+    }
+    // Once for each who sends it.
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+});
