@@ -13,6 +13,7 @@ use sea_orm::{
 };
 use tokio::sync::OnceCell;
 
+use super::at_hand::no_try;
 use super::connect::Database;
 use super::idempotency::KeyedRequest;
 use super::replica::Replica;
@@ -182,6 +183,7 @@ impl Session {
     }
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        no_try().await;
         self.count();
         if let Some(unit) = self.unit() {
             let found = unit.transaction().await?.query_all_raw(statement).await;
@@ -200,6 +202,7 @@ impl Session {
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
+        no_try().await;
         self.count();
         if let Some(unit) = self.unit() {
             let found = unit.transaction().await?.query_one_raw(statement).await;
