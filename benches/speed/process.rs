@@ -41,12 +41,13 @@ pub(crate) fn parent(pid: u32) -> Result<u32> {
     Ok(fields.get(1).ok_or("no parent")?.parse()?)
 }
 
-/// Memory in use now, in megabytes of 10^6 bytes.
+/// Memory in use now, in megabytes of 10^6 bytes, without pages of files: those of a mapped database are the
+/// system's cache, counted once for each connection that maps them.
 pub(crate) fn resident_mb(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix("RssAnon:"))
         .ok_or("no memory")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib * 1_024.0 / 1e6)

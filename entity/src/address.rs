@@ -1,12 +1,13 @@
 //! Where a client is found, supplied or billed.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::AddressKind;
 use crate::ids::{AddressId, ClientId};
 
 /// Where a client is found, supplied or billed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "addresses")]
 pub struct Model {
     /// The id.

@@ -1,5 +1,6 @@
 //! A person or organization that buys. What hangs on it is reached through it.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{
@@ -8,7 +9,7 @@ use crate::enums::{
 use crate::ids::{ClientId, UserId};
 
 /// A person or organization that buys. What hangs on it is reached through it.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "clients")]
 pub struct Model {
     /// The id.

@@ -1,12 +1,13 @@
 //! A user's place on a client's team, or a plain share of the client with them.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::MemberRole;
 use crate::ids::{ClientId, ClientMemberId, UserId};
 
 /// A user's place on a client's team, or a plain share of the client with them.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "client_members")]
 pub struct Model {
     /// The id.

@@ -1,13 +1,14 @@
 //! Facts about a client that lists sort and filter by. Always what its orders, payments and
 //! tiers say.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, TierId};
 
 /// Facts about a client that lists sort and filter by. Always what its orders, payments and
 /// tiers say.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "client_stats")]
 pub struct Model {
     /// The client.

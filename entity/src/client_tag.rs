@@ -1,11 +1,12 @@
 //! A word that a client is marked with.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::ClientId;
 
 /// A word that a client is marked with.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "client_tags")]
 pub struct Model {
     /// The client.

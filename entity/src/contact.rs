@@ -1,5 +1,6 @@
 //! A person at a client.
 
+use entity_derive::Row;
 use sea_orm::FromJsonQueryResult;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub struct ContactPoint {
 }
 
 /// A person at a client.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "contacts")]
 pub struct Model {
     /// The id.

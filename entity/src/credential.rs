@@ -1,11 +1,12 @@
 //! What proves a user's identity.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 
 /// What proves a user's identity.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "credentials")]
 pub struct Model {
     /// The user.

@@ -8,7 +8,8 @@ macro_rules! closed_lists {
     ($(
         $(#[$doc:meta])+
         $name:ident {
-            $($(#[$value_doc:meta])+ $value:ident,)+
+            $(#[$first_doc:meta])+ $first:ident,
+            $($(#[$value_doc:meta])+ $value:ident,)*
         }
     )+) => {$(
         $(#[$doc])+
@@ -32,8 +33,11 @@ macro_rules! closed_lists {
         )]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub enum $name {
-            $($(#[$value_doc])+ $value,)+
+            $(#[$first_doc])+ $first,
+            $($(#[$value_doc])+ $value,)*
         }
+
+        crate::row::cells! { $name: Self::$first; }
     )+};
 }
 

@@ -1,11 +1,12 @@
 //! A hand-over of clients to another user.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{HandoverId, UserId};
 
 /// A hand-over of clients to another user.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "handovers")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! One client that changed hands in a hand-over.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, HandoverId, UserId};
 
 /// One client that changed hands in a hand-over.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "handover_clients")]
 pub struct Model {
     /// The hand-over.

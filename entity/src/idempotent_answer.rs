@@ -1,11 +1,12 @@
 //! What was answered to a mutation that came with an idempotency key, to be answered again.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 
 /// What was answered to a mutation that came with an idempotency key, to be answered again.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "idempotent_answers")]
 pub struct Model {
     /// Who asked; nobody else is answered from it.

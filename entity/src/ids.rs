@@ -165,6 +165,8 @@ macro_rules! ids {
             }
         }
 
+        crate::row::cells! { $name: Self(Uuid::nil()); }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;

@@ -23,6 +23,7 @@ pub mod order_return_line;
 pub mod payment;
 pub mod product;
 pub mod product_category;
+pub mod row;
 pub mod service_account;
 pub mod service_key;
 pub mod session;

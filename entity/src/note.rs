@@ -1,11 +1,12 @@
 //! What somebody wrote down about a client.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, NoteId, UserId};
 
 /// What somebody wrote down about a client.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "notes")]
 pub struct Model {
     /// The id.

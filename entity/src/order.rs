@@ -1,12 +1,13 @@
 //! An order of a client. Prices, names and terms are what they were when it was placed.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::OrderStatus;
 use crate::ids::{ClientId, OrderId, UserId};
 
 /// An order of a client. Prices, names and terms are what they were when it was placed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "orders")]
 pub struct Model {
     /// The id.

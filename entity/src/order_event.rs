@@ -1,12 +1,13 @@
 //! One thing that happened to an order. Never changed.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{OrderEventKind, OrderStatus};
 use crate::ids::{ClientId, OrderEventId, OrderId, UserId};
 
 /// One thing that happened to an order. Never changed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "order_events")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! One product on an order, as it was when the line was written.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, OrderId, OrderLineId, ProductId};
 
 /// One product on an order, as it was when the line was written.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "order_lines")]
 pub struct Model {
     /// The id.

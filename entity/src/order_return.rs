@@ -1,11 +1,12 @@
 //! Goods of an order that came back, and the credit given for them.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, OrderId, OrderReturnId, UserId};
 
 /// Goods of an order that came back, and the credit given for them.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "order_returns")]
 pub struct Model {
     /// The id.

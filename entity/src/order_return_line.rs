@@ -1,11 +1,12 @@
 //! What came back of one line of an order.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ClientId, OrderLineId, OrderReturnId, OrderReturnLineId};
 
 /// What came back of one line of an order.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "order_return_lines")]
 pub struct Model {
     /// The id.

@@ -1,12 +1,13 @@
 //! Money that a client paid for an order. Voided, never deleted.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::PaymentMethod;
 use crate::ids::{ClientId, OrderId, PaymentId, UserId};
 
 /// Money that a client paid for an order. Voided, never deleted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "payments")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! A thing we sell.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{CategoryId, ProductId};
 
 /// A thing we sell.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "products")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! A group of products. Groups may lie within groups.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::CategoryId;
 
 /// A group of products. Groups may lie within groups.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "product_categories")]
 pub struct Model {
     /// The id.

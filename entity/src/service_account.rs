@@ -1,11 +1,12 @@
 //! A program that uses the API as one of the users does, within narrower bounds.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ServiceAccountId, UserId};
 
 /// A program that uses the API as one of the users does, within narrower bounds.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "service_accounts")]
 pub struct Model {
     /// The id.

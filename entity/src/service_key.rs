@@ -1,11 +1,12 @@
 //! A key that a program shows to be let in.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{ServiceAccountId, ServiceKeyId, UserId};
 
 /// A key that a program shows to be let in.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "service_keys")]
 pub struct Model {
     /// The id; it is part of the key.

@@ -1,11 +1,12 @@
 //! One sign-in on one device, which lives as long as it is refreshed.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{SessionId, UserId};
 
 /// One sign-in on one device, which lives as long as it is refreshed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "sessions")]
 pub struct Model {
     /// The id.

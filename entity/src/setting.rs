@@ -1,9 +1,10 @@
 //! One setting of the whole company.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 /// One setting of the whole company.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "settings")]
 pub struct Model {
     /// Its name.

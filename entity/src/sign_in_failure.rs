@@ -1,9 +1,10 @@
 //! Failed sign-ins in a window of time, counted per account and per network address.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 /// Failed sign-ins in a window of time, counted per account and per network address.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "sign_in_failures")]
 pub struct Model {
     /// `account:<email>` or `address:<ip>`.

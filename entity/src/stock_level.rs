@@ -1,11 +1,12 @@
 //! What there is of a product, and how much of it is promised. What is on hand is the sum of its movements.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::ProductId;
 
 /// What there is of a product, and how much of it is promised. What is on hand is the sum of its movements.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "stock_levels")]
 pub struct Model {
     /// The product.

@@ -1,12 +1,13 @@
 //! One change of what is on hand of a product. Never changed, never deleted.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::MovementKind;
 use crate::ids::{OrderId, ProductId, StockMovementId, UserId};
 
 /// One change of what is on hand of a product. Never changed, never deleted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "stock_movements")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! One grade of a scheme and the terms that come with it.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{TierId, TierSchemeId};
 
 /// One grade of a scheme and the terms that come with it.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "tiers")]
 pub struct Model {
     /// The id.

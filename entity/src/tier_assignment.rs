@@ -1,12 +1,13 @@
 //! The tier a client was in for a time, and why.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::AssignmentKind;
 use crate::ids::{ClientId, TierAssignmentId, TierId, TierSchemeId, UserId};
 
 /// The tier a client was in for a time, and why.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "tier_assignments")]
 pub struct Model {
     /// The id.

@@ -1,11 +1,12 @@
 //! A way to grade clients, as by revenue or by potential.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::TierSchemeId;
 
 /// A way to grade clients, as by revenue or by potential.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "tier_schemes")]
 pub struct Model {
     /// The id.

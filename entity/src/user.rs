@@ -1,12 +1,13 @@
 //! A person who signs in. Users form one tree: everyone but the top has a manager.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{Locale, UserRole};
 use crate::ids::UserId;
 
 /// A person who signs in. Users form one tree: everyone but the top has a manager.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
     /// The id.

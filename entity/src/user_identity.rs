@@ -1,11 +1,12 @@
 //! Who a user is to an identity provider.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::{UserId, UserIdentityId};
 
 /// Who a user is to an identity provider.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "user_identities")]
 pub struct Model {
     /// The id.

@@ -1,13 +1,14 @@
 //! Who sees whom: the closure of the tree of users. Holds a row for every user and everyone
 //! above them, and (u, u, 0) for every user.
 
+use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::ids::UserId;
 
 /// Who sees whom: the closure of the tree of users. Holds a row for every user and everyone
 /// above them, and (u, u, 0) for every user.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "user_reach")]
 pub struct Model {
     /// The one who sees.

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use entity::{UserId, UserRole, client};
-use sea_orm::sea_query::{Condition, Query};
-use sea_orm::{ColumnTrait, Statement};
+use sea_orm::Statement;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use serde::{Deserialize, Serialize};
 
+use super::scope;
 use super::session::Session;
 use super::tx::Tx;
 use super::viewer::{Actor, Viewer};
@@ -163,32 +164,9 @@ impl Session {
 
 /// The clients in sight that neither the viewer nor anybody below answers for; nothing when there are none.
 fn owned_by_others(viewer: &Viewer) -> Option<Condition> {
-    let Actor::User {
-        id,
-        role,
-        is_pool_keeper,
-        ..
-    } = viewer.actor()
-    else {
-        return None;
-    };
-    let column = client::Column::OwnerId;
-    match role {
-        UserRole::Admin => None,
-        UserRole::Rep => Some(Condition::any().add(column.ne(*id)).add(column.is_null())),
-        UserRole::Manager => {
-            let mut reach = Query::select();
-            reach
-                .column(entity::user_reach::Column::UserId)
-                .from(entity::user_reach::Entity)
-                .and_where(entity::user_reach::Column::ManagerId.eq(*id));
-            let mut others = Condition::any().add(column.not_in_subquery(reach));
-            if !is_pool_keeper {
-                others = others.add(column.is_null());
-            }
-            Some(others)
-        }
-    }
+    let owned = Expr::from(scope::owned(viewer)?);
+    // Whose owner nobody is, is neither owned nor not.
+    Some(Condition::all().add(owned.is_not(Expr::Constant(true.into()))))
 }
 
 impl Tx {

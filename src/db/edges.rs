@@ -1,15 +1,17 @@
 //! Edges between rows, each loaded once for all siblings.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func};
-use sea_orm::{ColumnTrait, IntoSimpleExpr, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Alias, Expr, Func};
+use sea_orm::{IntoSimpleExpr, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
 use super::cursor::PageRequest;
+use super::dialect;
 use super::scope::{self, Keyed, Scoped, Span};
-use super::select::{CHUNK, Page, ScopedSelect, Sort, padded};
+use super::select::{CHUNK, Page, ScopedSelect, Sort};
 use super::session::Session;
 use super::visible::Visible;
 use crate::error::Result;
@@ -38,6 +40,63 @@ impl<E: Scoped> From<Children<E>> for Through<E> {
             parent: children.parent.into_simple_expr(),
             select: children.select,
         }
+    }
+}
+
+/// What is asked of the children of each of some rows.
+pub struct Asked<E: Scoped> {
+    /// Which rows.
+    pub children: Through<E>,
+    /// In which order.
+    pub sort: Sort,
+    /// How many, and from where on.
+    pub request: PageRequest,
+}
+
+impl<E: Scoped> Asked<E> {
+    /// Asks for a page of `children`.
+    pub fn new(children: impl Into<Through<E>>, sort: Sort, request: PageRequest) -> Self {
+        Self {
+            children: children.into(),
+            sort,
+            request,
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{:?}", self.request.key(), self.children.select.picked)
+    }
+}
+
+/// A page of children for each of some rows.
+pub struct Pages<E: Scoped> {
+    asked: Asked<E>,
+    pages: Arc<HashMap<Uuid, Arc<Page<E::Model>>>>,
+}
+
+impl<E: Keyed> Pages<E> {
+    /// The page of the row with the id `own`.
+    pub fn page(&self, own: Uuid) -> Arc<Page<E::Model>> {
+        self.pages.get(&own).cloned().unwrap_or_default()
+    }
+
+    /// How many children `from` has on all pages, counted for all siblings in one statement. `edge` names the edge.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
+    pub async fn count<M>(
+        &self,
+        from: &Visible<M>,
+        edge: &str,
+        own: impl Fn(&M) -> Uuid,
+    ) -> Result<u64>
+    where
+        M: Send + Sync + 'static,
+    {
+        let name = format!("{edge}/{}", self.asked.request.binding());
+        let children = self.asked.children.clone();
+        let session = children.select.session.clone();
+        session.count_of(from, &name, own, children).await
     }
 }
 
@@ -72,11 +131,7 @@ impl Session {
                 }
                 let mut found = HashMap::with_capacity(ids.len());
                 for chunk in ids.chunks(CHUNK) {
-                    let mut chunk = chunk.to_vec();
-                    if let Some(last) = chunk.last().copied() {
-                        chunk.resize(chunk.len().next_power_of_two(), last);
-                    }
-                    for row in self.select::<E>().ids(chunk).all().await? {
+                    for row in self.select::<E>().ids(chunk.iter().copied()).all().await? {
                         found.insert(E::id(&row), row);
                     }
                 }
@@ -86,40 +141,47 @@ impl Session {
         Ok(found.get(&wanted).cloned())
     }
 
-    /// One page of children of `from`, read for all siblings in one statement.
+    /// Pages of the children of `from` and of its siblings, read for all of them in one statement. `place` tells
+    /// where in the request they are asked for: what `asked` makes of it is worked out once for all siblings.
     ///
     /// # Errors
-    /// As [`ScopedSelect::page`].
-    pub async fn page_of<E, M>(
+    /// What `asked` fails with; else as [`ScopedSelect::page`].
+    pub async fn pages_of<E, M>(
         &self,
         from: &Visible<M>,
         edge: &'static str,
-        own: impl Fn(&M) -> Uuid,
-        children: impl Into<Through<E>>,
-        sort: &Sort,
-        request: &PageRequest,
-    ) -> Result<Arc<Page<E::Model>>>
+        place: impl std::fmt::Display,
+        own: impl Fn(&M) -> Uuid + Send,
+        asked: impl Future<Output = Result<Asked<E>>> + Send,
+    ) -> Result<Arc<Pages<E>>>
     where
         E: Keyed,
         M: Send + Sync + 'static,
     {
-        let wanted = own(from);
-        let children = children.into();
-        let name = format!("{edge}/{}", request.key());
-        let pages = from
-            .shared(&name, |siblings| async move {
-                let parents = distinct(&siblings, own);
-                let pages = children
-                    .select
-                    .pages(children.parent, parents, sort, request)
-                    .await?;
-                Ok(pages
-                    .into_iter()
-                    .map(|(owner, page)| (owner, Arc::new(page)))
-                    .collect::<HashMap<Uuid, Arc<Page<E::Model>>>>())
-            })
-            .await?;
-        Ok(pages.get(&wanted).cloned().unwrap_or_default())
+        let place = format!("{edge}@{place}");
+        if let Some(pages) = from.made(&place) {
+            return pages;
+        }
+        // Boxed: it is made for each sibling, and runs for one.
+        Box::pin(from.shared(&place, |_| async move {
+            let asked = asked.await?;
+            // The same may be asked for in several places.
+            let name = format!("{edge}/{}", asked.key());
+            let Through { parent, select } = asked.children.clone();
+            let (sort, request) = (&asked.sort, &asked.request);
+            let pages = from
+                .shared(&name, |siblings| async move {
+                    let parents = distinct(&siblings, own);
+                    let pages = select.pages(parent, parents, sort, request).await?;
+                    Ok(pages
+                        .into_iter()
+                        .map(|(owner, page)| (owner, Arc::new(page)))
+                        .collect::<HashMap<Uuid, Arc<Page<E::Model>>>>())
+                })
+                .await?;
+            Ok(Pages { asked, pages })
+        }))
+        .await
     }
 
     /// All children of `from`, read for all siblings in one statement, in the order of `children`. For
@@ -132,7 +194,7 @@ impl Session {
         from: &Visible<M>,
         edge: &str,
         own: impl Fn(&M) -> Uuid,
-        children: Children<E>,
+        children: impl FnOnce() -> Children<E> + Send,
         parent_of: impl Fn(&E::Model) -> Uuid,
     ) -> Result<Vec<Visible<E::Model>>>
     where
@@ -143,13 +205,15 @@ impl Session {
         let groups = from
             .shared(edge, |siblings| async move {
                 let parents = distinct(&siblings, own);
+                let children = children();
                 let mut groups: HashMap<Uuid, Vec<Visible<E::Model>>> = HashMap::new();
                 for chunk in parents.chunks(CHUNK) {
+                    let parent = children.parent.into_simple_expr();
                     let rows = children
                         .select
                         .clone()
                         .few()
-                        .filter(children.parent.is_in(padded(chunk)))
+                        .filter(dialect::among(self.backend(), parent, chunk))
                         .all()
                         .await?;
                     for row in rows {
@@ -184,7 +248,7 @@ impl Session {
                 let parents = distinct(&siblings, own);
                 let mut counts: HashMap<Uuid, u64> = HashMap::new();
                 for chunk in parents.chunks(CHUNK) {
-                    counts.extend(self.grouped_counts(&children, padded(chunk)).await?);
+                    counts.extend(self.grouped_counts(&children, chunk).await?);
                 }
                 Ok(counts)
             })
@@ -195,13 +259,15 @@ impl Session {
     async fn grouped_counts<E: Scoped>(
         &self,
         children: &Through<E>,
-        parents: Vec<Uuid>,
+        parents: &[Uuid],
     ) -> Result<Vec<(Uuid, u64)>> {
-        let mut condition = children
-            .select
-            .condition
-            .clone()
-            .add(children.parent.clone().is_in(parents));
+        let parent = children.parent.clone();
+        let mut condition =
+            children
+                .select
+                .condition
+                .clone()
+                .add(dialect::among(self.backend(), parent, parents));
         if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }

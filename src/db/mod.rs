@@ -23,11 +23,12 @@
 //!
 //! ```compile_fail
 //! fn forge(row: entity::client::Model) -> clientele::db::Visible<entity::client::Model> {
-//!     clientele::db::Visible { row: std::sync::Arc::new(row), family: todo!() }
+//!     clientele::db::Visible { row: std::sync::Arc::new(row), family: unreachable!() }
 //! }
 //! ```
 
 mod accounts;
+mod at_hand;
 mod backup;
 mod bulk;
 mod buying;
@@ -68,6 +69,7 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
+pub use at_hand::{is_a_try, try_now};
 pub use backup::{
     ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
 };
@@ -76,7 +78,7 @@ pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
-pub use edges::{Children, Through};
+pub use edges::{Asked, Children, Pages, Through};
 pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};

@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use entity::row::Row;
 use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
@@ -47,7 +48,9 @@ pub enum Writers {
 }
 
 /// A table with a rule.
-pub trait Scoped: EntityTrait<Model: Send + Sync + 'static, ActiveModel: Send + Sync> {
+pub trait Scoped:
+    EntityTrait<Model: Row + Send + Sync + 'static, ActiveModel: Send + Sync>
+{
     /// Which rows.
     const RULE: Rule<Self::Column>;
     /// Who may write.
@@ -335,18 +338,7 @@ pub(super) fn condition<E: Scoped>(
                 let visible = visible_client_ids(viewer, now)?;
                 Some(Condition::all().add(column.in_subquery(visible)))
             }
-            Span::Few => {
-                let mut client = Query::select();
-                client
-                    .expr(Expr::val(1))
-                    .from(client::Entity)
-                    .and_where(
-                        Expr::col((client::Entity, client::Column::Id))
-                            .eq(column.into_simple_expr()),
-                    )
-                    .cond_where(visible_client(viewer, now)?);
-                Some(Condition::all().add(Expr::exists(client)))
-            }
+            Span::Few => of_client(viewer, now, column.into_simple_expr()),
         },
         OwnUser(column) => match role {
             UserRole::Admin => None,
@@ -370,6 +362,17 @@ pub(super) fn condition<E: Scoped>(
             Some(Condition::all().add(column.in_subquery(handovers)))
         }
     }
+}
+
+/// That the client whose id is `id` is in sight; nothing when all are.
+pub(super) fn of_client(viewer: &Viewer, now: DateTime<Utc>, id: Expr) -> Option<Condition> {
+    let mut client = Query::select();
+    client
+        .expr(Expr::cust("1"))
+        .from(client::Entity)
+        .and_where(Expr::col((client::Entity, client::Column::Id)).eq(id))
+        .cond_where(visible_client(viewer, now)?);
+    Some(Condition::all().add(Expr::exists(client)))
 }
 
 /// The one choice of access path to clients: all, or those of the owners in reach, and, only when there
@@ -423,7 +426,8 @@ fn visible_client_ids(viewer: &Viewer, now: DateTime<Utc>) -> Option<SelectState
     Some(ids)
 }
 
-fn owned(viewer: &Viewer) -> Option<Condition> {
+/// The clients that the viewer, or somebody below, answers for; nothing when all.
+pub(super) fn owned(viewer: &Viewer) -> Option<Condition> {
     let Actor::User {
         id,
         role,

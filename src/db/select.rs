@@ -1,16 +1,23 @@
 //! Scoped reads. A [`ScopedSelect`] is built up by filters and orders of the caller; the scope is added
 //! last, when it runs, so that no filter can widen it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{
     Alias, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
 };
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IntoSimpleExpr, QueryResult};
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, IntoSimpleExpr, Iterable,
+    QueryResult,
+};
+
+use entity::row::{Picked, Row};
 
 use super::cursor::PageRequest;
+use super::dialect;
 use super::page::{Cursor, Placed, Plan};
-use super::scope::{self, Keyed, Scoped, Span};
+use super::scope::{self, Keyed, Rule, Scoped, Span};
 use super::session::Session;
 use super::visible::Visible;
 use crate::error::{Error, Result};
@@ -144,6 +151,7 @@ pub struct ScopedSelect<E: Scoped> {
     order: Vec<(Expr, Order)>,
     limit: Option<u64>,
     span: Span,
+    pub(super) picked: Picked,
     entity: std::marker::PhantomData<E>,
 }
 
@@ -162,6 +170,7 @@ impl<E: Scoped> ScopedSelect<E> {
             order: Vec::new(),
             limit: None,
             span: Span::Whole,
+            picked: Picked::ALL,
             entity: std::marker::PhantomData,
         }
     }
@@ -210,7 +219,7 @@ impl<E: Scoped> ScopedSelect<E> {
     pub async fn all(self) -> Result<Vec<Visible<E::Model>>> {
         let statement = self.statement();
         let rows = self.session.query_all(&statement).await?;
-        Ok(Visible::family(decode_all::<E>(&rows)?))
+        Ok(Visible::family(read_all::<E>(&rows, self.picked)?))
     }
 
     /// The first row, if there is one.
@@ -260,14 +269,30 @@ impl<E: Scoped> ScopedSelect<E> {
 
     /// The query with scope, before order and limit are rendered.
     pub(super) fn bare_statement(&self) -> SelectStatement {
-        let mut condition = self.condition.clone();
         let session = &self.session;
-        if let Some(scope) = scope::condition::<E>(session.viewer(), session.now(), self.span) {
-            condition = condition.add(scope);
+        let scope = scope::condition::<E>(session.viewer(), session.now(), self.span);
+        self.within(scope)
+    }
+
+    /// The query of the rows of one parent, whose id is `own`, with what else must hold of that parent: where it is
+    /// the client through which the rows are seen, that it is seen is asked once, not for each row.
+    fn of_parent(&self, parent: &Expr, own: &Expr) -> (SelectStatement, Option<Condition>) {
+        let select = self.clone().few().filter(parent.clone().eq(own.clone()));
+        let session = &self.session;
+        match E::RULE {
+            Rule::ThroughClient(column) if column.into_simple_expr() == *parent => {
+                let scope = scope::of_client(session.viewer(), session.now(), own.clone());
+                (select.within(None), scope)
+            }
+            _ => (select.bare_statement(), None),
         }
+    }
+
+    fn within(&self, scope: Option<Condition>) -> SelectStatement {
+        let condition = self.condition.clone().add_option(scope);
         let mut statement = Query::select();
         statement
-            .expr(Expr::cust(E::columns()))
+            .expr(Expr::cust(columns::<E>(self.picked)))
             .from(E::default())
             .cond_where(condition);
         for (table, on) in &self.joins {
@@ -302,7 +327,23 @@ impl<E: Keyed> ScopedSelect<E> {
     /// Keeps the rows with these ids.
     #[must_use]
     pub fn ids(self, ids: impl IntoIterator<Item = E::Id>) -> Self {
-        self.few().filter(E::ID.is_in(ids))
+        let ids: Vec<uuid::Uuid> = ids
+            .into_iter()
+            .filter_map(|id| match id.into() {
+                sea_orm::Value::Uuid(id) => id,
+                _ => None,
+            })
+            .collect();
+        let among = dialect::among(self.session.backend(), E::ID.into_simple_expr(), &ids);
+        self.few().filter(among)
+    }
+
+    /// Reads no columns but these and the id: all other fields of the rows hold nothing of worth.
+    #[must_use]
+    pub fn only(mut self, picked: Picked) -> Self {
+        let id = E::Column::iter().position(|column| column.as_str() == E::ID.as_str());
+        self.picked = id.map_or(Picked::ALL, |place| picked.and(place));
+        self
     }
 
     /// One page.
@@ -311,12 +352,11 @@ impl<E: Keyed> ScopedSelect<E> {
     /// `BAD_USER_INPUT` with rule `BAD_CURSOR` for a cursor of elsewhere; else as [`Self::all`].
     pub async fn page(self, sort: &Sort, request: &PageRequest) -> Result<Page<E::Model>> {
         let plan = Plan::new::<E>(&self.session, sort, request)?;
-        let session = self.session.clone();
-        let statement = self.paged(&plan);
-        let rows = session.query_all(&statement).await?;
+        let session = &self.session;
+        let rows = session.query_all(&self.paged(&plan)).await?;
         let positions = plan.positions::<E>(&rows)?;
-        let nodes = Visible::family(decode_all::<E>(&rows)?);
-        Ok(plan.page(&session, positions.into_iter().zip(nodes).collect()))
+        let nodes = Visible::family(read_all::<E>(&rows, self.picked)?);
+        Ok(plan.page(session, positions.into_iter().zip(nodes).collect()))
     }
 
     fn paged(&self, plan: &Plan<'_>) -> SelectStatement {
@@ -359,7 +399,7 @@ impl<E: Keyed> ScopedSelect<E> {
         request: &PageRequest,
     ) -> Result<Vec<(uuid::Uuid, Page<E::Model>)>> {
         let plan = Plan::new::<E>(&self.session, sort, request)?;
-        let session = self.session.clone();
+        let session = &self.session;
         let mut found = Vec::new();
         for chunk in parents.chunks(CHUNK) {
             let outer = self.paged_by(&parent, chunk, &plan);
@@ -370,7 +410,7 @@ impl<E: Keyed> ScopedSelect<E> {
             owners.push(row.try_get("", PARENT)?);
         }
         let positions = plan.positions::<E>(&found)?;
-        let nodes = Visible::family(decode_all::<E>(&found)?);
+        let nodes = Visible::family(read_all::<E>(&found, self.picked)?);
         let mut groups: HashMap<uuid::Uuid, Vec<Placed<E::Model>>> = HashMap::new();
         for ((owner, position), node) in owners.into_iter().zip(positions).zip(nodes) {
             groups.entry(owner).or_default().push((position, node));
@@ -384,7 +424,7 @@ impl<E: Keyed> ScopedSelect<E> {
                     let order = left.cmp(right);
                     if ascending { order } else { order.reverse() }
                 });
-                (owner, plan.page(&session, rows))
+                (owner, plan.page(session, rows))
             })
             .collect())
     }
@@ -400,20 +440,17 @@ impl<E: Keyed> ScopedSelect<E> {
         }
         let own = Expr::col((Alias::new(PARENTS), Alias::new("column1")));
         let rowid = || Expr::col((E::default(), Alias::new("rowid")));
-        let mut inner = self
-            .clone()
-            .few()
-            .filter(parent.clone().eq(own.clone()))
-            .bare_statement();
+        let (mut inner, seen) = self.of_parent(parent, &own);
         plan.restrict(&mut inner);
         plan.order(&mut inner);
         inner.clear_selects().expr(rowid()).limit(plan.fetch());
         let mut outer = Query::select();
         outer
-            .expr(Expr::cust(E::columns()))
+            .expr(Expr::cust(columns::<E>(self.picked)))
             .from_values(padded_with_nil(parents), Alias::new(PARENTS))
             .cross_join(E::default())
             .and_where(rowid().in_subquery(inner))
+            .cond_where(Condition::all().add_option(seen))
             .expr_as(own, Alias::new(PARENT));
         plan.select_keys(&mut outer);
         outer
@@ -427,28 +464,26 @@ impl<E: Keyed> ScopedSelect<E> {
     ) -> SelectStatement {
         // A function that makes rows of one column names it as itself.
         let own = Expr::col((Alias::new(PARENTS), Alias::new(PARENTS)));
-        let mut inner = self
-            .clone()
-            .few()
-            .filter(parent.clone().eq(own.clone()))
-            .bare_statement();
+        let (mut inner, seen) = self.of_parent(parent, &own);
         plan.restrict(&mut inner);
         plan.select_keys(&mut inner);
         plan.order(&mut inner);
         inner.limit(plan.fetch());
-        // One text for all of them, so that the statement is the same for any number.
-        let texts: Vec<String> = parents.iter().map(ToString::to_string).collect();
-        let list =
-            Expr::cust_with_values("CAST($1 AS uuid[])", [format!("{{{}}}", texts.join(","))]);
         let mut outer = Query::select();
         outer
             .column((Alias::new(TOP), sea_orm::sea_query::Asterisk))
             .expr_as(own, Alias::new(PARENT))
             .from_function(
-                Func::cust(Alias::new("unnest")).arg(list),
+                Func::cust(Alias::new("unnest")).arg(dialect::array(parents)),
                 Alias::new(PARENTS),
             )
-            .join_lateral(JoinType::InnerJoin, inner, Alias::new(TOP), Expr::val(true));
+            .join_lateral(
+                JoinType::InnerJoin,
+                inner,
+                Alias::new(TOP),
+                Expr::cust("TRUE"),
+            )
+            .cond_where(Condition::all().add_option(seen));
         outer
     }
 
@@ -461,7 +496,11 @@ impl<E: Keyed> ScopedSelect<E> {
         let mut inner = self
             .clone()
             .few()
-            .filter(parent.clone().is_in(padded(parents)))
+            .filter(dialect::among(
+                self.session.backend(),
+                parent.clone(),
+                parents,
+            ))
             .bare_statement();
         plan.restrict(&mut inner);
         plan.select_keys(&mut inner);
@@ -490,14 +529,24 @@ fn padded_with_nil(ids: &[uuid::Uuid]) -> Vec<uuid::Uuid> {
     list
 }
 
-/// A list of ids, repeated up to the next power of two: few statement shapes, so that prepared statements
-/// are found again.
-pub(super) fn padded(ids: &[uuid::Uuid]) -> Vec<uuid::Uuid> {
-    let mut list = ids.to_vec();
-    if let Some(last) = list.last().copied() {
-        list.resize(ids.len().next_power_of_two(), last);
+/// The columns `picked` of a table, as a statement lists them.
+fn columns<E: Scoped>(picked: Picked) -> Cow<'static, str> {
+    if picked == Picked::ALL {
+        return E::columns().into();
     }
-    list
+    let all = E::columns().split(", ").enumerate();
+    let picked: Vec<&str> = all
+        .filter(|(place, _)| picked.contains(*place))
+        .map(|(_, column)| column)
+        .collect();
+    picked.join(", ").into()
+}
+
+/// Rows whose columns are those `picked`, in the order of the table, before all others.
+fn read_all<E: Scoped>(rows: &[QueryResult], picked: Picked) -> Result<Vec<E::Model>> {
+    rows.iter()
+        .map(|row| Ok(E::Model::read(row, picked)?))
+        .collect()
 }
 
 pub(super) fn decode_all<E: EntityTrait>(rows: &[QueryResult]) -> Result<Vec<E::Model>> {

@@ -10,6 +10,7 @@ use entity::UserId;
 use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement, StatementBuilder};
 use tokio::sync::OnceCell;
 
+use super::at_hand::no_try;
 use super::connect::Database;
 use super::idempotency::KeyedRequest;
 use super::replica::Replica;
@@ -184,6 +185,7 @@ impl Session {
     }
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>> {
+        no_try().await;
         self.count();
         if let Some(unit) = self.unit() {
             let found = unit.transaction().await?.query_all_raw(statement).await;
@@ -203,6 +205,7 @@ impl Session {
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>> {
+        no_try().await;
         self.count();
         if let Some(unit) = self.unit() {
             let found = unit.transaction().await?.query_one_raw(statement).await;

@@ -77,6 +77,16 @@ impl<M: Send + Sync + 'static> Visible<M> {
         }
     }
 
+    /// What [`Self::shared`] made for `edge`, where it is done.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub(super) fn made<T: Any + Send + Sync>(&self, edge: &str) -> Option<Result<Arc<T>>> {
+        let edges = self.family.edges.lock();
+        let edges = edges.unwrap_or_else(PoisonError::into_inner);
+        Some(unpacked(edge, edges.get(edge)?.get()?))
+    }
+
     /// What `load` makes of all siblings, made once per `edge` however many siblings ask.
     ///
     /// `edge` names the edge with its arguments. `load` must return the same type for the same name.
@@ -102,13 +112,21 @@ impl<M: Send + Sync + 'static> Visible<M> {
         };
         let loaded = slot
             .get_or_init(|| async {
-                let value: Arc<dyn Any + Send + Sync> =
-                    Arc::new(load(self.family.rows.clone()).await?);
+                // Boxed: what waits for it is made for each sibling.
+                let load = Box::pin(load(self.family.rows.clone()));
+                let value: Arc<dyn Any + Send + Sync> = Arc::new(load.await?);
                 Ok(value)
             })
             .await;
-        Arc::clone(loaded.as_ref().map_err(Clone::clone)?)
-            .downcast()
-            .map_err(|_| Error::bug(format!("edge {edge} was loaded as another type")))
+        unpacked(edge, loaded)
     }
+}
+
+fn unpacked<T: Any + Send + Sync>(
+    edge: &str,
+    loaded: &Result<Arc<dyn Any + Send + Sync>>,
+) -> Result<Arc<T>> {
+    Arc::clone(loaded.as_ref().map_err(Clone::clone)?)
+        .downcast()
+        .map_err(|_| Error::bug(format!("edge {edge} was loaded as another type")))
 }

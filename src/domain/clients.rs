@@ -357,7 +357,7 @@ pub async fn refresh_search(tx: &Tx, client: &Visible<client::Model>) -> Result<
 /// # Errors
 /// From the database.
 pub async fn tags(session: &Session, client: &Visible<client::Model>) -> Result<Vec<String>> {
-    let children = crate::db::Children {
+    let children = || crate::db::Children {
         parent: client_tag::Column::ClientId,
         select: session
             .select::<client_tag::Entity>()

@@ -263,7 +263,7 @@ pub async fn of_client(
     session: &Session,
     client: &Visible<client::Model>,
 ) -> Result<Vec<Visible<handover_client::Model>>> {
-    let children = Children {
+    let children = || Children {
         parent: handover_client::Column::ClientId,
         select: session
             .select::<handover_client::Entity>()

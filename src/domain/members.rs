@@ -254,7 +254,7 @@ pub async fn team(
     let live = Condition::any()
         .add(Column::ExpiresAt.is_null())
         .add(Column::ExpiresAt.gt(session.now()));
-    let children = Children {
+    let children = || Children {
         parent: Column::ClientId,
         select: session
             .select::<client_member::Entity>()

@@ -162,7 +162,7 @@ pub async fn level(
     session: &Session,
     product: &Visible<product::Model>,
 ) -> Result<Option<Visible<stock_level::Model>>> {
-    let children = Children {
+    let children = || Children {
         parent: stock_level::Column::ProductId,
         select: session.select::<stock_level::Entity>(),
     };

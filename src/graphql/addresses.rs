@@ -149,7 +149,7 @@ pub async fn of_client(
     archived: Archived,
 ) -> Result<Vec<Address>> {
     let session = session(ctx)?;
-    let children = Children {
+    let children = || Children {
         parent: address::Column::ClientId,
         select: session
             .select::<address::Entity>()

@@ -12,7 +12,9 @@ use super::filters::{CategoryIdFilter, FilterTree, StringFilter, filter_tree};
 use super::input::{optional, required};
 use super::products::{self, Product, ProductFilter, ProductOrder};
 use super::scalars::{DateTime, int};
-use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Asked, Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::categories::{self, CategoryPatch, NewCategory};
 use crate::error::Result;
 
@@ -80,20 +82,23 @@ impl Category {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Category>> {
-        let session = session(ctx)?;
-        let page = PageRequest::new(
-            first,
-            after,
-            last,
-            before,
-            binding("categories", &filter, &()),
-        )?;
-        let children = Children {
-            parent: product_category::Column::ParentId,
-            select: select(session, filter.as_ref())?,
-        };
         let own = |row: &product_category::Model| row.id.0;
-        Connection::children(session, &self.0, "children", own, children, &sort(), &page).await
+        let asked = async {
+            let session = session(ctx)?;
+            let page = PageRequest::new(
+                first,
+                after,
+                last,
+                before,
+                binding("categories", &filter, &()),
+            )?;
+            let children = Children {
+                parent: product_category::Column::ParentId,
+                select: select(session, filter.as_ref())?,
+            };
+            Ok(Asked::new(children, sort(), page))
+        };
+        Connection::children(ctx, &self.0, "children", own, asked).await
     }
 
     /// The products that lie in it directly; those of categories within it are not listed.
@@ -110,22 +115,25 @@ impl Category {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Product>> {
-        let session = session(ctx)?;
-        let order_by = order_by.unwrap_or_default();
-        let page = PageRequest::new(
-            first,
-            after,
-            last,
-            before,
-            binding("products", &filter, &order_by),
-        )?;
-        let children = Children {
-            parent: product::Column::CategoryId,
-            select: products::select(session, filter.as_ref())?,
-        };
         let own = |row: &product_category::Model| row.id.0;
-        let sort = order_by.sort();
-        Connection::children(session, &self.0, "products", own, children, &sort, &page).await
+        let asked = async {
+            let session = session(ctx)?;
+            let order_by = order_by.unwrap_or_default();
+            let page = PageRequest::new(
+                first,
+                after,
+                last,
+                before,
+                binding("products", &filter, &order_by),
+            )?;
+            let children = Children {
+                parent: product::Column::CategoryId,
+                select: products::select(session, filter.as_ref())?,
+            };
+            let sort = order_by.sort();
+            Ok(Asked::new(children, sort, page))
+        };
+        Connection::children(ctx, &self.0, "products", own, asked).await
     }
 
     /// The number of writes to this category; send it back with an update.
@@ -260,7 +268,7 @@ impl CategoryQuery {
             before,
             binding("categories", &filter, &()),
         )?;
-        Connection::list(select(session, filter.as_ref())?, &sort(), &page).await
+        Connection::list(ctx, select(session, filter.as_ref())?, &sort(), &page).await
     }
 
     /// The category with this id; null when there is none.

@@ -1,24 +1,32 @@
 //! Relay connections over scoped pages.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{Field, SelectionSet};
-use async_graphql::{Object, TypeName};
+use async_graphql::parser::types::{Field, FragmentDefinition, Selection, SelectionSet};
+use async_graphql::{Context, Name, Object, Positioned, TypeName};
+use entity::row::Picked;
+
+use super::context::session;
 
 use super::direct::{Direct, Ready, is_all_ready, ready, shows};
 use super::pace::Listed;
 use super::scalars::TotalCount;
-use crate::db::{
-    self, Cursor, Keyed, Page, PageRequest, ScopedSelect, Session, Sort, Through, Visible,
-};
+use crate::db::{self, Asked, Cursor, Keyed, Page, PageRequest, ScopedSelect, Sort, Visible};
 use crate::error::Result;
 
 /// A GraphQL object that shows one row.
 pub trait Node: Ready + From<Visible<<Self::Entity as sea_orm::EntityTrait>::Model>> {
     /// The table of the row.
     type Entity: Keyed;
+
+    /// The columns that a field is made of; nothing when it takes the whole row.
+    fn columns(field: &str) -> Option<Picked> {
+        let _ = field;
+        None
+    }
 }
 
 type Row<N> = <<N as Node>::Entity as sea_orm::EntityTrait>::Model;
@@ -37,51 +45,116 @@ struct Rows<N: Node> {
 }
 
 impl<N: Node> Connection<N> {
-    /// A page of `select`.
+    /// A page of `select`, of which no more is read than the request shows.
     ///
     /// # Errors
     /// As [`ScopedSelect::page`].
     pub async fn list(
+        ctx: &Context<'_>,
         select: ScopedSelect<N::Entity>,
         sort: &Sort,
         request: &PageRequest,
     ) -> Result<Self> {
-        let page = Arc::new(select.clone().page(sort, request).await?);
+        let page = select.clone().only(shown::<N>(ctx)).page(sort, request);
+        let page = Arc::new(page.await?);
         let count: Counter = Arc::new(move || Box::pin(select.clone().count(TotalCount::CAP)));
         Ok(Self(Direct(Rows { page, count })))
     }
 
     /// A page of the children of `from`, read together with those of its siblings. `edge` names the edge;
-    /// the request's binding must name filter and order.
+    /// the binding of what is asked must name filter and order.
     ///
     /// # Errors
-    /// As [`Session::page_of`].
+    /// As [`crate::db::Session::pages_of`].
     pub async fn children<M>(
-        session: &Session,
+        ctx: &Context<'_>,
         from: &Visible<M>,
         edge: &'static str,
         own: fn(&M) -> uuid::Uuid,
-        children: impl Into<Through<N::Entity>>,
-        sort: &Sort,
-        request: &PageRequest,
+        asked: impl Future<Output = Result<Asked<N::Entity>>> + Send,
     ) -> Result<Self>
     where
         M: Send + Sync + 'static,
     {
-        let children: Through<N::Entity> = children.into();
-        let page = session
-            .page_of(from, edge, own, children.clone(), sort, request)
-            .await?;
-        let name = format!("{edge}/{}", request.binding());
-        let (session, from) = (session.clone(), from.clone());
+        let at = ctx.item.pos;
+        let asked = async {
+            let mut asked = asked.await?;
+            asked.children.select = asked.children.select.only(shown::<N>(ctx));
+            Ok(asked)
+        };
+        let pages = session(ctx)?.pages_of(from, edge, at, own, asked).await?;
+        let page = pages.page(own(from));
+        let from = from.clone();
         let count: Counter = Arc::new(move || {
-            let (session, from) = (session.clone(), from.clone());
-            let (children, name) = (children.clone(), name.clone());
-            Box::pin(async move { session.count_of(&from, &name, own, children).await })
+            let (pages, from) = (Arc::clone(&pages), from.clone());
+            Box::pin(async move { pages.count(&from, edge, own).await })
         });
         Ok(Self(Direct(Rows { page, count })))
     }
 }
+
+/// The columns that the rows of a connection show in this request.
+fn shown<N: Node>(ctx: &Context<'_>) -> Picked {
+    let fragments = &ctx.query_env.fragments;
+    let rows = |field: &Field| match field.name.node.as_str() {
+        "nodes" => of_selection(fragments, &field.selection_set.node, &|field| {
+            N::columns(field.name.node.as_str())
+        }),
+        "edges" => of_selection(fragments, &field.selection_set.node, &|field| match field
+            .name
+            .node
+            .as_str()
+        {
+            "node" => of_selection(fragments, &field.selection_set.node, &|field| {
+                N::columns(field.name.node.as_str())
+            }),
+            _ => Some(Picked::NONE),
+        }),
+        _ => Some(Picked::NONE),
+    };
+    of_selection(fragments, &ctx.item.node.selection_set.node, &rows).unwrap_or(Picked::ALL)
+}
+
+/// What all fields of a selection are made of together; nothing where that of one is not known.
+fn of_selection(
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    selection: &SelectionSet,
+    of_field: &dyn Fn(&Field) -> Option<Picked>,
+) -> Option<Picked> {
+    let mut picked = Picked::NONE;
+    for item in &selection.items {
+        let inner = match &item.node {
+            Selection::Field(field) if field.node.name.node.as_str() == "__typename" => continue,
+            Selection::Field(field) => {
+                picked = picked.union(of_field(&field.node)?);
+                continue;
+            }
+            Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
+            Selection::FragmentSpread(spread) => {
+                let fragment = fragments.get(&spread.node.fragment_name.node)?;
+                &fragment.node.selection_set.node
+            }
+        };
+        picked = picked.union(of_selection(fragments, inner, of_field)?);
+    }
+    Some(picked)
+}
+
+/// Says which columns fields are made of, so that a list reads no others. What is not named is made of all.
+macro_rules! made_of {
+    ($table:ident: $($($field:literal)|+ => $($column:ident)+;)+) => {
+        fn columns(field: &str) -> Option<entity::row::Picked> {
+            use entity::row::Picked;
+            match field {
+                $($($field)|+ => {
+                    Some(const { Picked::NONE$(.and($table::Column::$column as usize))+ })
+                })+
+                _ => None,
+            }
+        }
+    };
+}
+pub(super) use made_of;
 
 impl<N: Node> Rows<N> {
     /// Whether what is selected of each row is at hand.

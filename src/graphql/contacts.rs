@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
 use super::clients::{Archived, Client};
 use super::confidential::{note_shown, shown};
-use super::connection::{Connection, Node, binding};
+use super::connection::{Connection, Node, binding, made_of};
 use super::context::{mask, nullable, session, write};
 use super::direct::ready;
 use super::filters::ClientIdFilter;
@@ -16,7 +16,8 @@ use super::input::{optional, required};
 use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
 use crate::db::{
-    Children, Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+    Asked, Children, Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey,
+    Visible,
 };
 use crate::domain::contacts::{self, ContactPatch, NewContact};
 use crate::domain::text;
@@ -34,6 +35,25 @@ impl From<Visible<contact::Model>> for Contact {
 
 impl Node for Contact {
     type Entity = contact::Entity;
+
+    made_of!(contact:
+        "id" => Id;
+        "externalId" => ExternalId;
+        "client" => ClientId;
+        "name" => Name;
+        "title" => Title;
+        "department" => Department;
+        "isKey" => IsKey;
+        "roles" => Roles;
+        "gender" => Gender;
+        "birthday" => Birthday;
+        "points" => Points;
+        "note" => Note;
+        "version" => Version;
+        "createdAt" => CreatedAt;
+        "updatedAt" => UpdatedAt;
+        "archivedAt" => ArchivedAt;
+    );
 }
 
 ready!(
@@ -295,17 +315,20 @@ pub async fn of_client(
     order_by: ContactOrder,
     page: (Option<i32>, Option<String>, Option<i32>, Option<String>),
 ) -> Result<Connection<Contact>> {
-    let session = session(ctx)?;
-    let (first, after, last, before) = page;
-    let binding = binding("client.contacts", &filter, &order_by);
-    let page = PageRequest::new(first, after, last, before, binding)?;
-    let children = Children {
-        parent: contact::Column::ClientId,
-        select: select(session, filter.as_ref()).map_err(|error| error.under("filter"))?,
-    };
     let own = |client: &client::Model| client.id.0;
-    let sort = order_by.sort();
-    Connection::children(session, client, "contacts", own, children, &sort, &page).await
+    let asked = async {
+        let session = session(ctx)?;
+        let (first, after, last, before) = page;
+        let binding = binding("client.contacts", &filter, &order_by);
+        let page = PageRequest::new(first, after, last, before, binding)?;
+        let children = Children {
+            parent: contact::Column::ClientId,
+            select: select(session, filter.as_ref()).map_err(|error| error.under("filter"))?,
+        };
+        let sort = order_by.sort();
+        Ok(Asked::new(children, sort, page))
+    };
+    Connection::children(ctx, client, "contacts", own, asked).await
 }
 
 /// The key contact of a client.
@@ -317,7 +340,7 @@ pub async fn key_of_client(
     client: &Visible<client::Model>,
 ) -> Result<Option<Contact>> {
     let session = session(ctx)?;
-    let children = Children {
+    let children = || Children {
         parent: contact::Column::ClientId,
         select: session
             .select::<contact::Entity>()
@@ -356,7 +379,7 @@ impl ContactQuery {
         let binding = binding("contacts", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref()).map_err(|error| error.under("filter"))?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 
     /// The contact with this id; null when there is none, or it is not yours.

@@ -1,12 +1,12 @@
 //! Objects whose fields are mostly in memory, written without a future on the heap for each of them.
 //!
 //! The executor makes a boxed future of every field, which costs more than all else where lists are long. Here
-//! fields that are known to be at hand are asked once, in place; only the others are boxed. Names, arguments,
+//! fields that are known to be at hand are asked once, in place; only the others are boxed. The rows of a list
+//! after the first find what they share with it at hand, and are written in place as a whole. Names, arguments,
 //! fragments, errors and their paths are those of the executor: what is not simple is left to it.
 
 use std::borrow::Cow;
-use std::pin::{Pin, pin};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::pin::Pin;
 
 use async_graphql::futures_util::future::try_join_all;
 use async_graphql::indexmap::IndexMap;
@@ -16,6 +16,9 @@ use async_graphql::resolver_utils::resolve_container;
 use async_graphql::{
     ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value,
 };
+
+use super::pace::Pace;
+use crate::db::{is_a_try, try_now};
 
 /// An object that knows which of its fields are at hand.
 pub trait Ready: ContainerType {
@@ -102,6 +105,10 @@ async fn write<T: Ready>(ctx: &ContextSelectionSet<'_>, object: &T) -> ServerRes
         return resolve_container(ctx, object).await;
     }
     if !waiting.is_empty() {
+        if is_a_try() {
+            // It has failed.
+            std::future::pending::<()>().await;
+        }
         for (at, value) in try_join_all(waiting).await? {
             if let Some((_, slot)) = fields.get_index_mut(at) {
                 *slot = value;
@@ -109,6 +116,46 @@ async fn write<T: Ready>(ctx: &ContextSelectionSet<'_>, object: &T) -> ServerRes
         }
     }
     Ok(Value::Object(fields))
+}
+
+/// Writes the rows of a list: the first waits for what all of them share, which the others then have at hand.
+pub(super) async fn write_rows<'a, T: OutputType + 'a>(
+    ctx: &ContextSelectionSet<'a>,
+    field: &Positioned<Field>,
+    rows: impl IntoIterator<Item = T>,
+    pace: Option<&Pace>,
+) -> ServerResult<Value> {
+    let mut values = Vec::new();
+    let mut waiting = Vec::new();
+    for (at, row) in rows.into_iter().enumerate() {
+        let ctx_row = ctx.with_index(at);
+        let value = if at == 0 {
+            Some(row.resolve(&ctx_row, field).await)
+        } else {
+            let before = pace.map(Pace::mark);
+            let value = try_now(row.resolve(&ctx_row, field));
+            if let (None, Some(pace), Some(before)) = (&value, pace, before) {
+                pace.back_to(before);
+            }
+            value
+        };
+        values.push(if let Some(value) = value {
+            value.map_err(|error| ctx_row.set_error_path(error))?
+        } else {
+            waiting.push(async move {
+                let value = row.resolve(&ctx_row, field).await;
+                let value = value.map_err(|error| ctx_row.set_error_path(error))?;
+                ServerResult::Ok((at, value))
+            });
+            Value::Null
+        });
+    }
+    for (at, value) in try_join_all(waiting).await? {
+        if let Some(slot) = values.get_mut(at) {
+            *slot = value;
+        }
+    }
+    Ok(Value::List(values))
 }
 
 /// Puts what is at hand into `fields` and the rest, with a place kept for it, into `waiting`. Answers whether the
@@ -129,7 +176,7 @@ fn collect<'a, T: Ready>(
                 }
                 let value = if field.node.name.node.as_str() == "__typename" {
                     Some(Value::String(object.introspection_type_name().into_owned()))
-                } else if object.is_ready(&field.node) {
+                } else if is_a_try() || object.is_ready(&field.node) {
                     at_once(ctx, field, object).transpose()?
                 } else {
                     None
@@ -175,9 +222,6 @@ fn at_once<T: Ready>(
     object: &T,
 ) -> Option<ServerResult<Value>> {
     let field_ctx = ctx.with_field(field);
-    let resolving = pin!(object.resolve_field(&field_ctx));
-    match resolving.poll(&mut TaskContext::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value.map(Option::unwrap_or_default)),
-        Poll::Pending => None,
-    }
+    let value = try_now(object.resolve_field(&field_ctx))?;
+    Some(value.map(Option::unwrap_or_default))
 }

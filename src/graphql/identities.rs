@@ -48,7 +48,7 @@ pub async fn of_user(
     user: &Visible<user::Model>,
 ) -> Result<Listed<UserIdentity>> {
     let session = session(ctx)?;
-    let children = Children {
+    let children = || Children {
         parent: user_identity::Column::UserId,
         select: session
             .select::<user_identity::Entity>()

@@ -11,7 +11,7 @@ use super::direct::ready;
 use super::input::required;
 use super::scalars::{DateTime, int};
 use super::users::User;
-use crate::db::{Children, KeyKind, PageRequest, Sort, SortKey, Visible};
+use crate::db::{Asked, Children, KeyKind, PageRequest, Sort, SortKey, Visible};
 use crate::domain::notes::{self, NewNote};
 use crate::error::Result;
 
@@ -117,26 +117,29 @@ pub async fn of_client(
     filter: Option<NoteFilter>,
     page: (Option<i32>, Option<String>, Option<i32>, Option<String>),
 ) -> Result<Connection<Note>> {
-    let session = session(ctx)?;
-    let (first, after, last, before) = page;
-    let binding = binding("client.notes", &filter, &());
-    let page = PageRequest::new(first, after, last, before, binding)?;
-    let NoteFilter {
-        is_pinned,
-        archived,
-    } = filter.unwrap_or_default();
-    let condition = archived
-        .unwrap_or_default()
-        .condition(note::Column::ArchivedAt)
-        .add_option(is_pinned.map(|is_pinned| note::Column::IsPinned.eq(is_pinned)));
-    let children = Children {
-        parent: note::Column::ClientId,
-        select: session.select::<note::Entity>().filter(condition),
-    };
     let own = |client: &client::Model| client.id.0;
-    let newest = SortKey::column(note::Column::CreatedAt, KeyKind::Instant);
-    let sort = Sort::descending(vec![newest]);
-    Connection::children(session, client, "notes", own, children, &sort, &page).await
+    let asked = async {
+        let session = session(ctx)?;
+        let (first, after, last, before) = page;
+        let binding = binding("client.notes", &filter, &());
+        let page = PageRequest::new(first, after, last, before, binding)?;
+        let NoteFilter {
+            is_pinned,
+            archived,
+        } = filter.unwrap_or_default();
+        let condition = archived
+            .unwrap_or_default()
+            .condition(note::Column::ArchivedAt)
+            .add_option(is_pinned.map(|is_pinned| note::Column::IsPinned.eq(is_pinned)));
+        let children = Children {
+            parent: note::Column::ClientId,
+            select: session.select::<note::Entity>().filter(condition),
+        };
+        let newest = SortKey::column(note::Column::CreatedAt, KeyKind::Instant);
+        let sort = Sort::descending(vec![newest]);
+        Ok(Asked::new(children, sort, page))
+    };
+    Connection::children(ctx, client, "notes", own, asked).await
 }
 
 /// Reading notes.

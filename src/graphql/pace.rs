@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::resolve_list;
 use async_graphql::{
     ContextSelectionSet, Data, OutputType, Pos, Positioned, Response, ServerResult, Value,
 };
 use tokio::time::Instant;
 
+use super::direct::write_rows;
 use crate::error::{Code, Error};
 use crate::say;
 
@@ -53,6 +53,10 @@ struct Counts {
     is_over: AtomicBool,
     is_late: AtomicBool,
 }
+
+/// How much was counted at some moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark([u64; 3]);
 
 /// What is selected of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,6 +150,24 @@ impl Pace {
         .await
     }
 
+    /// How much was counted until now.
+    pub(super) fn mark(&self) -> Mark {
+        let Counts {
+            fields,
+            objects,
+            left,
+            ..
+        } = &*self.0;
+        Mark([fields, objects, left].map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// Forgets what was counted since, for it will be written once more.
+    pub(super) fn back_to(&self, Mark([fields, objects, left]): Mark) {
+        self.0.fields.store(fields, Ordering::Relaxed);
+        self.0.objects.store(objects, Ordering::Relaxed);
+        self.0.left.store(left, Ordering::Relaxed);
+    }
+
     /// Counts `rows` of a list.
     fn count(&self, rows: usize, row: Row) {
         // A load and a store, no more: nobody else writes meanwhile.
@@ -218,21 +240,24 @@ impl<T: OutputType> OutputType for Listed<T> {
     ) -> ServerResult<Value> {
         let rows = &self.0;
         let Some(pace) = ctx.data_opt::<Pace>().filter(|_| !rows.is_empty()) else {
-            return resolve_list(ctx, field, rows, Some(rows.len())).await;
+            return write_rows(ctx, field, rows, None).await;
         };
         let row = selected(ctx, &ctx.item.node);
         let all = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         pace.take(all.saturating_mul(row.fields)).await;
         pace.count(rows.len(), row);
         if row.fields <= LARGE_ROW && !pace.is_over() {
-            return resolve_list(ctx, field, rows, Some(rows.len())).await;
+            return write_rows(ctx, field, rows, Some(pace)).await;
         }
-        let one_by_one = rows.iter().map(|inner| OneByOne {
-            inner,
-            pace,
-            fields: row.fields,
-        });
-        resolve_list(ctx, field, one_by_one, Some(rows.len())).await
+        let mut one_by_one = Vec::with_capacity(rows.len());
+        for inner in rows {
+            one_by_one.push(OneByOne {
+                inner,
+                pace,
+                fields: row.fields,
+            });
+        }
+        write_rows(ctx, field, one_by_one, Some(pace)).await
     }
 }
 

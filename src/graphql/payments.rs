@@ -15,7 +15,9 @@ use super::filters::{
 use super::orders::{Order, OrderIdFilter};
 use super::scalars::{Date, DateTime, Money, MoneyInput, int};
 use super::users::User;
-use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Asked, Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::payments::{self, NewPayment};
 use crate::error::Result;
 
@@ -277,16 +279,19 @@ pub async fn of_client(
     order_by: PaymentOrder,
     (first, after, last, before): (Option<i32>, Option<String>, Option<i32>, Option<String>),
 ) -> Result<Connection<Payment>> {
-    let session = session(ctx)?;
-    let binding = binding("clientPayments", &filter, &order_by);
-    let page = PageRequest::new(first, after, last, before, binding)?;
-    let children = Children {
-        parent: payment::Column::ClientId,
-        select: select(session, filter.as_ref())?,
-    };
     let own = |client: &client::Model| client.id.0;
-    let sort = order_by.sort();
-    Connection::children(session, client, "payments", own, children, &sort, &page).await
+    let asked = async {
+        let session = session(ctx)?;
+        let binding = binding("clientPayments", &filter, &order_by);
+        let page = PageRequest::new(first, after, last, before, binding)?;
+        let children = Children {
+            parent: payment::Column::ClientId,
+            select: select(session, filter.as_ref())?,
+        };
+        let sort = order_by.sort();
+        Ok(Asked::new(children, sort, page))
+    };
+    Connection::children(ctx, client, "payments", own, asked).await
 }
 
 /// Reading payments.
@@ -316,7 +321,7 @@ impl PaymentQuery {
         let binding = binding("payments", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 }
 

@@ -117,7 +117,7 @@ impl Product {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<StockMovement>> {
         let page = PageRequest::new(first, after, last, before, "stockMovements")?;
-        stock::movements_of_product(session(ctx)?, &self.0, &page).await
+        stock::movements_of_product(ctx, &self.0, &page).await
     }
 
     /// The number of writes to this product; send it back with an update. Stock does not count.
@@ -320,7 +320,7 @@ impl ProductQuery {
             binding("products", &filter, &order_by),
         )?;
         let select = select(session, filter.as_ref())?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 
     /// The product with this id; null when there is none.

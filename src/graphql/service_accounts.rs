@@ -49,7 +49,7 @@ impl ServiceAccount {
     /// Its keys, latest first, those that ended too.
     async fn keys(&self, ctx: &Context<'_>) -> Result<Listed<ServiceKey>> {
         let session = session(ctx)?;
-        let children = Children {
+        let children = || Children {
             parent: service_key::Column::AccountId,
             select: session
                 .select::<service_key::Entity>()

@@ -9,7 +9,7 @@ use super::context::{session, write};
 use super::direct::ready;
 use super::scalars::{DateTime, int};
 use super::users::User;
-use crate::db::{Children, EndReason, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
+use crate::db::{Asked, Children, EndReason, KeyKind, PageRequest, Sort, SortKey, Visible};
 use crate::domain::sessions;
 use crate::error::{Error, Result};
 use crate::say;
@@ -90,33 +90,37 @@ impl UserSession {
 /// # Errors
 /// `FORBIDDEN` for anybody else; as [`Connection::children`].
 pub async fn of_user(
-    session: &Session,
+    ctx: &Context<'_>,
     user: &Visible<user::Model>,
     include_ended: bool,
     page: &PageRequest,
 ) -> Result<Connection<UserSession>> {
     use session::Column;
+    let session = session(ctx)?;
     let viewer = session.viewer();
     if !viewer.is_admin() && viewer.user_id() != Some(user.id) {
         return Err(Error::forbidden(say!(
             "only administrators may see sessions of others"
         )));
     }
-    let mut select = session.select::<session::Entity>();
-    if !include_ended {
-        let alive = Condition::all()
-            .add(Column::RevokedAt.is_null())
-            .add(Column::IdleExpiresAt.gt(session.now()))
-            .add(Column::ExpiresAt.gt(session.now()));
-        select = select.filter(alive);
-    }
-    let children = Children {
-        parent: Column::UserId,
-        select,
-    };
-    let sort = Sort::descending(vec![SortKey::column(Column::CreatedAt, KeyKind::Instant)]);
     let own = |user: &user::Model| user.id.0;
-    Connection::children(session, user, "sessions", own, children, &sort, page).await
+    let asked = async {
+        let mut select = session.select::<session::Entity>();
+        if !include_ended {
+            let alive = Condition::all()
+                .add(Column::RevokedAt.is_null())
+                .add(Column::IdleExpiresAt.gt(session.now()))
+                .add(Column::ExpiresAt.gt(session.now()));
+            select = select.filter(alive);
+        }
+        let children = Children {
+            parent: Column::UserId,
+            select,
+        };
+        let sort = Sort::descending(vec![SortKey::column(Column::CreatedAt, KeyKind::Instant)]);
+        Ok(Asked::new(children, sort, page.clone()))
+    };
+    Connection::children(ctx, user, "sessions", own, asked).await
 }
 
 /// Names a session.

@@ -12,7 +12,7 @@ use super::orders::Order;
 use super::products::Product;
 use super::scalars::{DateTime, int};
 use super::users::User;
-use crate::db::{Children, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
+use crate::db::{Asked, Children, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
 use crate::domain::stock;
 use crate::error::Result;
 
@@ -167,29 +167,23 @@ impl StockMovement {
 /// # Errors
 /// `BAD_USER_INPUT` for a cursor of elsewhere; from the database.
 pub async fn movements_of_product(
-    session: &Session,
+    ctx: &Context<'_>,
     product: &Visible<product::Model>,
     page: &PageRequest,
 ) -> Result<Connection<StockMovement>> {
-    let children = Children {
-        parent: stock_movement::Column::ProductId,
-        select: session.select::<stock_movement::Entity>(),
-    };
-    let sort = Sort::descending(vec![SortKey::column(
-        stock_movement::Column::OccurredAt,
-        KeyKind::Instant,
-    )]);
     let own = |row: &product::Model| row.id.0;
-    Connection::children(
-        session,
-        product,
-        "stockMovements",
-        own,
-        children,
-        &sort,
-        page,
-    )
-    .await
+    let asked = async {
+        let children = Children {
+            parent: stock_movement::Column::ProductId,
+            select: session(ctx)?.select::<stock_movement::Entity>(),
+        };
+        let sort = Sort::descending(vec![SortKey::column(
+            stock_movement::Column::OccurredAt,
+            KeyKind::Instant,
+        )]);
+        Ok(Asked::new(children, sort, page.clone()))
+    };
+    Connection::children(ctx, product, "stockMovements", own, asked).await
 }
 
 /// Goods that came in.

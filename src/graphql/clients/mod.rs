@@ -11,7 +11,7 @@ use entity::{
 
 use super::addresses::{self, Address};
 use super::confidential::shown;
-use super::connection::{Connection, Node, binding};
+use super::connection::{Connection, Node, binding, made_of};
 use super::contacts::{self, Contact, ContactFilter, ContactOrder};
 use super::context::{nullable, session};
 use super::direct::{Direct, ready};
@@ -44,6 +44,33 @@ impl From<Visible<client::Model>> for Client {
 
 impl Node for Client {
     type Entity = client::Entity;
+
+    made_of!(client:
+        "id" | "orders" | "payments" | "contacts" | "notes" | "tier" | "tierIn" | "tierAssignments" => Id;
+        "externalId" => ExternalId;
+        "kind" => Kind;
+        "name" => Name;
+        "partyClass" => PartyClass;
+        "lifecycle" => Lifecycle;
+        "customKind" => CustomKind;
+        "serviceMode" => ServiceMode;
+        "phone" => Phone;
+        "fax" => Fax;
+        "email" => Email;
+        "website" => Website;
+        "messagingHandle" => MessagingHandle;
+        "preferences" => Preferences;
+        "buyingHabits" => BuyingHabits;
+        "individual" => Kind Gender Birthday;
+        "organization" => Kind Nature Industry EmployeeCount;
+        "currency" => Currency;
+        "paymentTermDays" => PaymentTermDays;
+        "sinceOn" => SinceOn;
+        "version" => Version;
+        "createdAt" => CreatedAt;
+        "updatedAt" => UpdatedAt;
+        "archivedAt" => ArchivedAt;
+    );
 }
 
 ready!(
@@ -378,7 +405,7 @@ pub(super) async fn stats(
     session: &Session,
     client: &Visible<client::Model>,
 ) -> Result<Option<Visible<client_stats::Model>>> {
-    let children = crate::db::Children {
+    let children = || crate::db::Children {
         parent: client_stats::Column::ClientId,
         select: session.select::<client_stats::Entity>(),
     };
@@ -494,7 +521,7 @@ impl ClientQuery {
             binding("clients", &filter, &order_by),
         )?;
         let select = select(session, filter.as_ref(), order_by).await?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 
     /// The client with this id; null when there is none, or it is not yours.

@@ -16,14 +16,16 @@ use entity::{
 };
 
 use super::clients::Client;
-use super::connection::{Connection, Node, binding};
+use super::connection::{Connection, Node, binding, made_of};
 use super::context::{nullable, session};
 use super::direct::{Direct, ready};
 use super::pace::Listed;
 use super::payments::Payment;
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::users::User;
-use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Asked, Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::money::CurrencyCode;
 use crate::domain::orders::{self, ShipTo};
 use crate::error::Result;
@@ -40,6 +42,39 @@ impl From<Visible<order::Model>> for Order {
 
 impl Node for Order {
     type Entity = order::Entity;
+
+    made_of!(order:
+        "id" | "events" | "payments" => Id;
+        "externalId" => ExternalId;
+        "number" => Number;
+        "client" => ClientId;
+        "placedBy" => PlacedById;
+        "status" | "nextStatuses" => Status;
+        "currency" | "lines" | "returns" => Currency;
+        "placedOn" => PlacedOn;
+        "requiredOn" => RequiredOn;
+        "shippedOn" => ShippedOn;
+        "deliveredOn" => DeliveredOn;
+        "dueOn" => DueOn;
+        "paymentTermDays" => PaymentTermDays;
+        "linesTotal" => LinesMinor Currency;
+        "discountBp" => DiscountBp;
+        "discount" => DiscountMinor Currency;
+        "freight" => FreightMinor Currency;
+        "total" => TotalMinor Currency;
+        "paid" => PaidMinor Currency;
+        "returned" => ReturnedMinor Currency;
+        "note" => Note;
+        "reorderOf" => ReorderOfId;
+        "decidedBy" => DecidedById;
+        "decidedAt" => DecidedAt;
+        "decisionNote" => DecisionNote;
+        "submittedAt" => SubmittedAt;
+        "cancelledAt" => CancelledAt;
+        "version" => Version;
+        "createdAt" => CreatedAt;
+        "updatedAt" => UpdatedAt;
+    );
 }
 
 ready!(
@@ -295,7 +330,7 @@ impl Order {
     /// Its lines in their order, at most 200.
     async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<Direct<OrderLine>>> {
         let session = session(ctx)?;
-        let children = Children {
+        let children = || Children {
             parent: order_line::Column::OrderId,
             select: session
                 .select::<order_line::Entity>()
@@ -320,21 +355,24 @@ impl Order {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<OrderEvent>> {
-        let session = session(ctx)?;
-        let page = PageRequest::new(first, after, last, before, "orderEvents")?;
-        let children = Children {
-            parent: order_event::Column::OrderId,
-            select: session.select::<order_event::Entity>(),
+        let asked = async {
+            let session = session(ctx)?;
+            let page = PageRequest::new(first, after, last, before, "orderEvents")?;
+            let children = Children {
+                parent: order_event::Column::OrderId,
+                select: session.select::<order_event::Entity>(),
+            };
+            let by_time = SortKey::column(order_event::Column::OccurredAt, KeyKind::Instant);
+            let sort = Sort::ascending(vec![by_time]);
+            Ok(Asked::new(children, sort, page))
         };
-        let by_time = SortKey::column(order_event::Column::OccurredAt, KeyKind::Instant);
-        let sort = Sort::ascending(vec![by_time]);
-        Connection::children(session, &self.0, "events", own_id, children, &sort, &page).await
+        Connection::children(ctx, &self.0, "events", own_id, asked).await
     }
 
     /// Goods that came back, oldest first.
     async fn returns(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturn>> {
         let session = session(ctx)?;
-        let children = Children {
+        let children = || Children {
             parent: order_return::Column::OrderId,
             select: session
                 .select::<order_return::Entity>()
@@ -360,14 +398,17 @@ impl Order {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Payment>> {
-        let session = session(ctx)?;
-        let page = PageRequest::new(first, after, last, before, "orderPayments")?;
-        let children = Children {
-            parent: payment::Column::OrderId,
-            select: session.select::<payment::Entity>(),
+        let asked = async {
+            let session = session(ctx)?;
+            let page = PageRequest::new(first, after, last, before, "orderPayments")?;
+            let children = Children {
+                parent: payment::Column::OrderId,
+                select: session.select::<payment::Entity>(),
+            };
+            let sort = super::payments::PaymentOrder::default().sort();
+            Ok(Asked::new(children, sort, page))
         };
-        let sort = super::payments::PaymentOrder::default().sort();
-        Connection::children(session, &self.0, "payments", own_id, children, &sort, &page).await
+        Connection::children(ctx, &self.0, "payments", own_id, asked).await
     }
 
     /// The number of writes to this order; send it back with a change. Payments and returns count.
@@ -419,16 +460,19 @@ pub async fn of_client(
     order_by: OrderOrder,
     (first, after, last, before): (Option<i32>, Option<String>, Option<i32>, Option<String>),
 ) -> Result<Connection<Order>> {
-    let session = session(ctx)?;
-    let binding = binding("clientOrders", &filter, &order_by);
-    let page = PageRequest::new(first, after, last, before, binding)?;
-    let children = Children {
-        parent: order::Column::ClientId,
-        select: select(session, filter.as_ref())?,
-    };
     let own = |client: &client::Model| client.id.0;
-    let sort = order_by.sort();
-    Connection::children(session, client, "orders", own, children, &sort, &page).await
+    let asked = async {
+        let session = session(ctx)?;
+        let binding = binding("clientOrders", &filter, &order_by);
+        let page = PageRequest::new(first, after, last, before, binding)?;
+        let children = Children {
+            parent: order::Column::ClientId,
+            select: select(session, filter.as_ref())?,
+        };
+        let sort = order_by.sort();
+        Ok(Asked::new(children, sort, page))
+    };
+    Connection::children(ctx, client, "orders", own, asked).await
 }
 
 /// Reading orders.
@@ -456,7 +500,7 @@ impl OrderQuery {
         let binding = binding("orders", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
         let select = select(session, filter.as_ref())?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 
     /// The order with this id; null when there is none, or it is not yours.

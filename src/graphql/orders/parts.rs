@@ -320,7 +320,7 @@ impl OrderReturn {
     async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturnLine>> {
         let session = session(ctx)?;
         let currency = self.currency(session).await?;
-        let children = Children {
+        let children = || Children {
             parent: order_return_line::Column::OrderReturnId,
             select: session
                 .select::<order_return_line::Entity>()

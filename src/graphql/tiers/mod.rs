@@ -20,8 +20,8 @@ use super::pace::Listed;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
-    Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible, default_scheme_ids,
-    tier_holds,
+    Asked, Children, KeyKind, PageRequest, Session, Sort, SortKey, Through, Visible,
+    default_scheme_ids, tier_holds,
 };
 use crate::error::Result;
 
@@ -81,7 +81,7 @@ impl TierScheme {
     ) -> Result<Listed<Tier>> {
         let session = session(ctx)?;
         let archived = archived.unwrap_or_default();
-        let children = Children {
+        let children = || Children {
             parent: tier::Column::SchemeId,
             select: session
                 .select::<tier::Entity>()
@@ -220,15 +220,18 @@ impl Tier {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
-        let session = session(ctx)?;
-        let order_by = order_by.unwrap_or_default();
-        let binding = binding("tier.clients", &filter, &order_by);
-        let page = PageRequest::new(first, after, last, before, binding)?;
-        let select = clients::select(session, filter.as_ref(), order_by).await?;
-        let children = in_tier(session, select);
         let own = |tier: &tier::Model| tier.id.0;
-        let sort = order_by.sort();
-        Connection::children(session, &self.0, "clients", own, children, &sort, &page).await
+        let asked = async {
+            let session = session(ctx)?;
+            let order_by = order_by.unwrap_or_default();
+            let binding = binding("tier.clients", &filter, &order_by);
+            let page = PageRequest::new(first, after, last, before, binding)?;
+            let select = Box::pin(clients::select(session, filter.as_ref(), order_by)).await?;
+            let children = in_tier(session, select);
+            let sort = order_by.sort();
+            Ok(Asked::new(children, sort, page))
+        };
+        Connection::children(ctx, &self.0, "clients", own, asked).await
     }
 
     /// The number of writes to this tier; send it back with an update.
@@ -419,7 +422,7 @@ async fn holding(
     let in_time = Condition::any()
         .add(Column::ExpiresAt.is_null())
         .add(Column::ExpiresAt.gt(session.now()));
-    let children = Children {
+    let children = || Children {
         parent: Column::ClientId,
         select: session
             .select::<tier_assignment::Entity>()
@@ -452,30 +455,25 @@ pub async fn history_of_client(
     page: (Option<i32>, Option<String>, Option<i32>, Option<String>),
 ) -> Result<Connection<TierAssignment>> {
     use tier_assignment::Column;
-    let session = session(ctx)?;
-    let (first, after, last, before) = page;
-    let binding = binding("client.tierAssignments", &scheme, &());
-    let page = PageRequest::new(first, after, last, before, binding)?;
-    let condition = Condition::all().add_option(scheme.map(|scheme| Column::SchemeId.eq(scheme)));
-    let children = Children {
-        parent: Column::ClientId,
-        select: session
-            .select::<tier_assignment::Entity>()
-            .filter(condition),
-    };
     let own = |client: &client::Model| client.id.0;
-    let latest = SortKey::column(Column::AssignedAt, KeyKind::Instant);
-    let sort = Sort::descending(vec![latest]);
-    Connection::children(
-        session,
-        client,
-        "tierAssignments",
-        own,
-        children,
-        &sort,
-        &page,
-    )
-    .await
+    let asked = async {
+        let session = session(ctx)?;
+        let (first, after, last, before) = page;
+        let binding = binding("client.tierAssignments", &scheme, &());
+        let page = PageRequest::new(first, after, last, before, binding)?;
+        let condition =
+            Condition::all().add_option(scheme.map(|scheme| Column::SchemeId.eq(scheme)));
+        let children = Children {
+            parent: Column::ClientId,
+            select: session
+                .select::<tier_assignment::Entity>()
+                .filter(condition),
+        };
+        let latest = SortKey::column(Column::AssignedAt, KeyKind::Instant);
+        let sort = Sort::descending(vec![latest]);
+        Ok(Asked::new(children, sort, page))
+    };
+    Connection::children(ctx, client, "tierAssignments", own, asked).await
 }
 
 /// Reading tiers.
@@ -503,7 +501,7 @@ impl TierQuery {
             .select::<tier_scheme::Entity>()
             .filter(archived.condition(tier_scheme::Column::ArchivedAt));
         let oldest = SortKey::column(tier_scheme::Column::CreatedAt, KeyKind::Instant);
-        Connection::list(select, &Sort::ascending(vec![oldest]), &page).await
+        Connection::list(ctx, select, &Sort::ascending(vec![oldest]), &page).await
     }
 
     /// The tier scheme with this id, or the default one when no id is given; null when there is none.

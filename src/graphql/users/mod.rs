@@ -15,7 +15,9 @@ use super::identities::{self, UserIdentity};
 use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
 use super::sessions::{self, UserSession};
-use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Asked, Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::users;
 use crate::error::{Error, Result};
 use crate::say;
@@ -101,16 +103,19 @@ impl User {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<User>> {
-        let session = session(ctx)?;
-        let page = PageRequest::new(first, after, last, before, "reports")?;
-        let children = Children {
-            parent: user::Column::ManagerId,
-            select: session
-                .select::<user::Entity>()
-                .filter(user::Column::DeactivatedAt.is_null()),
+        let asked = async {
+            let session = session(ctx)?;
+            let page = PageRequest::new(first, after, last, before, "reports")?;
+            let children = Children {
+                parent: user::Column::ManagerId,
+                select: session
+                    .select::<user::Entity>()
+                    .filter(user::Column::DeactivatedAt.is_null()),
+            };
+            let sort = UserOrder::NameAsc.sort();
+            Ok(Asked::new(children, sort, page))
         };
-        let sort = UserOrder::NameAsc.sort();
-        Connection::children(session, &self.0, "reports", own, children, &sort, &page).await
+        Connection::children(ctx, &self.0, "reports", own, asked).await
     }
 
     /// Whether they, as a manager, see clients that nobody owns.
@@ -152,16 +157,20 @@ impl User {
         #[graphql(desc = "How many from the end, or before `before`: 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Client>> {
-        let session = session(ctx)?;
-        let order_by = order_by.unwrap_or_default();
-        let bound = binding("userClients", &filter, &order_by);
-        let page = PageRequest::new(first, after, last, before, bound)?;
-        let children = Children {
-            parent: client::Column::OwnerId,
-            select: super::clients::select(session, filter.as_ref(), order_by).await?,
+        let asked = async {
+            let session = session(ctx)?;
+            let order_by = order_by.unwrap_or_default();
+            let bound = binding("userClients", &filter, &order_by);
+            let page = PageRequest::new(first, after, last, before, bound)?;
+            let children = Children {
+                parent: client::Column::OwnerId,
+                select: Box::pin(super::clients::select(session, filter.as_ref(), order_by))
+                    .await?,
+            };
+            let sort = order_by.sort();
+            Ok(Asked::new(children, sort, page))
         };
-        let sort = order_by.sort();
-        Connection::children(session, &self.0, "clients", own, children, &sort, &page).await
+        Connection::children(ctx, &self.0, "clients", own, asked).await
     }
 
     /// How many clients in use they have that you see yourself.
@@ -202,7 +211,7 @@ impl User {
             let include_ended = include_ended.unwrap_or_default();
             let bound = binding("userSessions", &include_ended, &());
             let page = PageRequest::new(first, after, last, before, bound)?;
-            sessions::of_user(session(ctx)?, &self.0, include_ended, &page).await
+            sessions::of_user(ctx, &self.0, include_ended, &page).await
         };
         Some(sessions.await)
     }
@@ -275,7 +284,7 @@ impl Viewer {
         let include_ended = include_ended.unwrap_or_default();
         let bound = binding("userSessions", &include_ended, &());
         let page = PageRequest::new(first, after, last, before, bound)?;
-        sessions::of_user(session(ctx)?, &self.user, include_ended, &page).await
+        sessions::of_user(ctx, &self.user, include_ended, &page).await
     }
 }
 
@@ -445,7 +454,7 @@ impl UserQuery {
         let bound = binding("users", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, bound)?;
         let select = select(session, filter.as_ref())?;
-        Connection::list(select, &order_by.sort(), &page).await
+        Connection::list(ctx, select, &order_by.sort(), &page).await
     }
 
     /// The user with this id; null when there is none.

@@ -8,6 +8,7 @@ mod dump;
 mod faults;
 mod more_cases;
 mod mutations;
+mod narrow;
 mod oracle;
 mod random;
 mod repeats;
