@@ -1,6 +1,8 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+mod relay;
+
 use std::any::TypeId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +15,10 @@ use axum::Router;
 use axum::http::HeaderName;
 use futures_util::stream::BoxStream;
 
+use self::relay::Relay;
 use crate::auth::external::{Fetch, Provider};
 use crate::auth::keys::Keyring;
+use crate::auth::pass::Pass;
 use crate::auth::tokens::Tokens;
 use crate::db::{Database, IdempotencyKey, Session, Way};
 use crate::domain::sign_in::{IdentityProvider, SignIn};
@@ -22,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::graphql::{self, check::Checked, pace::Pace};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
+use crate::live::Hub;
 use crate::say;
 
 /// Who issues our tokens (`iss`).
@@ -107,10 +112,13 @@ pub struct App {
     schema: Checked,
     health: Health,
     options: Options,
+    hub: Hub,
+    /// Passes news on as long as there is an app.
+    _relay: Arc<Relay>,
 }
 
 impl App {
-    /// Puts the service together.
+    /// Puts the service together. From now on it passes on what commits change; to be called inside a runtime.
     ///
     /// # Errors
     /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back; `BAD_USER_INPUT` for an
@@ -120,8 +128,11 @@ impl App {
         let provider = options.provider.as_ref().map(ProviderOptions::open);
         let sign_in =
             SignIn::new(database.clone(), keyring, tokens)?.with_provider(provider.transpose()?);
+        let hub = Hub::default();
         Ok(Self {
             health: health(&database),
+            _relay: Arc::new(Relay::begin(&database, &hub)),
+            hub,
             database,
             sign_in,
             schema: Checked::new(graphql::schema())?,
@@ -162,6 +173,7 @@ impl App {
             .then(|| HeaderName::from_static("x-forwarded-for"));
         let options = http::Options {
             proxy_header: proxy_header.clone(),
+            hub: self.hub.clone(),
             ..self.options.endpoint.clone()
         };
         let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
@@ -220,7 +232,7 @@ impl Gateway for Door {
         let Some(token) = bearer else {
             return Ok(Caller::anonymous());
         };
-        let viewer = self.sign_in.viewer(token).await?;
+        let (viewer, pass) = self.sign_in.admit(token).await?;
         let identity = viewer.user_id().map(|user| Identity {
             user: user.0,
             session: match viewer.way() {
@@ -240,6 +252,7 @@ impl Gateway for Door {
             data,
             statements,
             locale,
+            pass: Some(Arc::new(pass)),
         })
     }
 
@@ -250,6 +263,10 @@ impl Gateway for Door {
         let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
         data.insert(keyed);
         Ok(())
+    }
+
+    async fn ended(&self, passes: &[Arc<Pass>]) -> Result<Vec<usize>> {
+        self.database.ended(passes).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::graphql;
 use crate::http::{
-    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Server, TrustedDocuments,
+    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Server, Sockets, TrustedDocuments,
 };
 use crate::jobs;
 
@@ -231,6 +231,10 @@ async fn endpoint(config: &Config) -> Result<http::Options> {
             budget,
             concurrency,
             response_bytes: count(config.max_response_bytes),
+            sockets: Sockets {
+                process: count(config.max_sockets),
+                ..Sockets::default()
+            },
             ..Limits::default()
         },
         introspection: config.introspection,

@@ -45,8 +45,10 @@ mod idempotency;
 mod identities;
 mod lag;
 mod month_day;
+mod news;
 mod page;
 mod parents;
+mod passes;
 mod products;
 mod replica;
 mod scope;
@@ -65,6 +67,7 @@ mod unit;
 mod unreachable;
 mod viewer;
 mod visible;
+mod wire;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
 pub use backup::{
@@ -92,3 +95,4 @@ pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer, Way};
 pub(crate) use viewer::{read_scopes, write_scopes};
 pub use visible::Visible;
+pub use wire::Wire;

@@ -74,6 +74,11 @@ struct Inner {
     waits: ByLabels<1, Counter<u64, AtomicU64>>,
     fallbacks: Counter,
     lag: ByLabels<1, Gauge<f64, AtomicU64>>,
+    sockets: Gauge,
+    subscriptions: Gauge,
+    socket_ends: ByLabels<1, Counter>,
+    socket_refusals: ByLabels<1, Counter>,
+    told: ByLabels<1, Counter>,
 }
 
 /// What is read when somebody looks, because nobody counts it on the way.
@@ -126,6 +131,11 @@ impl Default for Metrics {
             waits: Family::default(),
             fallbacks: Counter::default(),
             lag: Family::default(),
+            sockets: Gauge::default(),
+            subscriptions: Gauge::default(),
+            socket_ends: Family::default(),
+            socket_refusals: Family::default(),
+            told: Family::default(),
             registry: Registry::default(),
         };
         let clientele = registry.sub_registry_with_prefix("clientele");
@@ -190,6 +200,33 @@ impl Default for Metrics {
             "All that was committed so many seconds ago is on the replica",
             inner.lag.clone(),
         );
+        clientele.register(
+            "sockets_open",
+            "WebSockets open now",
+            inner.sockets.clone(),
+        );
+        clientele.register(
+            "subscriptions_open",
+            "Subscriptions that run now",
+            inner.subscriptions.clone(),
+        );
+        clientele.register(
+            "sockets_ended",
+            "WebSockets that ended, by the code they were closed with, or gone or silent",
+            inner.socket_ends.clone(),
+        );
+        clientele.register(
+            "sockets_refused",
+            "WebSockets that were refused, by reason: the origin, the protocol, the token, or as many as may be of a \
+             session, of a user, of the process",
+            inner.socket_refusals.clone(),
+        );
+        clientele.register(
+            "subscription_steps",
+            "Things that happened and that a subscription looked at, by outcome: told, hidden from the viewer, \
+             put off, or failed",
+            inner.told.clone(),
+        );
         let build: ByLabels<1, Gauge> = Family::default();
         build
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
@@ -218,6 +255,34 @@ impl Metrics {
     pub(crate) fn begin(&self) -> InFlight {
         self.0.in_flight.inc();
         InFlight(self.0.in_flight.clone())
+    }
+
+    /// A socket was opened; it ends when what is returned goes.
+    pub(crate) fn open_socket(&self) -> InFlight {
+        self.0.sockets.inc();
+        InFlight(self.0.sockets.clone())
+    }
+
+    /// A subscription has begun; it ends when what is returned goes.
+    pub(crate) fn open_subscription(&self) -> InFlight {
+        self.0.subscriptions.inc();
+        InFlight(self.0.subscriptions.clone())
+    }
+
+    /// Counts a socket that ended.
+    pub(crate) fn socket_ended(&self, end: &'static str) {
+        self.0.socket_ends.get_or_create(&[("end", end)]).inc();
+    }
+
+    /// Counts a socket that was refused.
+    pub(crate) fn socket_refused(&self, reason: &'static str) {
+        let refusals = &self.0.socket_refusals;
+        refusals.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts something that a subscription looked at.
+    pub(crate) fn looked(&self, outcome: &'static str) {
+        self.0.told.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request that was answered. `route` is one of the router's own, never the path as sent.
@@ -321,7 +386,7 @@ impl Metrics {
     }
 }
 
-/// A request that has begun.
+/// A request, a socket or a subscription that has begun.
 pub(crate) struct InFlight(Gauge);
 
 impl Drop for InFlight {
