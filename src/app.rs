@@ -113,8 +113,7 @@ pub struct App {
     health: Health,
     options: Options,
     hub: Hub,
-    /// Passes news on as long as there is an app.
-    _relay: Arc<Relay>,
+    relay: Arc<Relay>,
 }
 
 impl App {
@@ -131,7 +130,7 @@ impl App {
         let hub = Hub::default();
         Ok(Self {
             health: health(&database),
-            _relay: Arc::new(Relay::begin(&database, &hub)),
+            relay: Arc::new(Relay::begin(&database, &hub)),
             hub,
             database,
             sign_in,
@@ -166,6 +165,7 @@ impl App {
         let door = Door {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
+            _relay: Arc::clone(&self.relay),
         };
         let proxy_header = self
             .options
@@ -225,6 +225,8 @@ async fn read(database: &Database) -> Reading {
 struct Door {
     database: Database,
     sign_in: SignIn,
+    /// News is passed on as long as somebody may ask for it.
+    _relay: Arc<Relay>,
 }
 
 impl Gateway for Door {

@@ -169,7 +169,11 @@ async fn clients_of(
 
 /// The order that was placed, if the viewer sees it.
 async fn order_of(session: &Session, placed: Placed) -> Result<Option<OrderPlaced>> {
-    let found = session.select::<order::Entity>().id(placed.order).find().await?;
+    let found = session
+        .select::<order::Entity>()
+        .id(placed.order)
+        .find()
+        .await?;
     Ok(found.map(|order| OrderPlaced {
         order: Some(Order(order)),
         is_resync: false,

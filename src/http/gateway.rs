@@ -44,7 +44,10 @@ pub trait Gateway: Send + Sync + 'static {
     ///
     /// # Errors
     /// As they come; who cannot be asked about stays.
-    fn ended(&self, passes: &[Arc<Pass>]) -> impl Future<Output = crate::Result<Vec<usize>>> + Send {
+    fn ended(
+        &self,
+        passes: &[Arc<Pass>],
+    ) -> impl Future<Output = crate::Result<Vec<usize>>> + Send {
         let _ = passes;
         std::future::ready(Ok(Vec::new()))
     }

@@ -200,11 +200,7 @@ impl Default for Metrics {
             "All that was committed so many seconds ago is on the replica",
             inner.lag.clone(),
         );
-        clientele.register(
-            "sockets_open",
-            "WebSockets open now",
-            inner.sockets.clone(),
-        );
+        clientele.register("sockets_open", "WebSockets open now", inner.sockets.clone());
         clientele.register(
             "subscriptions_open",
             "Subscriptions that run now",

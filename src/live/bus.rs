@@ -44,7 +44,13 @@ impl Bus {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut News) -> T) -> T {
-        look(&mut self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        look(
+            &mut self
+                .0
+                .waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 

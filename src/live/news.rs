@@ -229,7 +229,10 @@ mod tests {
     fn some(seed: (Vec<u128>, Vec<(u128, u128)>, Vec<u128>, bool, Option<i64>)) -> News {
         let (clients, placed, users, everyone, seq) = seed;
         News {
-            clients: clients.into_iter().map(|id| ClientId(Uuid::from_u128(id))).collect(),
+            clients: clients
+                .into_iter()
+                .map(|id| ClientId(Uuid::from_u128(id)))
+                .collect(),
             placed: placed
                 .into_iter()
                 .map(|(client, order)| Placed {
@@ -238,7 +241,10 @@ mod tests {
                 })
                 .collect(),
             poke: Poke {
-                users: users.into_iter().map(|id| UserId(Uuid::from_u128(id))).collect(),
+                users: users
+                    .into_iter()
+                    .map(|id| UserId(Uuid::from_u128(id)))
+                    .collect(),
                 everyone,
                 collections: BTreeSet::from(["NOTES".to_owned()]),
             },
@@ -296,7 +302,10 @@ mod tests {
             assert_eq!(News::decode(text), (None, News::everything()), "{text}");
         }
         let from = Uuid::from_u128(7);
-        for wrong in ["clients\":\"12", "placed\":\"00000000000000000000000000000007"] {
+        for wrong in [
+            "clients\":\"12",
+            "placed\":\"00000000000000000000000000000007",
+        ] {
             let text = format!("{{\"from\":\"{from}\",\"{wrong}\"}}");
             assert_eq!(News::decode(&text), (Some(from), News::everything()));
         }

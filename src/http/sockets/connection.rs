@@ -261,7 +261,10 @@ impl<G: Gateway, E: Executor> Connection<G, E> {
     /// Passes on what a subscription has to say, if it is still wanted.
     fn pass_on(&mut self, report: Report) -> Result<(), End> {
         let Report { id, serial, what } = report;
-        let is_wanted = self.running.get(&id).is_some_and(|one| one.serial == serial);
+        let is_wanted = self
+            .running
+            .get(&id)
+            .is_some_and(|one| one.serial == serial);
         if !is_wanted {
             return Ok(());
         }
@@ -386,7 +389,7 @@ impl Wire {
         };
         Poll::Ready(match read {
             Some(Ok(message)) => Ok(message),
-            Some(Err(error)) => Err(broken(error)),
+            Some(Err(error)) => Err(broken(&error)),
             None => Err(End::Gone),
         })
     }
@@ -408,8 +411,8 @@ impl Wire {
 }
 
 /// How a socket ends that cannot be read any more: by what came, unless the connection itself is at fault.
-fn broken(error: axum::Error) -> End {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+fn broken(error: &axum::Error) -> End {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<std::io::Error>() {
             return End::Gone;

@@ -143,7 +143,12 @@ async fn upgrade<G: Gateway, E: Executor>(
     };
     let stay = parts.extensions.get::<Line>().map(Line::stay);
     // Larger messages are refused by our own word as long as they are not far larger.
-    let most = endpoint.options().limits.sockets.message_bytes.saturating_mul(2);
+    let most = endpoint
+        .options()
+        .limits
+        .sockets
+        .message_bytes
+        .saturating_mul(2);
     let handshake = handshake
         .read_buffer_size(READ_AHEAD)
         .write_buffer_size(0)

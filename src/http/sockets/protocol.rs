@@ -266,7 +266,8 @@ mod tests {
             panic!("no text");
         };
         let read: Value = serde_json::from_str(&text).unwrap();
-        let expected = serde_json::json!({ "id": "a\"\\\n", "type": "next", "payload": { "data": 1 } });
+        let expected =
+            serde_json::json!({ "id": "a\"\\\n", "type": "next", "payload": { "data": 1 } });
         assert_eq!(read, expected);
     }
 }

@@ -108,7 +108,8 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         require_subscription(operation(&prepared)?)?;
         let opening = Opening::default();
         // What cannot begin now is for the client to try again.
-        self.step(&prepared, Cause::Opening(opening.clone())).await?;
+        self.step(&prepared, Cause::Opening(opening.clone()))
+            .await?;
         let Some(interest) = opening.take() else {
             return Err(Refusal::from(Error::bug("a subscription follows nothing")).into());
         };
@@ -122,7 +123,9 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 tokio::time::sleep(gather).await;
             }
             while let Some(happening) = inbox.take() {
-                let outcome = self.step(&prepared, Cause::Happening(happening.clone())).await;
+                let outcome = self
+                    .step(&prepared, Cause::Happening(happening.clone()))
+                    .await;
                 self.endpoint.options().metrics.looked(match &outcome {
                     Ok(Some(_)) => "told",
                     Ok(None) => "hidden",
@@ -226,7 +229,8 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         let actual = match phase {
             Phase::Request => 1,
             Phase::Execution => {
-                let actual = cost::actual(&done.data, &prepared.document, operation, &prepared.weight);
+                let actual =
+                    cost::actual(&done.data, &prepared.document, operation, &prepared.weight);
                 actual.max(if done.is_err() { pace.objects() } else { 0 })
             }
         };
@@ -300,7 +304,8 @@ fn operation(prepared: &Prepared) -> Result<&OperationDefinition, Refusal> {
 /// Demands a subscription to one thing.
 fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> {
     if operation.ty != OperationType::Subscription {
-        let message = say!("only subscriptions run on a socket: send queries and mutations by POST");
+        let message =
+            say!("only subscriptions run on a socket: send queries and mutations by POST");
         return Err(Refusal::bad_request("SUBSCRIPTIONS_ONLY", message));
     }
     match operation.selection_set.node.items.as_slice() {

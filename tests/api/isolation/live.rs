@@ -22,7 +22,10 @@ fn selections() -> BTreeMap<&'static str, &'static str> {
     let order = "id number note client { id name } lines { id productName } events(first: 5) { nodes { id note } } \
         reorderOf { id number }";
     [
-        ("clientChanged", format!("{{ ids isResync clients {{ {client} }} }}")),
+        (
+            "clientChanged",
+            format!("{{ ids isResync clients {{ {client} }} }}"),
+        ),
         ("orderPlaced", format!("{{ isResync order {{ {order} }} }}")),
     ]
     .map(|(field, selection)| (field, &*selection.leak()))
@@ -51,7 +54,12 @@ async fn told(world: &World, viewer: &Person, field: &str, happenings: &[Happeni
 on_both!(an_event_holds_nothing_of_others, async |app: App| {
     let world = World::build(app).await;
     let schema = Schema::of(&world.app, &world.team.admin).await;
-    let fields: BTreeSet<&str> = schema.get("Subscription").fields.iter().map(|field| &*field.name).collect();
+    let fields: BTreeSet<&str> = schema
+        .get("Subscription")
+        .fields
+        .iter()
+        .map(|field| &*field.name)
+        .collect();
     let known: BTreeSet<&str> = selections().into_keys().collect();
     assert_eq!(fields, known, "each subscription needs its case here");
     let orders = order::Entity::find().all(&world.db).await.unwrap();
@@ -70,7 +78,13 @@ on_both!(an_event_holds_nothing_of_others, async |app: App| {
         .map(|some| Happening::Clients(some.iter().copied().collect()))
         .collect();
     let everybody: BTreeSet<ClientId> = world.clients.iter().copied().collect();
-    let audience = world.app.server().database.audience(&everybody).await.unwrap();
+    let audience = world
+        .app
+        .server()
+        .database
+        .audience(&everybody)
+        .await
+        .unwrap();
     let mut some_hidden = false;
     for viewer in world.viewers() {
         let (mut seen, hidden) = world.split(viewer.id, "client");
@@ -81,31 +95,52 @@ on_both!(an_event_holds_nothing_of_others, async |app: App| {
         for answer in &answers {
             let event = &answer["clientChanged"];
             ids.extend(crate::live::socket::texts(&event["ids"]));
-            assert_eq!(event["ids"].as_array().unwrap().len(), event["clients"].as_array().unwrap().len());
+            assert_eq!(
+                event["ids"].as_array().unwrap().len(),
+                event["clients"].as_array().unwrap().len()
+            );
         }
         ids.sort();
         assert_eq!(ids, seen, "clients told to {}", viewer.name);
         // Who sees a client is among those who are told of it.
         for id in &seen {
             let id: ClientId = id.parse().unwrap();
-            assert!(audience.contains(&(id, viewer.id)), "{} hears nothing of {id}", viewer.name);
+            assert!(
+                audience.contains(&(id, viewer.id)),
+                "{} hears nothing of {id}",
+                viewer.name
+            );
         }
         let (mut seen, _) = world.split(viewer.id, "order");
         seen.sort();
         let answers_of_orders = told(&world, viewer, "orderPlaced", &placed).await;
-        let orders = answers_of_orders.iter().map(|answer| answer["orderPlaced"]["order"]["id"].as_str().unwrap().to_owned());
+        let orders = answers_of_orders.iter().map(|answer| {
+            answer["orderPlaced"]["order"]["id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        });
         let mut ids: Vec<String> = orders.collect();
         ids.sort();
         assert_eq!(ids, seen, "orders told to {}", viewer.name);
         for answer in answers.iter().chain(&answers_of_orders) {
-            assert_eq!(world.leaks_of(viewer.id, answer), BTreeSet::new(), "to {}", viewer.name);
+            assert_eq!(
+                world.leaks_of(viewer.id, answer),
+                BTreeSet::new(),
+                "to {}",
+                viewer.name
+            );
         }
         // What is not there is nobody's.
         let none = Happening::Placed(Placed {
             client: ClientId::from_uuid(uuid::Uuid::now_v7()),
             order: OrderId::from_uuid(uuid::Uuid::now_v7()),
         });
-        assert!(told(&world, viewer, "orderPlaced", &[none]).await.is_empty());
+        assert!(
+            told(&world, viewer, "orderPlaced", &[none])
+                .await
+                .is_empty()
+        );
     }
     assert!(some_hidden);
 });

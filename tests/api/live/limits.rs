@@ -39,34 +39,37 @@ async fn has_room(app: &App, token: &str) -> Socket {
     panic!("there is no room");
 }
 
-on_both!(a_session_a_user_and_the_process_have_so_many_sockets, async |app: App| {
-    let mut app = app;
-    app.restart(|endpoint| {
-        endpoint.limits.sockets.per_user = 7;
-        endpoint.limits.sockets.process = 9;
-    })
-    .await;
-    let team = app.team().await;
-    let mut open = Vec::new();
-    for _ in 0..5 {
-        open.push(Socket::of(&app, &team.ann.token).await);
+on_both!(
+    a_session_a_user_and_the_process_have_so_many_sockets,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| {
+            endpoint.limits.sockets.per_user = 7;
+            endpoint.limits.sockets.process = 9;
+        })
+        .await;
+        let team = app.team().await;
+        let mut open = Vec::new();
+        for _ in 0..5 {
+            open.push(Socket::of(&app, &team.ann.token).await);
+        }
+        assert_eq!(refused(&app, &team.ann.token).await, 1013);
+        // Another device of the same user; another user.
+        let tablet = app.sign_in(team.ann.id, "Ann").await;
+        open.push(Socket::of(&app, &tablet.token).await);
+        open.push(Socket::of(&app, &tablet.token).await);
+        assert_eq!(refused(&app, &tablet.token).await, 1013);
+        open.push(Socket::of(&app, &team.ben.token).await);
+        open.push(Socket::of(&app, &team.ben.token).await);
+        assert_eq!(refused(&app, &team.cleo.token).await, 1013);
+        for socket in &mut open {
+            socket.is_silent().await;
+        }
+        open.remove(0).close().await;
+        let _cleo = has_room(&app, &team.cleo.token).await;
+        assert_eq!(refused(&app, &team.ann.token).await, 1013);
     }
-    assert_eq!(refused(&app, &team.ann.token).await, 1013);
-    // Another device of the same user; another user.
-    let tablet = app.sign_in(team.ann.id, "Ann").await;
-    open.push(Socket::of(&app, &tablet.token).await);
-    open.push(Socket::of(&app, &tablet.token).await);
-    assert_eq!(refused(&app, &tablet.token).await, 1013);
-    open.push(Socket::of(&app, &team.ben.token).await);
-    open.push(Socket::of(&app, &team.ben.token).await);
-    assert_eq!(refused(&app, &team.cleo.token).await, 1013);
-    for socket in &mut open {
-        socket.is_silent().await;
-    }
-    open.remove(0).close().await;
-    let _cleo = has_room(&app, &team.cleo.token).await;
-    assert_eq!(refused(&app, &team.ann.token).await, 1013);
-});
+);
 
 on_both!(a_socket_has_so_many_subscriptions, async |app: App| {
     let team = app.team().await;
@@ -90,7 +93,9 @@ on_both!(what_a_client_says_at_once_is_bounded, async |app: App| {
     let team = app.team().await;
     let most = 64 * 1024;
     let padded = |bytes: usize| {
-        let empty = json!({ "type": "ping", "payload": { "x": "" } }).to_string().len();
+        let empty = json!({ "type": "ping", "payload": { "x": "" } })
+            .to_string()
+            .len();
         json!({ "type": "ping", "payload": { "x": "y".repeat(bytes - empty) } }).to_string()
     };
     let mut socket = Socket::of(&app, &team.ann.token).await;
@@ -125,31 +130,43 @@ on_both!(only_subscriptions_run_on_a_socket, async |app: App| {
     let answer = app.gql(&team.ann.token, CLIENTS, json!({})).await;
     assert_eq!(answer.rule(), "GRAPHQL_VALIDATION_FAILED");
     // Both languages.
-    let headers = [("sec-websocket-protocol", PROTOCOL), ("accept-language", "zh-CN")];
+    let headers = [
+        ("sec-websocket-protocol", PROTOCOL),
+        ("accept-language", "zh-CN"),
+    ];
     let address = app.address("/graphql");
     let mut socket = shake(&address, &headers).await.ok().unwrap();
     socket.init(&team.ann.token).await;
     socket.said().await;
     socket.subscribe("1", "{ viewer { id } }", json!({})).await;
     let error = socket.error("1").await;
-    assert!(error["message"].as_str().unwrap().contains("订阅"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("订阅"),
+        "{error}"
+    );
 });
 
-on_both!(documents_are_held_to_the_limits_of_http, async |app: App| {
-    let team = app.team().await;
-    let mut socket = Socket::of(&app, &team.ann.token).await;
-    let below = |levels: usize| {
-        let deep = "clients { orders(first: 1) { nodes { client { id orders(first: 1) { nodes { client { id ";
-        format!(
-            "subscription {{ clientChanged {{ {}{}}}",
-            deep.repeat(levels),
-            "} ".repeat(deep.matches('{').count() * levels + 1)
-        )
-    };
-    let aliases: String = (0..40).map(|n| format!("a{n}: isResync ")).collect();
-    let nested = format!("subscription {{ clientChanged(ids: {}1{}) {{ ids }} }}", "[".repeat(40), "]".repeat(40));
-    let many: Vec<Value> = (0..20_001).map(|_| json!(1)).collect();
-    for (query, variables, rule) in [
+on_both!(
+    documents_are_held_to_the_limits_of_http,
+    async |app: App| {
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        let below = |levels: usize| {
+            let deep = "clients { orders(first: 1) { nodes { client { id orders(first: 1) { nodes { client { id ";
+            format!(
+                "subscription {{ clientChanged {{ {}{}}}",
+                deep.repeat(levels),
+                "} ".repeat(deep.matches('{').count() * levels + 1)
+            )
+        };
+        let aliases: String = (0..40).map(|n| format!("a{n}: isResync ")).collect();
+        let nested = format!(
+            "subscription {{ clientChanged(ids: {}1{}) {{ ids }} }}",
+            "[".repeat(40),
+            "]".repeat(40)
+        );
+        let many: Vec<Value> = (0..20_001).map(|_| json!(1)).collect();
+        for (query, variables, rule) in [
         ("subscription {".to_owned(), json!({}), "GRAPHQL_PARSE_FAILED"),
         ("subscription { none { id } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { clientChanged { none } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
@@ -169,11 +186,18 @@ on_both!(documents_are_held_to_the_limits_of_http, async |app: App| {
         assert!(!error["message"].as_str().unwrap().is_empty());
         assert!(error["extensions"]["requestId"].is_string(), "{error}");
     }
-    socket.subscribe("1", "subscription { clientChanged(ids: [7]) { ids } }", json!({})).await;
-    let error = socket.error("1").await;
-    assert_eq!(error["extensions"]["fields"], json!(["ids.0"]), "{error}");
-    socket.is_silent().await;
-});
+        socket
+            .subscribe(
+                "1",
+                "subscription { clientChanged(ids: [7]) { ids } }",
+                json!({}),
+            )
+            .await;
+        let error = socket.error("1").await;
+        assert_eq!(error["extensions"]["fields"], json!(["ids.0"]), "{error}");
+        socket.is_silent().await;
+    }
+);
 
 on_both!(what_is_told_is_paid_for, async |app: App| {
     let mut app = app;
@@ -194,14 +218,24 @@ on_both!(what_is_told_is_paid_for, async |app: App| {
     let error = socket.error("dear").await;
     assert_eq!(error["extensions"]["rule"], "COST", "{error}");
     assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
-    socket.follow("1", "subscription { clientChanged { ids isResync clients { id } } }", json!({})).await;
+    socket
+        .follow(
+            "1",
+            "subscription { clientChanged { ids isResync clients { id } } }",
+            json!({}),
+        )
+        .await;
     // Each event costs; where there is nothing left it waits, and nothing is lost.
     let mut told = 0;
     while told < 4 {
         // The manager's session pays for its own request.
         note(&app, &team.left, &client).await;
         let event = socket.next("1").await;
-        assert_eq!(event["data"]["clientChanged"]["ids"], json!([client]), "{event}");
+        assert_eq!(
+            event["data"]["clientChanged"]["ids"],
+            json!([client]),
+            "{event}"
+        );
         let cost = &event["extensions"]["cost"];
         assert_eq!(cost["requestedQueryCost"], 21, "{event}");
         assert_eq!(cost["actualQueryCost"], 2);
@@ -210,19 +244,26 @@ on_both!(what_is_told_is_paid_for, async |app: App| {
     }
 });
 
-on_both!(only_trusted_documents_run_where_it_is_so, async |app: App| {
-    let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join("live.graphql"), CLIENTS).unwrap();
-    let trusted = TrustedDocuments::load(Trust::Only, place.path(), &clientele::graphql::schema()).await;
-    let trusted = trusted.ok().unwrap().map(Arc::new);
-    let mut app = app;
-    app.restart(|endpoint| endpoint.trusted = trusted).await;
-    let team = app.team().await;
-    let mut socket = Socket::of(&app, &team.ann.token).await;
-    socket.subscribe("1", ORDERS, json!({})).await;
-    assert_eq!(socket.error("1").await["extensions"]["rule"], "DOCUMENT_NOT_TRUSTED");
-    socket.follow("1", CLIENTS, json!({})).await;
-});
+on_both!(
+    only_trusted_documents_run_where_it_is_so,
+    async |app: App| {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("live.graphql"), CLIENTS).unwrap();
+        let trusted =
+            TrustedDocuments::load(Trust::Only, place.path(), &clientele::graphql::schema()).await;
+        let trusted = trusted.ok().unwrap().map(Arc::new);
+        let mut app = app;
+        app.restart(|endpoint| endpoint.trusted = trusted).await;
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        socket.subscribe("1", ORDERS, json!({})).await;
+        assert_eq!(
+            socket.error("1").await["extensions"]["rule"],
+            "DOCUMENT_NOT_TRUSTED"
+        );
+        socket.follow("1", CLIENTS, json!({})).await;
+    }
+);
 
 /// Makes clients of `owner`, in one transaction.
 pub async fn make_clients(app: &App, owner: UserId, count: usize) {
@@ -249,25 +290,31 @@ pub async fn make_clients(app: &App, owner: UserId, count: usize) {
     made.await.unwrap();
 }
 
-on_both!(what_waits_is_bounded_and_missed_events_are_told_of, async |app: App| {
-    let team = app.team().await;
-    let mut socket = Socket::of(&app, &team.ann.token).await;
-    socket.follow("1", CLIENTS, json!({})).await;
-    make_clients(&app, team.ann.id, MAX_WAITING).await;
-    let mut told = std::collections::BTreeSet::new();
-    while told.len() < MAX_WAITING {
-        let ids = socket.changed("1").await;
-        assert!(ids.len() <= MAX_CLIENTS_AT_ONCE);
-        told.extend(ids);
+on_both!(
+    what_waits_is_bounded_and_missed_events_are_told_of,
+    async |app: App| {
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        socket.follow("1", CLIENTS, json!({})).await;
+        make_clients(&app, team.ann.id, MAX_WAITING).await;
+        let mut told = std::collections::BTreeSet::new();
+        while told.len() < MAX_WAITING {
+            let ids = socket.changed("1").await;
+            assert!(ids.len() <= MAX_CLIENTS_AT_ONCE);
+            told.extend(ids);
+        }
+        make_clients(&app, team.ann.id, MAX_WAITING + 1).await;
+        let event = socket.next("1").await;
+        assert_eq!(
+            event["data"]["clientChanged"],
+            json!({ "ids": [], "isResync": true, "clients": [] })
+        );
+        // So many of others are nothing to her.
+        make_clients(&app, team.ben.id, MAX_WAITING + 1).await;
+        let own = app.client_of(&team.ann, "Own").await;
+        assert_eq!(socket.changed("1").await, [own]);
     }
-    make_clients(&app, team.ann.id, MAX_WAITING + 1).await;
-    let event = socket.next("1").await;
-    assert_eq!(event["data"]["clientChanged"], json!({ "ids": [], "isResync": true, "clients": [] }));
-    // So many of others are nothing to her.
-    make_clients(&app, team.ben.id, MAX_WAITING + 1).await;
-    let own = app.client_of(&team.ann, "Own").await;
-    assert_eq!(socket.changed("1").await, [own]);
-});
+);
 
 /// What is sent to one who reads nothing: more than all buffers on the way hold.
 const TOO_MUCH: usize = 256 << 20;
@@ -284,7 +331,9 @@ on_both!(who_reads_nothing_is_cut, async |app: App| {
         write_patience: Duration::from_millis(300),
         ..http::server::Options::default()
     };
-    let listening = http::Server::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
+    let listening = http::Server::bind("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap();
     let address = listening.address();
     tokio::spawn(listening.serve(service.router(), std::future::pending()));
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -329,21 +378,26 @@ fn frame(text: &str) -> Vec<u8> {
     frame
 }
 
-on_both!(keys_of_programs_open_sockets_until_they_are_revoked, async |app: App| {
-    let team = app.team().await;
-    let client = app.client_of(&team.ann, "Blue Door").await;
-    let (_, id, key) = key_of(&app, &team, &team.ann, &["READ"]).await;
-    let (_, _, other) = key_of(&app, &team, &team.ben, &["READ"]).await;
-    let mut socket = Socket::of(&app, &key).await;
-    let mut stays = Socket::of(&app, &other).await;
-    socket.follow("1", CLIENTS, json!({})).await;
-    note(&app, &team.ann, &client).await;
-    assert_eq!(socket.changed("1").await, [client]);
-    let revoke = "mutation($input: ServiceKeyRevokeInput!) { serviceKeyRevoke(input: $input) { serviceKey { id } } }";
-    app.gql(&team.admin.token, revoke, json!({ "input": { "id": id } })).await.ok();
-    assert_eq!(socket.closed().await, 4403);
-    stays.is_silent().await;
-});
+on_both!(
+    keys_of_programs_open_sockets_until_they_are_revoked,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let (_, id, key) = key_of(&app, &team, &team.ann, &["READ"]).await;
+        let (_, _, other) = key_of(&app, &team, &team.ben, &["READ"]).await;
+        let mut socket = Socket::of(&app, &key).await;
+        let mut stays = Socket::of(&app, &other).await;
+        socket.follow("1", CLIENTS, json!({})).await;
+        note(&app, &team.ann, &client).await;
+        assert_eq!(socket.changed("1").await, [client]);
+        let revoke = "mutation($input: ServiceKeyRevokeInput!) { serviceKeyRevoke(input: $input) { serviceKey { id } } }";
+        app.gql(&team.admin.token, revoke, json!({ "input": { "id": id } }))
+            .await
+            .ok();
+        assert_eq!(socket.closed().await, 4403);
+        stays.is_silent().await;
+    }
+);
 
 on_both!(sockets_are_counted, async |app: App| {
     let metrics = Metrics::default();
@@ -353,8 +407,11 @@ on_both!(sockets_are_counted, async |app: App| {
     let team = app.team().await;
     let figure = |name: &str| {
         let text = metrics.render(&http::metrics::Reading::default());
-        let line = text.lines().find(|line| line.starts_with(&format!("clientele_{name} ")));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("clientele_{name} ")));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .unwrap_or_default()
     };
     let wait_for = async |name: &str, count: u64| {
         for _ in 0..600 {
@@ -369,7 +426,10 @@ on_both!(sockets_are_counted, async |app: App| {
     let ben = Socket::of(&app, &team.ben.token).await;
     ann.follow("1", CLIENTS, json!({})).await;
     ann.follow("2", ORDERS, json!({})).await;
-    assert_eq!((figure("sockets_open"), figure("subscriptions_open")), (2, 2));
+    assert_eq!(
+        (figure("sockets_open"), figure("subscriptions_open")),
+        (2, 2)
+    );
     ben.close().await;
     wait_for("sockets_open", 1).await;
     ann.say(&json!({ "id": "1", "type": "complete" })).await;
@@ -388,7 +448,8 @@ on_both!(sockets_are_counted, async |app: App| {
 on_both!(a_person_who_is_gone_gets_no_socket, async |app: App| {
     let team = app.team().await;
     let gone: Person = app.sign_in(team.cleo.id, "Cleo").await;
-    let revoke = "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { session { id } } }";
+    let revoke =
+        "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { session { id } } }";
     let input = json!({ "input": { "id": gone.session.to_string() } });
     app.gql(&team.cleo.token, revoke, input).await.ok();
     assert_eq!(refused(&app, &gone.token).await, 4403);

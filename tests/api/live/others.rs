@@ -83,7 +83,11 @@ fn a_lost_connection_between_processes_comes_back() {
             while told["data"]["clientChanged"]["isResync"] == true {
                 told = ann.next("c").await;
             }
-            assert_eq!(told["data"]["clientChanged"]["ids"], json!([client]), "{told}");
+            assert_eq!(
+                told["data"]["clientChanged"]["ids"],
+                json!([client]),
+                "{told}"
+            );
         }
     }));
 }

@@ -39,7 +39,10 @@ pub struct Socket {
 ///
 /// # Errors
 /// The status and the body of a refusal.
-pub async fn shake(address: &str, headers: &[(&'static str, &str)]) -> Result<Socket, (StatusCode, Value)> {
+pub async fn shake(
+    address: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Socket, (StatusCode, Value)> {
     let address = address.replacen("http", "ws", 1);
     let mut request = address.into_client_request().unwrap();
     for (name, value) in headers {
@@ -60,7 +63,9 @@ impl Socket {
     /// A socket of nobody yet, at `address` (`http://…/graphql`).
     pub async fn at(address: &str) -> Self {
         let protocol = ("sec-websocket-protocol", PROTOCOL);
-        shake(address, &[protocol]).await.unwrap_or_else(|refused| panic!("{refused:?}"))
+        shake(address, &[protocol])
+            .await
+            .unwrap_or_else(|refused| panic!("{refused:?}"))
     }
 
     /// A socket of nobody yet.
@@ -84,7 +89,8 @@ impl Socket {
     /// Says who it is.
     pub async fn init(&mut self, token: &str) {
         let payload = json!({ "Authorization": format!("Bearer {token}") });
-        self.say(&json!({ "type": "connection_init", "payload": payload })).await;
+        self.say(&json!({ "type": "connection_init", "payload": payload }))
+            .await;
     }
 
     /// Says something.
@@ -100,14 +106,17 @@ impl Socket {
     /// Begins a subscription.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.say(&json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+        self.say(&json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
     }
 
     /// Begins a subscription, and waits until it has begun.
     pub async fn follow(&mut self, id: &str, query: &str, variables: Value) {
         self.subscribe(id, query, variables).await;
         let first = self.next(id).await;
-        let field = first["data"].as_object().unwrap_or_else(|| panic!("{first}"));
+        let field = first["data"]
+            .as_object()
+            .unwrap_or_else(|| panic!("{first}"));
         let field = field.values().next().unwrap();
         assert_eq!(field["isResync"], true, "{first}");
     }
@@ -145,14 +154,22 @@ impl Socket {
     /// The payload of the next message, which is `next` for `id`.
     pub async fn next(&mut self, id: &str) -> Value {
         let mut message = self.said().await;
-        assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
+        assert_eq!(
+            (&message["type"], &message["id"]),
+            (&json!("next"), &json!(id)),
+            "{message}"
+        );
         message["payload"].take()
     }
 
     /// The first error of the next message, which is `error` for `id`.
     pub async fn error(&mut self, id: &str) -> Value {
         let mut message = self.said().await;
-        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
+        assert_eq!(
+            (&message["type"], &message["id"]),
+            (&json!("error"), &json!(id)),
+            "{message}"
+        );
         message["payload"][0].take()
     }
 
@@ -176,7 +193,8 @@ impl Socket {
 
     /// Demands that it is there and has nothing to say: a sign of life comes next.
     pub async fn is_silent(&mut self) {
-        self.say(&json!({ "type": "ping", "payload": { "at": "the end" } })).await;
+        self.say(&json!({ "type": "ping", "payload": { "at": "the end" } }))
+            .await;
         let pong = json!({ "type": "pong", "payload": { "at": "the end" } });
         assert_eq!(self.said().await, pong);
     }
