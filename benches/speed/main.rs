@@ -75,9 +75,6 @@ struct Arguments {
     part: Option<Part>,
     #[command(flatten)]
     run: run::Run,
-    /// Cargo passes it to every benchmark.
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
 }
 
 #[derive(Subcommand)]

@@ -302,7 +302,8 @@ async fn start(side: Side, asked: &Run, url: &str, folder: &std::path::Path) -> 
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut command = match side {
         Side::Service => {
-            let built = PathBuf::from(env!("CARGO_BIN_EXE_clientele"));
+            // Built beside this program.
+            let built = std::env::current_exe()?.with_file_name("clientele");
             let mut command = Command::new(asked.service.clone().unwrap_or(built));
             command
                 .args(["serve", "--debug-headers"])

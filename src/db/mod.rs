@@ -23,7 +23,7 @@
 //!
 //! ```compile_fail
 //! fn forge(row: entity::client::Model) -> clientele::db::Visible<entity::client::Model> {
-//!     clientele::db::Visible { row: std::sync::Arc::new(row), family: todo!() }
+//!     clientele::db::Visible { row: std::sync::Arc::new(row), family: unreachable!() }
 //! }
 //! ```
 
