@@ -53,12 +53,12 @@ impl LiveSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only these clients, up to 100. All that you see when absent.")]
-        ids: Option<Vec<ClientId>>,
+        client_ids: Option<Vec<ClientId>>,
     ) -> Result<impl Stream<Item = Result<ClientChanged>> + use<>> {
         let session = current(ctx)?;
         let told = match heard(ctx)? {
             Heard::Opening(opening) => {
-                opening.follow(Interest::Clients(chosen(session, ids).await?));
+                opening.follow(Interest::Clients(chosen(session, client_ids).await?));
                 None
             }
             Heard::Happening(Happening::Missed) => Some(ClientChanged {
@@ -127,7 +127,7 @@ async fn chosen(
     };
     if ids.len() > MAX_CHOSEN {
         return Err(Error::bad_input(
-            "ids",
+            "clientIds",
             say!(
                 "ask for at most {most} ids at once, not {count}",
                 most = MAX_CHOSEN,
@@ -143,7 +143,7 @@ async fn chosen(
         .await?;
     let seen: BTreeSet<ClientId> = seen.iter().map(|client| client.id).collect();
     match ids.iter().position(|id| !seen.contains(id)) {
-        Some(at) => Err(Error::not_found("client").field(format!("ids.{at}"))),
+        Some(at) => Err(Error::not_found("client").field(format!("clientIds.{at}"))),
         None => Ok(Some(seen)),
     }
 }

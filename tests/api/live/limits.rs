@@ -161,7 +161,7 @@ on_both!(
         };
         let aliases: String = (0..40).map(|n| format!("a{n}: isResync ")).collect();
         let nested = format!(
-            "subscription {{ clientChanged(ids: {}1{}) {{ ids }} }}",
+            "subscription {{ clientChanged(clientIds: {}1{}) {{ ids }} }}",
             "[".repeat(40),
             "]".repeat(40)
         );
@@ -177,8 +177,8 @@ on_both!(
         (below(3), json!({}), "QUERY_TOO_DEEP"),
         (nested, json!({}), "QUERY_TOO_DEEP"),
         (format!("subscription {{ clientChanged {{ {aliases} }} }}"), json!({}), "QUERY_TOO_COMPLEX"),
-        ("subscription($v: [ID!]) { clientChanged(ids: $v) { ids } }".to_owned(), json!({ "v": many }), "BAD_VARIABLES"),
-        ("subscription($v: [ID!]!) { clientChanged(ids: $v) { ids } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription($v: [ID!]) { clientChanged(clientIds: $v) { ids } }".to_owned(), json!({ "v": many }), "BAD_VARIABLES"),
+        ("subscription($v: [ID!]!) { clientChanged(clientIds: $v) { ids } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
     ] {
         socket.subscribe("1", &query, variables).await;
         let error = socket.error("1").await;
@@ -189,12 +189,16 @@ on_both!(
         socket
             .subscribe(
                 "1",
-                "subscription { clientChanged(ids: [7]) { ids } }",
+                "subscription { clientChanged(clientIds: [7]) { ids } }",
                 json!({}),
             )
             .await;
         let error = socket.error("1").await;
-        assert_eq!(error["extensions"]["fields"], json!(["ids.0"]), "{error}");
+        assert_eq!(
+            error["extensions"]["fields"],
+            json!(["clientIds.0"]),
+            "{error}"
+        );
         socket.is_silent().await;
     }
 );
@@ -204,43 +208,44 @@ on_both!(what_is_told_is_paid_for, async |app: App| {
     app.restart(|endpoint| {
         endpoint.limits.budget = Some(Budget {
             per_document: 30,
-            bucket: 30,
-            restored_per_second: 5,
+            bucket: 60,
+            restored_per_second: 4,
             ..Budget::default()
         });
     })
     .await;
     let team = app.team().await;
-    let client = app.client_of(&team.ann, "Blue Door").await;
+    let desk = app.sign_in(team.ann.id, "Ann").await;
+    let client = app.client_of(&desk, "Name 0").await;
     let mut socket = Socket::of(&app, &team.ann.token).await;
     let dear = "subscription { clientChanged { clients { team { user { id } } } } }";
     socket.subscribe("dear", dear, json!({})).await;
     let error = socket.error("dear").await;
     assert_eq!(error["extensions"]["rule"], "COST", "{error}");
     assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
-    socket
-        .follow(
-            "1",
-            "subscription { clientChanged { ids isResync clients { id } } }",
-            json!({}),
-        )
-        .await;
-    // Each event costs; where there is nothing left it waits, and nothing is lost.
-    let mut told = 0;
-    while told < 4 {
-        // The manager's session pays for its own request.
-        note(&app, &team.left, &client).await;
+    let query = "subscription { clientChanged { ids isResync clients { name } } }";
+    socket.follow("1", query, json!({})).await;
+    // Her writes take from the same purse. Where too little is left the event waits, and is not lost.
+    let update =
+        "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { id } } }";
+    for version in 1..=4 {
+        let name = format!("Name {version}");
+        let input = json!({ "id": client, "version": version, "name": name });
+        app.gql(&team.ann.token, update, json!({ "input": input }))
+            .await
+            .ok();
+    }
+    loop {
         let event = socket.next("1").await;
-        assert_eq!(
-            event["data"]["clientChanged"]["ids"],
-            json!([client]),
-            "{event}"
-        );
+        let changed = &event["data"]["clientChanged"];
+        assert_eq!(changed["ids"], json!([client]), "{event}");
         let cost = &event["extensions"]["cost"];
         assert_eq!(cost["requestedQueryCost"], 21, "{event}");
         assert_eq!(cost["actualQueryCost"], 2);
-        assert_eq!(cost["throttleStatus"]["maximumAvailable"], 30);
-        told += 1;
+        assert_eq!(cost["throttleStatus"]["maximumAvailable"], 60);
+        if changed["clients"][0]["name"] == "Name 4" {
+            break;
+        }
     }
 });
 

@@ -243,7 +243,7 @@ on_both!(
         let one = app.client_of(&team.ann, "One").await;
         let two = app.client_of(&team.ann, "Two").await;
         let bens = app.client_of(&team.ben, "Ben's").await;
-        let some = "subscription($ids: [ID!]) { clientChanged(ids: $ids) { ids isResync } }";
+        let some = "subscription($ids: [ID!]) { clientChanged(clientIds: $ids) { ids isResync } }";
         let mut socket = Socket::of(&app, &team.ann.token).await;
         socket.follow("c", some, json!({ "ids": [one] })).await;
         socket.follow("n", some, json!({ "ids": [] })).await;
@@ -257,7 +257,7 @@ on_both!(
                 .await;
             let error = socket.error("x").await;
             assert_eq!(error["extensions"]["code"], "NOT_FOUND");
-            assert_eq!(error["extensions"]["fields"], json!(["ids.1"]));
+            assert_eq!(error["extensions"]["fields"], json!(["clientIds.1"]));
             assert_eq!(error["message"], "no such client");
         }
         let many: Vec<&String> = std::iter::repeat_n(&one, 101).collect();
