@@ -96,7 +96,10 @@ impl Database {
         let sql = "SELECT i.issuer, i.subject, c.revoked_before FROM user_identities i \
              JOIN users u ON u.id = i.user_id LEFT JOIN token_cutoffs c ON c.user_id = u.id \
              WHERE u.deactivated_at IS NULL AND i.subject IN";
-        let subjects: Vec<Value> = subjects.iter().map(|subject| subject.into()).collect();
+        let subjects: Vec<Value> = subjects
+            .iter()
+            .map(|subject| subject.as_str().into())
+            .collect();
         let rows = self.among(sql, &[], &subjects).await?;
         rows.iter()
             .map(|row| {

@@ -168,7 +168,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             Ok(caller) => caller,
             Err(error) => {
                 return Err(match end_of(&error) {
-                    End::TryAgain => later(error.into()),
+                    End::TryAgain => Stop::Later(AGAIN, Box::new(error.into())),
                     end => Stop::End(end),
                 });
             }

@@ -136,7 +136,10 @@ async fn of_requests(seen: &mut Seen) {
             .header("upgrade", "websocket");
         let request = request.header("sec-websocket-version", "13");
         let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-        let add = |request: reqwest::RequestBuilder, (name, value)| request.header(name, value);
+        let add = |request: reqwest::RequestBuilder,
+                   (name, value): (&'static str, &'static str)| {
+            request.header(name, value)
+        };
         reply(headers.iter().copied().fold(request, add))
     };
     seen.note(&handshake(&[]).await);

@@ -30,7 +30,7 @@ on_both!(only_one_protocol_is_spoken, async |app: App| {
     assert_eq!(status, 400);
     let both = format!("graphql-ws, {PROTOCOL}");
     assert!(
-        shake(&address, &[("sec-websocket-protocol", &both)])
+        shake(&address, &[("sec-websocket-protocol", both.as_str())])
             .await
             .is_ok()
     );
@@ -81,7 +81,7 @@ on_both!(pages_of_other_origins_get_no_socket, async |app: App| {
         );
         assert_eq!(body["errors"][0]["extensions"]["code"], "FORBIDDEN");
     }
-    for origin in ["https://app.example", &own] {
+    for origin in ["https://app.example", own.as_str()] {
         let mut socket = shake_from(origin).await.ok().unwrap();
         socket.init(&team.ann.token).await;
         assert_eq!(socket.said().await["type"], "connection_ack", "{origin}");
