@@ -1,6 +1,8 @@
 //! The service as a whole: database, keys, schema and routes put together. Everything else is built to be
 //! put together here, and knows nothing of it.
 
+mod relay;
+
 use std::any::TypeId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +14,10 @@ use async_graphql::{Executor, Pos, Request, Response};
 use axum::Router;
 use futures_util::stream::BoxStream;
 
+use self::relay::Relay;
 use crate::auth::external::{Fetch, Provider};
 use crate::auth::keys::Keyring;
+use crate::auth::pass::Pass;
 use crate::auth::tokens::Tokens;
 use crate::db::{Database, IdempotencyKey, Session, Way};
 use crate::domain::sign_in::{IdentityProvider, SignIn};
@@ -21,6 +25,7 @@ use crate::error::{Code, Error, Result};
 use crate::graphql::{self, check::Checked, pace::Pace};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
+use crate::live::Hub;
 use crate::say;
 
 /// Who issues our tokens (`iss`).
@@ -106,10 +111,12 @@ pub struct App {
     keyring: Arc<Keyring>,
     health: Health,
     options: Options,
+    hub: Hub,
+    relay: Arc<Relay>,
 }
 
 impl App {
-    /// Puts the service together.
+    /// Puts the service together. From now on it passes on what commits change; to be called inside a runtime.
     ///
     /// # Errors
     /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back; `BAD_USER_INPUT` for an
@@ -119,9 +126,12 @@ impl App {
         let provider = options.provider.as_ref().map(ProviderOptions::open);
         let sign_in =
             SignIn::new(database.clone(), keyring, tokens)?.with_provider(provider.transpose()?);
+        let hub = Hub::default();
         Ok(Self {
             health: health(&database, keyring),
             keyring: Arc::clone(keyring),
+            relay: Arc::new(Relay::begin(&database, &hub)),
+            hub,
             database,
             sign_in,
             schema: Checked::new(graphql::schema())?,
@@ -156,10 +166,12 @@ impl App {
         let door = Door {
             database: self.database.clone(),
             sign_in: self.sign_in.clone(),
+            _relay: Arc::clone(&self.relay),
         };
         let proxies = &self.options.proxies;
         let options = http::Options {
             proxies: proxies.clone(),
+            hub: self.hub.clone(),
             ..self.options.endpoint.clone()
         };
         let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
@@ -230,6 +242,8 @@ async fn read(database: &Database, keyring: &Keyring) -> Reading {
 struct Door {
     database: Database,
     sign_in: SignIn,
+    /// News is passed on as long as somebody may ask for it.
+    _relay: Arc<Relay>,
 }
 
 impl Gateway for Door {
@@ -237,7 +251,7 @@ impl Gateway for Door {
         let Some(token) = bearer else {
             return Ok(Caller::anonymous());
         };
-        let viewer = self.sign_in.viewer(token).await?;
+        let (viewer, pass) = self.sign_in.admit(token).await?;
         let identity = viewer.user_id().map(|user| Identity {
             user: user.0,
             session: match viewer.way() {
@@ -257,6 +271,7 @@ impl Gateway for Door {
             data,
             statements,
             locale,
+            pass: Some(Arc::new(pass)),
         })
     }
 
@@ -267,6 +282,10 @@ impl Gateway for Door {
         let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
         data.insert(keyed);
         Ok(())
+    }
+
+    async fn ended(&self, passes: &[Arc<Pass>]) -> Result<Vec<usize>> {
+        self.database.ended(passes).await
     }
 }
 

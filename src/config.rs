@@ -210,6 +210,10 @@ knobs! {
     max_requests_per_user: NonZeroU64, "CLIENTELE_MAX_REQUESTS_PER_USER", "COUNT",
     default "6" nonzero(6);
 
+    /// Sockets for subscriptions that are open at the same time, 1 or more; 5 of one device, 20 of one user
+    max_sockets: NonZeroU64, "CLIENTELE_MAX_SOCKETS", "COUNT",
+    default "4096" nonzero(4_096);
+
     /// Whether documents of trusted_documents_dir are run by their hash without limits of size: off, prefer
     /// (others are run too, within the limits) or only (no others are run)
     trusted_documents: TrustedDocuments, "CLIENTELE_TRUSTED_DOCUMENTS", "WHICH",

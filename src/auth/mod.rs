@@ -6,6 +6,7 @@
 pub mod crypto;
 pub mod external;
 pub mod keys;
+pub mod pass;
 pub mod passwords;
 pub mod refresh;
 pub mod reset_codes;

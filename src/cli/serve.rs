@@ -17,8 +17,8 @@ use crate::db::Database;
 use crate::error::{Code, Error, Result};
 use crate::graphql;
 use crate::http::{
-    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Reserved, Server, Starting,
-    TrustedDocuments,
+    self, Budget, Concurrency, Drained, Explorer, Health, Limits, Reserved, Server, Sockets,
+    Starting, TrustedDocuments,
 };
 use crate::jobs;
 
@@ -229,6 +229,10 @@ async fn endpoint(config: &Config) -> Result<http::Options> {
             budget,
             concurrency,
             response_bytes: count(config.max_response_bytes),
+            sockets: Sockets {
+                process: count(config.max_sockets),
+                ..Sockets::default()
+            },
             ..Limits::default()
         },
         introspection: config.introspection,

@@ -56,6 +56,7 @@ impl Tx {
         let sql = upsert(self.backend(), &places.join(", "));
         self.execute_raw(Statement::from_sql_and_values(self.backend(), sql, values))
             .await?;
+        self.tell_of_clients(ids.iter().copied());
         Ok(())
     }
 }

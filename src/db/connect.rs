@@ -22,6 +22,7 @@ use super::unreachable;
 use super::viewer::Viewer;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
+use crate::live::Bus;
 
 /// How long to wait for a connection to the replica before the primary answers instead.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
@@ -80,6 +81,8 @@ pub(super) struct Inner {
     pub(super) replica_waits: Waits,
     /// Each unit of work that runs holds a receiver.
     pub(super) working: watch::Sender<()>,
+    /// Where units of work say what they changed, once they are kept.
+    pub(super) news: Bus,
 }
 
 impl Database {
@@ -135,6 +138,7 @@ impl Database {
                 write_waits: Waits::default(),
                 replica_waits: Waits::default(),
                 working: watch::Sender::new(()),
+                news: Bus::default(),
             }),
         };
         if database.inner.replica.is_some() {

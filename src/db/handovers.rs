@@ -41,6 +41,7 @@ impl Tx {
                     say!("some of these clients changed meanwhile; try again"),
                 ));
             }
+            self.tell_of_clients(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }
@@ -56,6 +57,7 @@ impl Tx {
                 .add(Column::ClientId.is_in(chunk.iter().map(|client| client.id)))
                 .add(Column::UserId.eq(user));
             self.delete_rows::<client_member::Entity>(condition).await?;
+            self.tell_of_clients(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }
@@ -104,6 +106,7 @@ impl Tx {
                 );
             let statement = Insert::many(rows).on_conflict(longer).into_query();
             self.execute_raw(self.backend().build(&statement)).await?;
+            self.tell_of_clients(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }

@@ -70,7 +70,9 @@ impl Tx {
             return Err(Error::bug("too many rows for one statement"));
         }
         let rows = self.query_all_raw(whole).await?;
-        decode::<E>(&rows)
+        let row = decode::<E>(&rows)?;
+        self.tell_of_clients([client.id]);
+        Ok(row)
     }
 }
 

@@ -421,6 +421,7 @@ impl Tx {
         E: UnderClient,
     {
         self.require_writer::<E>()?;
+        self.tell_of_clients([client.id]);
         self.delete_rows::<E>(condition.add(E::CLIENT_ID.eq(client.id)))
             .await
     }
@@ -470,6 +471,7 @@ impl Tx {
             inserted.extend(decode_all::<E>(&found)?);
         }
         self.note(&inserted);
+        self.tell_of::<E>(&inserted);
         Ok(Visible::family(inserted))
     }
 
@@ -494,10 +496,9 @@ impl Tx {
         }
         statement.returning(Query::returning().columns(E::Column::iter()));
         let rows = self.query_all(&statement).await?;
-        Ok(decode_all::<E>(&rows)?
-            .into_iter()
-            .next()
-            .map(Visible::single))
+        let row = decode_all::<E>(&rows)?.into_iter().next();
+        self.tell_of::<E>(&row);
+        Ok(row.map(Visible::single))
     }
 
     pub(super) async fn delete_rows<E>(&self, condition: Condition) -> Result<u64>

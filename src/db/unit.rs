@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
@@ -14,9 +14,11 @@ use sea_orm::{
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
 use super::classify::{is_clash, is_transient};
+use super::connect::Inner;
 use super::session::Session;
 use super::tx::{ATTEMPTS, Tx};
 use crate::error::{Error, Result};
+use crate::live::{Bus, News};
 
 /// Begins a transaction.
 ///
@@ -49,16 +51,21 @@ pub(super) struct Unit {
     transaction: RwLock<Option<DatabaseTransaction>>,
     /// Whether a statement failed. PostgreSQL would take a commit for a rollback then, and not say so.
     has_failed: AtomicBool,
+    /// What to tell once it is kept.
+    news: Mutex<News>,
+    bus: Bus,
     /// Says, until it goes, that the process should not end.
     _working: watch::Receiver<()>,
 }
 
 impl Unit {
-    pub(super) fn new(transaction: DatabaseTransaction, working: &watch::Sender<()>) -> Self {
+    pub(super) fn new(transaction: DatabaseTransaction, inner: &Inner) -> Self {
         Self {
             transaction: RwLock::new(Some(transaction)),
             has_failed: AtomicBool::new(false),
-            _working: working.subscribe(),
+            news: Mutex::default(),
+            bus: inner.news.clone(),
+            _working: inner.working.subscribe(),
         }
     }
 
@@ -76,6 +83,11 @@ impl Unit {
         outcome
     }
 
+    /// Notes what to tell once it is kept.
+    pub(super) fn note_news(&self, note: impl FnOnce(&mut News)) {
+        note(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Takes the transaction once no statement is on its way.
     async fn end(&self) -> Result<DatabaseTransaction> {
         self.transaction
@@ -85,7 +97,7 @@ impl Unit {
             .ok_or_else(|| Error::bug("a unit of work ended twice"))
     }
 
-    /// Ends it as `outcome` asks: keeps everything, or nothing.
+    /// Ends it as `outcome` asks: keeps everything, and tells of it, or nothing.
     pub(super) async fn settle<T>(&self, outcome: Result<T>) -> Result<T> {
         let value = match outcome {
             Ok(_) if self.has_failed.load(Ordering::Relaxed) => {
@@ -96,6 +108,7 @@ impl Unit {
         match value {
             Ok(value) => {
                 self.end().await?.commit().await?;
+                self.note_news(|news| self.bus.publish(std::mem::take(news)));
                 Ok(value)
             }
             Err(error) => {
@@ -167,7 +180,7 @@ async fn once(session: &Session, work: &Work) -> Result<Outcome> {
     let inner = &session.database().inner;
     inner.write_waits.notice(&inner.write);
     let transaction = begin(&inner.write).await?;
-    let unit = Arc::new(Unit::new(transaction, &inner.working));
+    let unit = Arc::new(Unit::new(transaction, inner));
     let now = session.now();
     let tx = Tx::new(session.inside(Arc::clone(&unit), now));
     let outcome = match session.key() {

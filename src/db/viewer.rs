@@ -209,7 +209,7 @@ impl Database {
         Ok(row.viewer(Way::Session(session)))
     }
 
-    /// The viewer behind the key of a service account, and the last day the key was used.
+    /// The viewer behind the key of a service account, the last day the key was used, and when it runs out.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` for a key that is wrong, over or revoked, an account that was closed, a user who
@@ -218,8 +218,8 @@ impl Database {
         &self,
         key: ServiceKeyId,
         secret_hash: &[u8; 32],
-    ) -> Result<(Viewer, Option<NaiveDate>)> {
-        let more = ", a.id AS account_id, a.scopes, k.last_used_on";
+    ) -> Result<(Viewer, Option<NaiveDate>, DateTime<Utc>)> {
+        let more = ", a.id AS account_id, a.scopes, k.last_used_on, k.expires_at";
         let rest = "FROM service_keys k JOIN service_accounts a ON a.id = k.account_id \
              JOIN users u ON u.id = a.user_id \
              WHERE k.id = $3 AND k.secret_hash = $4 AND k.revoked_at IS NULL AND k.expires_at > $1 \
@@ -235,7 +235,12 @@ impl Database {
             account: found.try_get("", "account_id")?,
             scopes: read_scopes(&scopes),
         };
-        Ok((row.viewer(way), found.try_get("", "last_used_on")?))
+        let last_used_on = found.try_get("", "last_used_on")?;
+        Ok((
+            row.viewer(way),
+            last_used_on,
+            found.try_get("", "expires_at")?,
+        ))
     }
 
     /// The viewer whom an identity provider calls `subject`; nothing when no user is linked to it.

@@ -11,6 +11,7 @@ use super::text::{self, Email};
 use super::{identities, password_resets};
 use crate::auth::external::Provider;
 use crate::auth::keys::Keyring;
+use crate::auth::pass::{Grant, Pass};
 use crate::auth::passwords::Passwords;
 use crate::auth::refresh::{self, Decision, RefreshToken, RefreshTokens, SessionState};
 use crate::auth::service_keys;
@@ -116,6 +117,15 @@ impl SignIn {
     /// # Errors
     /// `UNAUTHENTICATED` for a token that is not ours or ran out, a session that ended, a user who left.
     pub async fn viewer(&self, access_token: &str) -> Result<Viewer> {
+        let (viewer, _) = self.admit(access_token).await?;
+        Ok(viewer)
+    }
+
+    /// As [`Self::viewer`], with what they were let in by: who stays for longer is asked for again by it.
+    ///
+    /// # Errors
+    /// As [`Self::viewer`].
+    pub async fn admit(&self, access_token: &str) -> Result<(Viewer, Pass)> {
         if access_token.starts_with(service_keys::PREFIX) {
             return self.viewer_of_key(access_token).await;
         }
@@ -127,14 +137,27 @@ impl SignIn {
         let claims = self
             .tokens
             .verify(access_token, self.database.clock().now())?;
-        self.database
+        let viewer = self
+            .database
             .viewer(UserId(claims.user), SessionId(claims.session))
-            .await
+            .await?;
+        let pass = Pass {
+            grant: Grant::Session {
+                user: claims.user,
+                session: claims.session,
+            },
+            expires_at: claims.expires_at,
+        };
+        Ok((viewer, pass))
     }
 
     /// Whom the token of a provider stands for. It has no session here: it is good until it expires, the user
     /// is deactivated or unlinked, or all their sessions are ended.
-    async fn viewer_of_provider(&self, identity: &IdentityProvider, token: &str) -> Result<Viewer> {
+    async fn viewer_of_provider(
+        &self,
+        identity: &IdentityProvider,
+        token: &str,
+    ) -> Result<(Viewer, Pass)> {
         let IdentityProvider {
             provider,
             links_by_email,
@@ -146,8 +169,16 @@ impl SignIn {
             self.database
                 .viewer_of_identity(issuer, subject, claims.issued_at)
         };
+        let pass = || Pass {
+            grant: Grant::Provider {
+                issuer: provider.issuer().into(),
+                subject: claims.subject.as_str().into(),
+                issued_at: claims.issued_at,
+            },
+            expires_at: claims.expires_at,
+        };
         if let Some(viewer) = find().await? {
-            return Ok(viewer);
+            return Ok((viewer, pass()));
         }
         // Looked up first: whoever is a stranger here must not keep others from writing.
         if let (true, Some(email)) = (links_by_email, claims.verified_email.clone())
@@ -163,7 +194,7 @@ impl SignIn {
                 })
                 .await?;
             if let Some(viewer) = find().await? {
-                return Ok(viewer);
+                return Ok((viewer, pass()));
             }
         }
         Err(Error::unauthenticated(say!(
@@ -186,11 +217,12 @@ impl SignIn {
     }
 
     /// Whom the key of a program stands for; notes the day of its use.
-    async fn viewer_of_key(&self, key: &str) -> Result<Viewer> {
+    async fn viewer_of_key(&self, key: &str) -> Result<(Viewer, Pass)> {
         let wrong = || Error::unauthenticated(say!("this key is not valid, or no longer"));
         let (id, secret_hash) = service_keys::parse(key).ok_or_else(wrong)?;
         let id = ServiceKeyId(id);
-        let (viewer, last_used_on) = self.database.viewer_of_key(id, &secret_hash).await?;
+        let (viewer, last_used_on, expires_at) =
+            self.database.viewer_of_key(id, &secret_hash).await?;
         let today = self.database.clock().now().date_naive();
         if last_used_on != Some(today) {
             let noted = self
@@ -202,7 +234,11 @@ impl SignIn {
                 tracing::warn!(?error, key = %id, "the use of a key could not be noted");
             }
         }
-        Ok(viewer)
+        let pass = Pass {
+            grant: Grant::Key(id.0),
+            expires_at,
+        };
+        Ok((viewer, pass))
     }
 
     /// Begins a session for whoever has this e-mail address and password.

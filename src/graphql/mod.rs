@@ -15,6 +15,7 @@ pub mod handovers;
 pub mod identities;
 pub mod input;
 pub mod keyed;
+pub mod live;
 pub mod members;
 pub mod node;
 pub mod notes;
@@ -30,7 +31,7 @@ pub mod stock;
 pub mod tiers;
 pub mod users;
 
-use async_graphql::{EmptySubscription, MergedObject};
+use async_graphql::{MergedObject, MergedSubscription};
 
 /// Reading. Each list shows what you may see and nothing else.
 #[derive(Default, MergedObject)]
@@ -75,12 +76,22 @@ pub struct Mutation(
     identities::IdentityMutation,
 );
 
+/// Hearing of what happens, over a WebSocket with the protocol `graphql-transport-ws`. The first event of a subscription comes at once and says that it has begun: read then what you show, and nothing is missed. What you hear of is what you see at that moment.
+#[derive(Default, MergedSubscription)]
+#[graphql(name = "Subscription")]
+pub struct Subscription(live::LiveSubscription);
+
 /// The schema of the service.
-pub type Schema = async_graphql::Schema<Query, keyed::Root, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, keyed::Root, Subscription>;
 
 /// Builds the schema. Limits are kept at the edge, before a document gets here.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), keyed::Root::default(), EmptySubscription).finish()
+    Schema::build(
+        Query::default(),
+        keyed::Root::default(),
+        Subscription::default(),
+    )
+    .finish()
 }
 
 /// The schema in GraphQL's own language.

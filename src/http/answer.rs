@@ -152,6 +152,21 @@ pub(super) fn executed(
     response
 }
 
+/// The answer of a subscription to one thing that happened, as JSON of at most `limit` bytes.
+pub(super) fn event(done: &async_graphql::Response, limit: usize) -> Result<String, Refusal> {
+    let answer = Answer {
+        errors: &done.errors,
+        data: Some(&done.data),
+        extensions: &done.extensions,
+    };
+    let written = match write(&answer, limit) {
+        Ok(written) => written,
+        Err(Fault::TooLong) => return Err(too_long(OperationType::Subscription, limit)),
+        Err(Fault::Json(error)) => return Err(Error::internal(error).into()),
+    };
+    String::from_utf8(written).map_err(|error| Error::internal(error).into())
+}
+
 fn too_long(kind: OperationType, limit: usize) -> Refusal {
     let advice = match kind {
         OperationType::Mutation => {

@@ -28,6 +28,8 @@
 //! | 401 | `UNAUTHENTICATED` | | refresh the token, or sign in |
 //! | 401 | `UNAUTHENTICATED` | `INTROSPECTION_OFF` | sign in to look at the schema |
 //! | 403 | `FORBIDDEN` | `INTROSPECTION_OFF` | read the schema file; this service does not show it |
+//! | 400 | `BAD_USER_INPUT` | `SUBPROTOCOL_NOT_SPOKEN` | speak graphql-transport-ws on sockets |
+//! | 403 | `FORBIDDEN` | `ORIGIN_NOT_ALLOWED` | have the origin of the page added to those of CORS |
 //! | 403 | `FORBIDDEN` | `DOCUMENT_NOT_TRUSTED` | send the `documentId` of a document that the service was given |
 //! | 404, 200 | `NOT_FOUND` | `DOCUMENT_UNKNOWN` | have the document added to those of the service |
 //! | 405 | `BAD_USER_INPUT` | `METHOD_NOT_ALLOWED` | use a method of the header `Allow` |

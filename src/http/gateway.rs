@@ -8,6 +8,7 @@ use async_graphql::context::Data;
 use uuid::Uuid;
 
 use super::limits::CallerKind;
+use crate::auth::pass::Pass;
 use crate::messages::Locale;
 
 /// Turns a token into a caller.
@@ -37,6 +38,19 @@ pub trait Gateway: Send + Sync + 'static {
         let _ = (data, key, body);
         std::future::ready(Ok(()))
     }
+
+    /// Which of `passes`, by their places, are good no longer: they ran out, their session was ended, their
+    /// user left. Asked about all open sockets together, every second or so.
+    ///
+    /// # Errors
+    /// As they come; who cannot be asked about stays.
+    fn ended(
+        &self,
+        passes: &[Arc<Pass>],
+    ) -> impl Future<Output = crate::Result<Vec<usize>>> + Send {
+        let _ = passes;
+        std::future::ready(Ok(Vec::new()))
+    }
 }
 
 /// Who sends a request, as far as fairness cares.
@@ -58,6 +72,8 @@ pub struct Caller {
     pub statements: Arc<AtomicU32>,
     /// The language they read, where that is known.
     pub locale: Option<Locale>,
+    /// What they were let in by, by which they can be asked about later; nothing without a token.
+    pub pass: Option<Arc<Pass>>,
 }
 
 impl Caller {
@@ -68,6 +84,7 @@ impl Caller {
             data: Data::default(),
             statements: Arc::default(),
             locale: None,
+            pass: None,
         }
     }
 

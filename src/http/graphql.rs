@@ -11,26 +11,30 @@ use async_graphql::{Executor, Value, Variables};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
+use uuid::Uuid;
 
 use super::answer::{self, Context};
 use super::ask::{self, Ask};
 use super::documents::{Documents, Hash, Registered, hash_of, hash_of_hex};
 use super::errors::{self, Phase};
-use super::gateway::Gateway;
+use super::gateway::{Caller, Gateway, Identity};
 use super::idempotency::{self, IDEMPOTENCY_KEY};
-use super::limits::{CallerKind, Limits};
-use super::meter::{self, Introspection};
+use super::limits::{Bounds, CallerKind, Limits};
+use super::meter::{self, Introspection, Weight};
 use super::metrics::Metrics;
 use super::negotiate::{self, MediaType};
 use super::observe::{Kind, Told};
-use super::places::{Owner, Places};
+use super::places::{OwnPlace, Owner, Places, SharedPlace};
 use super::refusal::Refusal;
 use super::request_id::RequestId;
+use super::sockets::Sockets;
 use super::trusted::{TrustedDocument, TrustedDocuments};
 use super::{address, cost, scan};
+use crate::auth::pass::Pass;
 use crate::graphql::context::Masked;
 use crate::graphql::pace::Pace;
+use crate::live::Hub;
 use crate::say;
 use crate::{Code, Error};
 
@@ -61,6 +65,8 @@ pub struct Options {
     pub proxies: address::TrustedProxies,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// Where subscriptions hear of what happened.
+    pub hub: Hub,
 }
 
 impl Default for Options {
@@ -76,6 +82,7 @@ impl Default for Options {
             origins: Vec::new(),
             proxies: address::TrustedProxies::None,
             metrics: Metrics::default(),
+            hub: Hub::default(),
         }
     }
 }
@@ -88,11 +95,12 @@ pub struct Endpoint<G, E> {
     registered: Option<Registered>,
     purses: Option<cost::Purses>,
     places: Places,
+    pub(super) sockets: Sockets,
     options: Options,
 }
 
 /// The document of a request.
-enum Found {
+pub(super) enum Found {
     /// Sent, or registered before.
     Text {
         text: Arc<str>,
@@ -113,6 +121,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             registered: options.persisted_query_bytes.map(Registered::new),
             purses: options.limits.budget.clone().map(cost::Purses::new),
             places: Places::new(options.limits.concurrency.clone()),
+            sockets: Sockets::new(&options.limits.sockets, &options.metrics),
             options,
         }
     }
@@ -220,13 +229,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let found = self.find(query, document_id.as_deref(), hash, kind)?;
         let operation_name = operation_name.filter(|name| !name.is_empty());
 
-        let document = match &found {
-            Found::Trusted(trusted) => Arc::clone(&trusted.document),
-            Found::Text { text, hash, .. } => {
-                let scanned = scan::check(text, bounds)?;
-                self.documents.parse(text, *hash, scanned)?
-            }
-        };
+        let document = self.parse(&found, bounds)?;
         let operation = meter::operation(&document, operation_name.as_deref())?;
         context.told.name = name_of(&document, operation);
         context.told.is_trusted = matches!(found, Found::Trusted(_));
@@ -241,7 +244,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             OperationType::Mutation => context.told.kind = Some(Kind::Mutation),
             OperationType::Subscription => {
                 return Err(Refusal::validation(say!(
-                    "subscriptions are not served over HTTP"
+                    "subscriptions run on a WebSocket at this same address: connect with the protocol graphql-transport-ws"
                 )));
             }
         }
@@ -253,22 +256,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             OperationType::Query | OperationType::Mutation | OperationType::Subscription => None,
         };
         let variables = Variables::from_json(serde_json::Value::Object(variables));
-        let introspection = self.options.introspection;
-        let weight = match &found {
-            Found::Trusted(_) => {
-                let weight = meter::weigh_pages(&document, operation, &variables, bounds.page)?;
-                meter::check_introspection(&weight, introspection, kind)?;
-                weight
-            }
-            Found::Text { .. } => meter::check(
-                &document,
-                operation,
-                &variables,
-                bounds,
-                introspection,
-                kind,
-            )?,
-        };
+        let weight = self.weigh(&found, &document, operation, &variables, kind)?;
         context.requested = cost::points(weight.cost(operation.ty));
         if let Some(purse) = &context.purse {
             purse.reserve(context.requested)?;
@@ -366,6 +354,113 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let limit = self.options.limits.response_bytes;
         let answer = answer::executed(&done, operation.ty, phase, kind, limit, context);
         Ok(answer)
+    }
+
+    /// What a request asks for, held against what `kind` of caller may ask: the document, and what it weighs.
+    /// For what runs on a socket.
+    pub(super) fn prepare(&self, ask: Ask, kind: CallerKind) -> Result<Prepared, Refusal> {
+        let bounds = self.options.limits.of(kind);
+        let Ask {
+            query,
+            document_id,
+            operation_name,
+            variables,
+            extensions,
+        } = ask;
+        let variables = variables.unwrap_or_default();
+        meter::check_variables(&variables, bounds)?;
+        let hash = persisted_hash(extensions.as_ref())?;
+        let found = self.find(query, document_id.as_deref(), hash, kind)?;
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        let document = self.parse(&found, bounds)?;
+        let operation = meter::operation(&document, operation_name.as_deref())?;
+        ask::require_variables(operation, &variables)?;
+        let variables = Variables::from_json(serde_json::Value::Object(variables));
+        let weight = self.weigh(&found, &document, operation, &variables, kind)?;
+        Ok(Prepared {
+            document,
+            operation_name,
+            variables,
+            weight,
+        })
+    }
+
+    /// The document itself, parsed once.
+    fn parse(&self, found: &Found, bounds: &Bounds) -> Result<Arc<ExecutableDocument>, Refusal> {
+        match found {
+            Found::Trusted(trusted) => Ok(Arc::clone(&trusted.document)),
+            Found::Text { text, hash, .. } => {
+                let scanned = scan::check(text, bounds)?;
+                self.documents.parse(text, *hash, scanned)
+            }
+        }
+    }
+
+    /// Weighs `operation`, and holds it against the bounds that its document is under.
+    fn weigh(
+        &self,
+        found: &Found,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+        kind: CallerKind,
+    ) -> Result<Weight, Refusal> {
+        let introspection = self.options.introspection;
+        match found {
+            Found::Trusted(_) => {
+                let page = self.options.limits.of(kind).page;
+                let weight = meter::weigh_pages(document, operation, variables, page)?;
+                meter::check_introspection(&weight, introspection, kind)?;
+                Ok(weight)
+            }
+            Found::Text { .. } => {
+                let bounds = self.options.limits.of(kind);
+                meter::check(document, operation, variables, bounds, introspection, kind)
+            }
+        }
+    }
+
+    /// Who calls with this token.
+    pub(super) async fn authenticate(&self, token: &str) -> crate::Result<Caller> {
+        self.gateway.authenticate(Some(token)).await
+    }
+
+    /// Which of `passes` are good no longer.
+    pub(super) async fn ended(&self, passes: &[Arc<Pass>]) -> crate::Result<Vec<usize>> {
+        self.gateway.ended(passes).await
+    }
+
+    /// What a session can spend, where costs count.
+    pub(super) fn purse(&self, identity: Identity) -> Option<cost::Purse> {
+        let purses = self.purses.as_ref();
+        purses.map(|purses| purses.of(identity.session, identity.user))
+    }
+
+    /// A place for something of `user` to run in.
+    pub(super) async fn place(&self, user: Uuid) -> Result<(OwnPlace, SharedPlace), Refusal> {
+        let own = self.places.own(Owner::User(user)).await?;
+        let shared = self.places.shared(OperationType::Subscription).await?;
+        Ok((own, shared))
+    }
+
+    /// Runs the first step of a subscription as its `pace` says: the answer to one thing that happened, if
+    /// there is any. A panic in a resolver ends this and nothing else.
+    pub(super) async fn run_step(
+        &self,
+        request: async_graphql::Request,
+        pace: &Pace,
+    ) -> Result<Option<async_graphql::Response>, Refusal> {
+        let mut steps = self.executor.execute_stream(request, None);
+        let running = AssertUnwindSafe(pace.in_turns(steps.next())).catch_unwind();
+        let done = pace.in_time(running).await;
+        match (pace.refusal(), done) {
+            (Some(error), _) => Err(error.into()),
+            (None, Some(Err(panic))) => Err(panicked(panic.as_ref()).into()),
+            (None, Some(Ok(Some(step)))) => Ok(step),
+            (None, Some(Ok(None)) | None) => {
+                Err(Error::bug("a subscription ended without a word").into())
+            }
+        }
     }
 
     /// The document that a request means, by its text, its id or its hash.
@@ -479,6 +574,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             (None, None) => Err(Error::bug("a request ended without a word").into()),
         }
     }
+}
+
+/// What a request asks for, ready to run.
+pub(super) struct Prepared {
+    pub document: Arc<ExecutableDocument>,
+    pub operation_name: Option<String>,
+    pub variables: Variables,
+    pub weight: Weight,
 }
 
 /// The name of an operation in its document.

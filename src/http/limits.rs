@@ -16,6 +16,8 @@ pub struct Limits {
     pub concurrency: Concurrency,
     /// Bytes of an answer, before compression.
     pub response_bytes: usize,
+    /// How sockets are held.
+    pub sockets: Sockets,
 }
 
 impl Default for Limits {
@@ -26,6 +28,7 @@ impl Default for Limits {
             budget: Some(Budget::default()),
             concurrency: Concurrency::default(),
             response_bytes: 8 * 1024 * 1024,
+            sockets: Sockets::default(),
         }
     }
 }
@@ -204,6 +207,45 @@ impl Default for Concurrency {
             process: 64,
             queries: 48,
             patience: Duration::from_millis(500),
+        }
+    }
+}
+
+/// How sockets are held: how many, how much they may say, and how long nothing may be heard of them.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    /// How long a client may take to say who it is.
+    pub init_deadline: Duration,
+    /// Sockets of one session open at the same time: a device has one, and some that it lost.
+    pub per_session: usize,
+    /// Of one user, on all devices together.
+    pub per_user: usize,
+    /// Of everybody.
+    pub process: usize,
+    /// Subscriptions of one socket at the same time.
+    pub subscriptions: usize,
+    /// Bytes of a message that a client sends.
+    pub message_bytes: usize,
+    /// How often a sign of life is asked for. A client that gave none until the next time is gone.
+    pub ping_every: Duration,
+    /// How often it is asked whether those who opened the sockets may still have them.
+    pub check_every: Duration,
+    /// How long to wait after something happened for more to tell at once.
+    pub gather: Duration,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            init_deadline: Duration::from_secs(5),
+            per_session: 5,
+            per_user: 20,
+            process: 4_096,
+            subscriptions: 20,
+            message_bytes: 64 * 1024,
+            ping_every: Duration::from_secs(25),
+            check_every: Duration::from_secs(1),
+            gather: Duration::from_millis(250),
         }
     }
 }

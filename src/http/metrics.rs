@@ -79,6 +79,11 @@ struct Inner {
     fallbacks: Counter,
     lag: ByLabels<1, Gauge<f64, AtomicU64>>,
     unreadable_keys: Gauge,
+    sockets: Gauge,
+    subscriptions: Gauge,
+    socket_ends: ByLabels<1, Counter>,
+    socket_refusals: ByLabels<1, Counter>,
+    told: ByLabels<1, Counter>,
 }
 
 /// The names that are told apart.
@@ -169,6 +174,11 @@ impl Default for Metrics {
             fallbacks: Counter::default(),
             lag: Family::default(),
             unreadable_keys: Gauge::default(),
+            sockets: Gauge::default(),
+            subscriptions: Gauge::default(),
+            socket_ends: Family::default(),
+            socket_refusals: Family::default(),
+            told: Family::default(),
             registry: Registry::default(),
         };
         let clientele = registry.sub_registry_with_prefix("clientele");
@@ -238,6 +248,29 @@ impl Default for Metrics {
             "1 while files of token keys cannot be read and the former keys go on, else 0",
             inner.unreadable_keys.clone(),
         );
+        clientele.register("sockets_open", "WebSockets open now", inner.sockets.clone());
+        clientele.register(
+            "subscriptions_open",
+            "Subscriptions that run now",
+            inner.subscriptions.clone(),
+        );
+        clientele.register(
+            "sockets_ended",
+            "WebSockets that ended, by the code they were closed with, or gone or silent",
+            inner.socket_ends.clone(),
+        );
+        clientele.register(
+            "sockets_refused",
+            "WebSockets that were refused, by reason: the origin, the protocol, the token, or as many as may be of a \
+             session, of a user, of the process",
+            inner.socket_refusals.clone(),
+        );
+        clientele.register(
+            "subscription_steps",
+            "Things that happened and that a subscription looked at, by outcome: told, hidden from the viewer, \
+             put off, or failed",
+            inner.told.clone(),
+        );
         let build: ByLabels<1, Gauge> = Family::default();
         build
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
@@ -266,6 +299,34 @@ impl Metrics {
     pub(crate) fn begin(&self) -> InFlight {
         self.0.in_flight.inc();
         InFlight(self.0.in_flight.clone())
+    }
+
+    /// A socket was opened; it ends when what is returned goes.
+    pub(crate) fn open_socket(&self) -> InFlight {
+        self.0.sockets.inc();
+        InFlight(self.0.sockets.clone())
+    }
+
+    /// A subscription has begun; it ends when what is returned goes.
+    pub(crate) fn open_subscription(&self) -> InFlight {
+        self.0.subscriptions.inc();
+        InFlight(self.0.subscriptions.clone())
+    }
+
+    /// Counts a socket that ended.
+    pub(crate) fn socket_ended(&self, end: &'static str) {
+        self.0.socket_ends.get_or_create(&[("end", end)]).inc();
+    }
+
+    /// Counts a socket that was refused.
+    pub(crate) fn socket_refused(&self, reason: &'static str) {
+        let refusals = &self.0.socket_refusals;
+        refusals.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts something that a subscription looked at.
+    pub(crate) fn looked(&self, outcome: &'static str) {
+        self.0.told.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request that was answered. `route` is one of the router's own, never the path as sent.
@@ -368,7 +429,7 @@ impl Metrics {
     }
 }
 
-/// A request that has begun.
+/// A request, a socket or a subscription that has begun.
 pub(crate) struct InFlight(Gauge);
 
 impl Drop for InFlight {

@@ -30,6 +30,7 @@ pub mod scan;
 pub mod selection;
 pub mod server;
 pub mod sign_in;
+pub mod sockets;
 pub mod traceparent;
 pub mod trusted;
 pub mod weigh;
@@ -52,7 +53,7 @@ pub use explorer::{Account, Explorer};
 pub use gateway::{Caller, Gateway, Identity};
 pub use graphql::{Endpoint, Options};
 pub use health::{Checks, Health, Starting};
-pub use limits::{Bounds, Budget, CallerKind, Concurrency, Limits};
+pub use limits::{Bounds, Budget, CallerKind, Concurrency, Limits, Sockets};
 pub use metrics::Metrics;
 pub use observe::Told;
 pub use request_id::RequestId;
@@ -72,7 +73,12 @@ pub fn router<G: Gateway, E: Executor>(
     let cors = browsers::cors(&endpoint.options().origins);
     let graphql = any(move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
-        async move { endpoint.serve(request).await }
+        async move {
+            if sockets::is_asked_for(&request) {
+                return sockets::accept(endpoint, request).await;
+            }
+            endpoint.serve(request).await
+        }
     });
     let mut router = Router::new().route("/graphql", graphql);
     router = match explorer {

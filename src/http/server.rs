@@ -177,6 +177,11 @@ impl Server {
             };
             let is_unread = Arc::new(AtomicBool::new(false));
             let stream = Patient::new(stream, &options, Arc::clone(&is_unread));
+            let line = Line {
+                place: Arc::new((slot, guest)),
+                stage: stage.clone(),
+            };
+            let place = Arc::clone(&line.place);
             let service = {
                 let router = router.clone();
                 service_fn(move |request: hyper::Request<Incoming>| {
@@ -188,6 +193,7 @@ impl Server {
                         })
                     });
                     request.extensions_mut().insert(ConnectInfo(peer));
+                    request.extensions_mut().insert(line.clone());
                     // A router is always ready.
                     router.clone().call(request)
                 })
@@ -212,7 +218,7 @@ impl Server {
                         },
                     }
                 }
-                drop((slot, guest));
+                drop(place);
             });
         }
         // New connections are refused by the system from here on.
@@ -227,6 +233,48 @@ impl Server {
         stage.send_replace(Stage::Cut);
         stage.closed().await;
         Drained::Cut(open)
+    }
+}
+
+/// The place of a connection among those that are open.
+type Place = Arc<(Option<OwnedSemaphorePermit>, Guest)>;
+
+/// The connection that a request came by, found among the extensions of the request.
+#[derive(Clone)]
+pub(crate) struct Line {
+    place: Place,
+    stage: watch::Sender<Stage>,
+}
+
+impl Line {
+    /// Goes on with the connection after the request, as a socket does: it counts as open, and the server waits
+    /// for it at the end, until what is returned is dropped.
+    pub(crate) fn stay(&self) -> Stay {
+        Stay {
+            place: Some(Arc::clone(&self.place)),
+            at_stage: self.stage.subscribe(),
+        }
+    }
+}
+
+/// A connection that is held beyond its request.
+pub(crate) struct Stay {
+    place: Option<Place>,
+    at_stage: watch::Receiver<Stage>,
+}
+
+impl Stay {
+    /// Counts no longer among the open connections: the caller counts it in a way of its own. The server waits
+    /// for it all the same.
+    pub(crate) fn give_up_place(&mut self) {
+        self.place = None;
+    }
+
+    /// Completes when the server stops.
+    pub(crate) async fn draining(&mut self) {
+        let is_told = |stage: &Stage| !matches!(stage, Stage::Serving);
+        // A server that is gone says the same.
+        let _ = self.at_stage.wait_for(is_told).await;
     }
 }
 

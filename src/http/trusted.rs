@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 use async_graphql::{Executor, Name, Request, Variables};
 
 use super::documents::{Documents, Hash, hash_of, hash_of_hex};
@@ -14,7 +14,7 @@ use super::limits::{Bounds, CallerKind};
 use super::meter::{self, Introspection};
 use super::refusal::Refusal;
 use super::scan;
-use crate::{Code, Error, say};
+use crate::{Code, Error};
 
 pub use crate::config::TrustedDocuments as Trust;
 
@@ -247,11 +247,6 @@ fn look_at(text: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
     let variables = Variables::default();
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
-        if operation.ty == OperationType::Subscription {
-            return Err(Refusal::validation(say!(
-                "subscriptions are not served over HTTP"
-            )));
-        }
         meter::check(
             &document,
             operation,

@@ -353,7 +353,19 @@ texts! {
         => "{path} 不接受 {method}；可用的方法见响应头 Allow",
     "send GraphQL by POST or GET" => "请用 POST 或 GET 发送 GraphQL 请求",
     "only queries can be sent by GET" => "GET 只能发送查询",
-    "subscriptions are not served over HTTP" => "不支持通过 HTTP 订阅",
+    "subscriptions run on a WebSocket at this same address: connect with the protocol graphql-transport-ws"
+        => "订阅在同一地址的 WebSocket 上运行：请使用 graphql-transport-ws 协议连接",
+    "only subscriptions run on a socket: send queries and mutations by POST"
+        => "套接字上只能运行订阅：查询和变更请用 POST 发送",
+    "a subscription selects one field of Subscription, written out and not in a fragment"
+        => "一个订阅只能选择 Subscription 的一个字段，且须直接写出，不能放在片段中",
+    "this socket has {most} subscriptions, which is as many as it may: end one first, or open another socket"
+        => "该套接字已有 {most} 个订阅，达到上限：请先结束一个，或另开一个套接字",
+    "this is no handshake of a WebSocket: {reason}" => "这不是 WebSocket 握手：{reason}",
+    "sockets speak the protocol {protocol}: name it in Sec-WebSocket-Protocol"
+        => "套接字使用 {protocol} 协议：请在 Sec-WebSocket-Protocol 中写明",
+    "pages of this origin may not use the service: name it among the origins of CORS"
+        => "该来源的页面无权使用本服务：请将其加入 CORS 来源列表",
     "the answer is application/json or application/graphql-response+json; accept one of them"
         => "响应格式为 application/json 或 application/graphql-response+json，请接受其中之一",
     "send the request as application/json in UTF-8, without a content encoding"

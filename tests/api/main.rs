@@ -38,6 +38,7 @@ mod input_faults;
 mod isolation;
 mod keys;
 mod last_admin;
+mod live;
 mod members;
 mod messages;
 mod movements;

@@ -11,6 +11,7 @@ use jsonwebtoken::{Header, encode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::live::socket::Socket;
 use crate::support::server::Setup;
 use crate::support::{Answer, App, Person};
 
@@ -551,5 +552,36 @@ on_both!(
         std::fs::write(&file, set_of(&[&key])).unwrap();
         clock.advance(TimeDelta::seconds(61));
         who(&app, &token).await.ok();
+    }
+);
+
+on_both!(
+    a_socket_ends_with_the_token_of_the_provider,
+    async |app: App| {
+        let rsa = rsa();
+        let publisher = Publisher::start(&[&rsa]).await;
+        let app = serve(app, &publisher.url, false).await;
+        let team = app.team().await;
+        let clock = app.server().clock.clone();
+        let token_of = |subject: &str| sign(&rsa, &claims(subject, clock.now()));
+        let linked = link(&app, &team.admin, &team.ann, "a-1").await.ok();
+        link(&app, &team.admin, &team.ben, "b-1").await.ok();
+        let mut ann = Socket::of(&app, &token_of("a-1")).await;
+        let mut ben = Socket::of(&app, &token_of("b-1")).await;
+        clock.advance(TimeDelta::seconds(5));
+        let revoke = "mutation($input: SessionRevokeAllInput!) { sessionRevokeAll(input: $input) { endedSessionCount } }";
+        let input = json!({ "input": { "userId": team.ann.id() } });
+        app.gql(&team.admin.token, revoke, input).await.ok();
+        assert_eq!(ann.closed().await, 4403);
+        clock.advance(TimeDelta::seconds(5));
+        let mut ann = Socket::of(&app, &token_of("a-1")).await;
+        let id = linked.text("/userIdentityLink/identity/id");
+        let input = json!({ "input": { "id": id } });
+        app.gql(&team.admin.token, UNLINK, input).await.ok();
+        assert_eq!(ann.closed().await, 4403);
+        ben.is_silent().await;
+        // An hour is what its tokens are good for.
+        clock.advance(TimeDelta::minutes(61));
+        assert_eq!(ben.closed().await, 4403);
     }
 );

@@ -61,6 +61,7 @@ impl Gateway for Tokens {
                     data,
                     statements,
                     locale: None,
+                    pass: None,
                 })
             }
             Some("throttled") => {

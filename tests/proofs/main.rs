@@ -21,6 +21,7 @@ mod restart;
 mod service;
 mod shop;
 mod soak;
+mod sockets;
 
 /// Makes two tests of one body: `name::sqlite` and `name::postgres`.
 macro_rules! on_both {

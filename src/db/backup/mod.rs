@@ -56,7 +56,7 @@ impl Session {
                 transaction.execute_unprepared(statement).await?;
             }
         }
-        let unit = Arc::new(Unit::new(transaction, &self.database().inner.working));
+        let unit = Arc::new(Unit::new(transaction, &self.database().inner));
         let outcome = work(self.inside(Arc::clone(&unit), self.now())).await;
         // Nothing was written.
         unit.undo().await?;

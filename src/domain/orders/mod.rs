@@ -282,6 +282,7 @@ async fn write(
             .map(|line| (line.product.id, line.quantity))
             .collect();
         stock::reserve(tx, id, &goods).await?;
+        tx.tell_placed(&created);
     }
     if is_booked(status) {
         tx.refresh_stats(client).await?;

@@ -258,6 +258,7 @@ pub async fn submit(tx: &Tx, seen: Seen) -> Result<Visible<order::Model>> {
         .await?;
     stock::reserve(tx, order.id, &quantities(&lines)).await?;
     record(tx, &client, order.id, submission(status)).await?;
+    tx.tell_placed(&updated);
     if is_booked(status) {
         tx.refresh_stats(&client).await?;
     }

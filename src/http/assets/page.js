@@ -125,6 +125,46 @@
     }
   }
 
+  // A subscription, over a socket of its own (graphql-transport-ws), as an observable.
+  function follow(params) {
+    return {
+      subscribe(observer) {
+        const address = new URL('/graphql', location.href);
+        address.protocol = address.protocol.replace('http', 'ws');
+        const socket = new WebSocket(address, 'graphql-transport-ws');
+        const send = (message) => socket.send(JSON.stringify(message));
+        socket.onopen = () => send({
+          type: 'connection_init',
+          payload: session ? { Authorization: `Bearer ${session.accessToken}` } : {},
+        });
+        socket.onmessage = (event) => {
+          const message = JSON.parse(event.data);
+          if (message.type === 'connection_ack') send({ id: '1', type: 'subscribe', payload: params });
+          else if (message.type === 'next') observer.next(message.payload);
+          else if (message.type === 'error') {
+            observer.next({ errors: message.payload });
+            observer.complete();
+          }
+        };
+        socket.onclose = (event) => {
+          const why = event.reason || 'the connection was lost';
+          if (event.code !== 1000) observer.next({ errors: [{ message: `The subscription ended: ${why} (${event.code})` }] });
+          observer.complete();
+        };
+        return { unsubscribe: () => socket.close(1000) };
+      },
+    };
+  }
+
+  // Whether the operation that runs is a subscription.
+  function isSubscription(params, options) {
+    const definitions = (options && options.documentAST && options.documentAST.definitions) || [];
+    const operations = definitions.filter((definition) => definition.kind === 'OperationDefinition');
+    const named = operations.find((one) => one.name && one.name.value === params.operationName);
+    const operation = named || (operations.length === 1 && operations[0]);
+    return Boolean(operation) && operation.operation === 'subscription';
+  }
+
   function say(text, failed) {
     status.textContent = text;
     status.classList.toggle('failed', Boolean(failed));
@@ -148,7 +188,7 @@
     shownFor = person;
     root.render(React.createElement(GraphiQL, {
       key: String(person),
-      fetcher: (params, options) => fetcher(params, options),
+      fetcher: (params, options) => (isSubscription(params, options) ? follow(params) : fetcher(params, options)),
       schema: session ? undefined : null,
       defaultQuery: config.defaultQuery || undefined,
       defaultEditorToolsVisibility: 'variables',

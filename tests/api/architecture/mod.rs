@@ -15,7 +15,7 @@ use self::reading::{Source, line_of, used_modules, words};
 /// The layers, lowest first. A module may use its own layer and those above it in this list.
 const LAYERS: &[&[&str]] = &[
     &["error", "messages", "clock", "config"],
-    &["auth"],
+    &["auth", "live"],
     &["db"],
     &["domain"],
     &["graphql", "sync", "jobs", "import", "demo", "backup"],

@@ -129,6 +129,21 @@ async fn of_requests(seen: &mut Seen) {
         seen.note(&reply(sent.json(&json!({ "query": "{ hello }" }))).await);
     }
     seen.note(&small.query("{ panic }").await);
+    let handshake = |headers: &[(&'static str, &'static str)]| {
+        let request = small.request("GET", "/graphql");
+        let request = request
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        let request = request.header("sec-websocket-version", "13");
+        let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let add = |request: reqwest::RequestBuilder,
+                   (name, value): (&'static str, &'static str)| {
+            request.header(name, value)
+        };
+        reply(headers.iter().copied().fold(request, add))
+    };
+    seen.note(&handshake(&[]).await);
+    seen.note(&handshake(&[("origin", "https://evil.example")]).await);
     for code in CODES {
         let query = format!("{{ raise(code: \"{}\") }}", code.as_str());
         let answer = small.query(&query).await;

@@ -6,6 +6,7 @@ mod cases;
 mod crawl;
 mod dump;
 mod faults;
+mod live;
 mod more_cases;
 mod mutations;
 mod narrow;

@@ -1,0 +1,171 @@
+//! News between the processes that serve one PostgreSQL, by LISTEN and NOTIFY. On connections of their own, beside
+//! those of requests and never inside a transaction: PostgreSQL commits transactions that notify one after the
+//! other. What is said while a connection is away is lost; whoever was away hears that anything may have changed.
+
+use std::time::Duration;
+
+use sea_orm::DbBackend;
+use sea_orm::sqlx;
+use sea_orm::sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use uuid::Uuid;
+
+use super::connect::Database;
+use crate::error::{Error, Result};
+use crate::live::{Bus, News};
+
+/// Where the processes of this program speak. Each database has channels of its own.
+const CHANNEL: &str = "clientele_news";
+
+/// How long to wait for a connection, and for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nothing may be heard before it is asked whether the connection is there.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long to wait before the first try to connect again, and before the later ones.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// The way to the other processes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// One connection that listens, one that speaks.
+    connections: PgPool,
+    /// Marks what this process says, which it need not hear.
+    process: Uuid,
+}
+
+impl Database {
+    /// The way to the other processes on this database; none on SQLite, which has one.
+    pub fn wire(&self) -> Option<Wire> {
+        if self.backend() != DbBackend::Postgres {
+            return None;
+        }
+        let pool = self.inner.write.get_postgres_connection_pool();
+        let options = pool.connect_options().as_ref().clone();
+        let connections = PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.application_name("clientele news"));
+        Some(Wire {
+            connections,
+            process: Uuid::now_v7(),
+        })
+    }
+}
+
+impl Wire {
+    /// Hears what other processes say, and hands it to `hear`, until it is dropped. After a loss of the
+    /// connection it hands over that anything may have changed.
+    pub async fn listen<F, Fut>(self, hear: F)
+    where
+        F: Fn(News) -> Fut + Send,
+        Fut: Future<Output = ()> + Send,
+    {
+        let mut is_first = true;
+        let mut pauses = Pauses::default();
+        loop {
+            match self.open().await {
+                Ok(listener) => {
+                    pauses = Pauses::default();
+                    if is_first {
+                        is_first = false;
+                    } else {
+                        tracing::info!("other processes are heard again");
+                        hear(News::everything()).await;
+                    }
+                    let lost = self.hear_all(listener, &hear).await;
+                    tracing::warn!(
+                        error = ?lost,
+                        "the connection on which other processes are heard is lost"
+                    );
+                }
+                Err(error) => {
+                    // What was said before the first try is not known either.
+                    is_first = false;
+                    tracing::warn!(?error, "other processes cannot be heard");
+                }
+            }
+            tokio::time::sleep(pauses.next()).await;
+        }
+    }
+
+    async fn open(&self) -> Result<PgListener, sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.connections).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+
+    /// Hears until the connection is lost, and says how.
+    async fn hear_all<F, Fut>(&self, mut listener: PgListener, hear: &F) -> Option<sqlx::Error>
+    where
+        F: Fn(News) -> Fut + Send,
+        Fut: Future<Output = ()> + Send,
+    {
+        loop {
+            match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+                Ok(Ok(Some(said))) => {
+                    let (from, news) = News::decode(said.payload());
+                    if from != Some(self.process) {
+                        hear(news).await;
+                    }
+                }
+                Ok(Ok(None)) => return None,
+                Ok(Err(error)) => return Some(error),
+                // A connection that was cut on the way says nothing of that by itself.
+                Err(_) => {
+                    let asked = sqlx::query("SELECT 1").execute(&mut listener);
+                    match tokio::time::timeout(PATIENCE, asked).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => return Some(error),
+                        Err(_) => return Some(sqlx::Error::PoolTimedOut),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says what comes on `news` to the other processes, until it is dropped. What cannot be said now is said
+    /// when it can, merged with what came meanwhile.
+    pub async fn speak(self, news: Bus) {
+        let mut pauses = Pauses::default();
+        loop {
+            let next = news.next(Duration::ZERO).await;
+            match self.say(&next).await {
+                Ok(()) => pauses = Pauses::default(),
+                Err(error) => {
+                    tracing::warn!(?error, "other processes cannot be told");
+                    news.publish(next);
+                    tokio::time::sleep(pauses.next()).await;
+                }
+            }
+        }
+    }
+
+    async fn say(&self, news: &News) -> Result<()> {
+        let text = news.encode(self.process).map_err(Error::internal)?;
+        let said = sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(text)
+            .execute(&self.connections);
+        match tokio::time::timeout(PATIENCE, said).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Error::internal(error)),
+            Err(_) => Err(Error::bug("the database took too long to pass news on")),
+        }
+    }
+}
+
+/// Waits before tries, each twice as long as the last.
+#[derive(Default)]
+struct Pauses(Option<Duration>);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let (first, longest) = PAUSES;
+        let next = self.0.map_or(first, |last| last.saturating_mul(2));
+        *self.0.insert(next.min(longest))
+    }
+}

@@ -1,0 +1,461 @@
+//! How many sockets, how many subscriptions, how much is said, and what it costs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clientele::app;
+use clientele::http::{self, Budget, Metrics, Trust, TrustedDocuments};
+use clientele::live::{MAX_CLIENTS_AT_ONCE, MAX_WAITING};
+use entity::{ClientId, ClientKind, Lifecycle, PartyClass, UserId, client};
+use sea_orm::ActiveValue::Set;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::scope::{note, notes};
+use super::socket::{Heard, PROTOCOL, Socket, shake};
+use super::{CLIENTS, ORDERS};
+use crate::service_accounts::key_of;
+use crate::support::{App, Person};
+
+/// Opens a socket that is refused, and answers how.
+async fn refused(app: &App, token: &str) -> u16 {
+    let mut socket = Socket::open(app).await;
+    socket.init(token).await;
+    socket.closed().await
+}
+
+/// Waits until there is room for one more socket of the owner of `token`.
+async fn has_room(app: &App, token: &str) -> Socket {
+    for _ in 0..600 {
+        let mut socket = Socket::open(app).await;
+        socket.init(token).await;
+        if let Heard::Said(_) = socket.hear().await {
+            return socket;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there is no room");
+}
+
+on_both!(
+    a_session_a_user_and_the_process_have_so_many_sockets,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| {
+            endpoint.limits.sockets.per_user = 7;
+            endpoint.limits.sockets.process = 9;
+        })
+        .await;
+        let team = app.team().await;
+        let mut open = Vec::new();
+        for _ in 0..5 {
+            open.push(Socket::of(&app, &team.ann.token).await);
+        }
+        assert_eq!(refused(&app, &team.ann.token).await, 1013);
+        // Another device of the same user; another user.
+        let tablet = app.sign_in(team.ann.id, "Ann").await;
+        open.push(Socket::of(&app, &tablet.token).await);
+        open.push(Socket::of(&app, &tablet.token).await);
+        assert_eq!(refused(&app, &tablet.token).await, 1013);
+        open.push(Socket::of(&app, &team.ben.token).await);
+        open.push(Socket::of(&app, &team.ben.token).await);
+        assert_eq!(refused(&app, &team.cleo.token).await, 1013);
+        for socket in &mut open {
+            socket.is_silent().await;
+        }
+        open.remove(0).close().await;
+        let _cleo = has_room(&app, &team.cleo.token).await;
+        assert_eq!(refused(&app, &team.ann.token).await, 1013);
+    }
+);
+
+on_both!(a_socket_has_so_many_subscriptions, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Blue Door").await;
+    let mut socket = Socket::of(&app, &team.ann.token).await;
+    for id in 0..20 {
+        socket.follow(&id.to_string(), ORDERS, json!({})).await;
+    }
+    socket.subscribe("more", CLIENTS, json!({})).await;
+    let error = socket.error("more").await;
+    assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
+    assert_eq!(error["extensions"]["rule"], "SUBSCRIPTIONS");
+    assert!(error["extensions"]["requestId"].is_string(), "{error}");
+    socket.say(&json!({ "id": "0", "type": "complete" })).await;
+    socket.follow("more", CLIENTS, json!({})).await;
+    note(&app, &team.ann, &client).await;
+    assert_eq!(socket.changed("more").await, [client]);
+});
+
+on_both!(what_a_client_says_at_once_is_bounded, async |app: App| {
+    let team = app.team().await;
+    let most = 64 * 1024;
+    let padded = |bytes: usize| {
+        let empty = json!({ "type": "ping", "payload": { "x": "" } })
+            .to_string()
+            .len();
+        json!({ "type": "ping", "payload": { "x": "y".repeat(bytes - empty) } }).to_string()
+    };
+    let mut socket = Socket::of(&app, &team.ann.token).await;
+    socket.send(Message::text(padded(most))).await;
+    assert_eq!(socket.said().await["type"], "pong");
+    socket.send(Message::text(padded(most + 1))).await;
+    assert_eq!(socket.closed().await, 1009);
+    // Far more is not even read.
+    let mut socket = Socket::of(&app, &team.ann.token).await;
+    socket.send(Message::text(padded(most * 3))).await;
+    assert!([4400, 1006].contains(&socket.closed().await));
+});
+
+on_both!(only_subscriptions_run_on_a_socket, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Blue Door").await;
+    let mut socket = Socket::of(&app, &team.ann.token).await;
+    let write = "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";
+    let input = json!({ "input": { "clientId": client, "body": "by socket" } });
+    for (query, variables) in [
+        ("{ clients { nodes { id } } }", json!({})),
+        ("{ __schema { types { name } } }", json!({})),
+        (write, input),
+    ] {
+        socket.subscribe("1", query, variables).await;
+        let error = socket.error("1").await;
+        assert_eq!(error["extensions"]["rule"], "SUBSCRIPTIONS_ONLY", "{error}");
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+    }
+    assert_eq!(notes(&app, &team.ann, &client).await, 0);
+    // And subscriptions nowhere else.
+    let answer = app.gql(&team.ann.token, CLIENTS, json!({})).await;
+    assert_eq!(answer.rule(), "GRAPHQL_VALIDATION_FAILED");
+    // Both languages.
+    let headers = [
+        ("sec-websocket-protocol", PROTOCOL),
+        ("accept-language", "zh-CN"),
+    ];
+    let address = app.address("/graphql");
+    let mut socket = shake(&address, &headers).await.ok().unwrap();
+    socket.init(&team.ann.token).await;
+    socket.said().await;
+    socket.subscribe("1", "{ viewer { id } }", json!({})).await;
+    let error = socket.error("1").await;
+    assert!(
+        error["message"].as_str().unwrap().contains("订阅"),
+        "{error}"
+    );
+});
+
+on_both!(
+    documents_are_held_to_the_limits_of_http,
+    async |app: App| {
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        let below = |levels: usize| {
+            let deep = "clients { orders(first: 1) { nodes { client { id orders(first: 1) { nodes { client { id ";
+            format!(
+                "subscription {{ clientChanged {{ {}{}}}",
+                deep.repeat(levels),
+                "} ".repeat(deep.matches('{').count() * levels + 1)
+            )
+        };
+        let aliases: String = (0..40).map(|n| format!("a{n}: isResync ")).collect();
+        let nested = format!(
+            "subscription {{ clientChanged(clientIds: {}1{}) {{ ids }} }}",
+            "[".repeat(40),
+            "]".repeat(40)
+        );
+        let many: Vec<Value> = (0..20_001).map(|_| json!(1)).collect();
+        for (query, variables, rule) in [
+        ("subscription {".to_owned(), json!({}), "GRAPHQL_PARSE_FAILED"),
+        ("subscription { none { id } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { clientChanged { none } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { clientChanged { ids } orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { ...F } fragment F on Subscription { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription A { orderPlaced { isResync } } subscription B { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { __typename }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        (below(3), json!({}), "QUERY_TOO_DEEP"),
+        (nested, json!({}), "QUERY_TOO_DEEP"),
+        (format!("subscription {{ clientChanged {{ {aliases} }} }}"), json!({}), "QUERY_TOO_COMPLEX"),
+        ("subscription($v: [ID!]) { clientChanged(clientIds: $v) { ids } }".to_owned(), json!({ "v": many }), "BAD_VARIABLES"),
+        ("subscription($v: [ID!]!) { clientChanged(clientIds: $v) { ids } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+    ] {
+        socket.subscribe("1", &query, variables).await;
+        let error = socket.error("1").await;
+        assert_eq!(error["extensions"]["rule"], rule, "{query:.200}: {error}");
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        assert!(error["extensions"]["requestId"].is_string(), "{error}");
+    }
+        socket
+            .subscribe(
+                "1",
+                "subscription { clientChanged(clientIds: [7]) { ids } }",
+                json!({}),
+            )
+            .await;
+        let error = socket.error("1").await;
+        assert_eq!(
+            error["extensions"]["fields"],
+            json!(["clientIds.0"]),
+            "{error}"
+        );
+        socket.is_silent().await;
+    }
+);
+
+on_both!(what_is_told_is_paid_for, async |app: App| {
+    let mut app = app;
+    app.restart(|endpoint| {
+        endpoint.limits.budget = Some(Budget {
+            per_document: 30,
+            bucket: 60,
+            restored_per_second: 4,
+            ..Budget::default()
+        });
+    })
+    .await;
+    let team = app.team().await;
+    let desk = app.sign_in(team.ann.id, "Ann").await;
+    let client = app.client_of(&desk, "Name 0").await;
+    let mut socket = Socket::of(&app, &team.ann.token).await;
+    let dear = "subscription { clientChanged { clients { team { user { id } } } } }";
+    socket.subscribe("dear", dear, json!({})).await;
+    let error = socket.error("dear").await;
+    assert_eq!(error["extensions"]["rule"], "COST", "{error}");
+    assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED");
+    let query = "subscription { clientChanged { ids isResync clients { name } } }";
+    socket.follow("1", query, json!({})).await;
+    // Her writes take from the same purse. Where too little is left the event waits, and is not lost.
+    let update =
+        "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { id } } }";
+    for version in 1..=4 {
+        let name = format!("Name {version}");
+        let input = json!({ "id": client, "version": version, "name": name });
+        app.gql(&team.ann.token, update, json!({ "input": input }))
+            .await
+            .ok();
+    }
+    loop {
+        let event = socket.next("1").await;
+        let changed = &event["data"]["clientChanged"];
+        assert_eq!(changed["ids"], json!([client]), "{event}");
+        let cost = &event["extensions"]["cost"];
+        assert_eq!(cost["requestedQueryCost"], 21, "{event}");
+        assert_eq!(cost["actualQueryCost"], 2);
+        assert_eq!(cost["throttleStatus"]["maximumAvailable"], 60);
+        if changed["clients"][0]["name"] == "Name 4" {
+            break;
+        }
+    }
+});
+
+on_both!(
+    only_trusted_documents_run_where_it_is_so,
+    async |app: App| {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("live.graphql"), CLIENTS).unwrap();
+        let trusted =
+            TrustedDocuments::load(Trust::Only, place.path(), &clientele::graphql::schema()).await;
+        let trusted = trusted.ok().unwrap().map(Arc::new);
+        let mut app = app;
+        app.restart(|endpoint| endpoint.trusted = trusted).await;
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        socket.subscribe("1", ORDERS, json!({})).await;
+        assert_eq!(
+            socket.error("1").await["extensions"]["rule"],
+            "DOCUMENT_NOT_TRUSTED"
+        );
+        socket.follow("1", CLIENTS, json!({})).await;
+    }
+);
+
+/// Makes clients of `owner`, in one transaction.
+pub async fn make_clients(app: &App, owner: UserId, count: usize) {
+    let system = app.server().database.as_system("the clients of a test");
+    let made = system.write(move |tx| async move {
+        let rows = (0..count).map(|at| client::ActiveModel {
+            id: Set(tx.new_id::<ClientId>()),
+            kind: Set(ClientKind::Organization),
+            name: Set(format!("Client {at}")),
+            name_sort: Set(format!("client {at:05}")),
+            search_text: Set(format!("client {at}")),
+            party_class: Set(PartyClass::EndCustomer),
+            lifecycle: Set(Lifecycle::Customer),
+            owner_id: Set(Some(owner)),
+            currency: Set("EUR".to_owned()),
+            version: Set(1),
+            created_at: Set(tx.now()),
+            updated_at: Set(tx.now()),
+            ..Default::default()
+        });
+        tx.insert_all::<client::Entity>(rows.collect()).await?;
+        Ok(())
+    });
+    made.await.unwrap();
+}
+
+on_both!(
+    what_waits_is_bounded_and_missed_events_are_told_of,
+    async |app: App| {
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        socket.follow("1", CLIENTS, json!({})).await;
+        make_clients(&app, team.ann.id, MAX_WAITING).await;
+        let mut told = std::collections::BTreeSet::new();
+        while told.len() < MAX_WAITING {
+            let ids = socket.changed("1").await;
+            assert!(ids.len() <= MAX_CLIENTS_AT_ONCE);
+            told.extend(ids);
+        }
+        make_clients(&app, team.ann.id, MAX_WAITING + 1).await;
+        let event = socket.next("1").await;
+        assert_eq!(
+            event["data"]["clientChanged"],
+            json!({ "ids": [], "isResync": true, "clients": [] })
+        );
+        // So many of others are nothing to her.
+        make_clients(&app, team.ben.id, MAX_WAITING + 1).await;
+        let own = app.client_of(&team.ann, "Own").await;
+        assert_eq!(socket.changed("1").await, [own]);
+    }
+);
+
+/// What is sent to one who reads nothing: more than all buffers on the way hold.
+const TOO_MUCH: usize = 256 << 20;
+
+on_both!(who_reads_nothing_is_cut, async |app: App| {
+    let team = app.team().await;
+    let server = app.server();
+    let options = app::Options {
+        endpoint: crate::support::server::generous(),
+        ..app::Options::default()
+    };
+    let service = app::App::new(server.database.clone(), &server.keyring, options).unwrap();
+    let options = http::server::Options {
+        write_patience: Duration::from_millis(300),
+        ..http::server::Options::default()
+    };
+    let listening = http::Server::bind("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap();
+    let address = listening.address();
+    tokio::spawn(listening.serve(service.router(), std::future::pending()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let handshake = format!(
+        "GET /graphql HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
+    );
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    let payload = json!({ "Authorization": format!("Bearer {}", team.ann.token) });
+    let init = json!({ "type": "connection_init", "payload": payload });
+    stream.write_all(&frame(&init.to_string())).await.unwrap();
+    // Every ping is answered with as much.
+    let ping = json!({ "type": "ping", "payload": { "x": "y".repeat(60_000) } });
+    let ping = frame(&ping.to_string());
+    let mut sent = 0;
+    while sent < TOO_MUCH {
+        let writing = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&ping));
+        match writing.await.expect("it is held for ever") {
+            Ok(()) => sent += ping.len(),
+            Err(_) => return,
+        }
+    }
+    panic!("all of it was taken");
+});
+
+/// A text as a client sends it, under a mask of zeros.
+fn frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match u16::try_from(text.len()).unwrap() {
+        length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
+        length => {
+            frame.push(0x80 | 126);
+            frame.extend(length.to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    frame
+}
+
+on_both!(
+    keys_of_programs_open_sockets_until_they_are_revoked,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let (_, id, key) = key_of(&app, &team, &team.ann, &["READ"]).await;
+        let (_, _, other) = key_of(&app, &team, &team.ben, &["READ"]).await;
+        let mut socket = Socket::of(&app, &key).await;
+        let mut stays = Socket::of(&app, &other).await;
+        socket.follow("1", CLIENTS, json!({})).await;
+        note(&app, &team.ann, &client).await;
+        assert_eq!(socket.changed("1").await, [client]);
+        let revoke = "mutation($input: ServiceKeyRevokeInput!) { serviceKeyRevoke(input: $input) { serviceKey { id } } }";
+        app.gql(&team.admin.token, revoke, json!({ "input": { "id": id } }))
+            .await
+            .ok();
+        assert_eq!(socket.closed().await, 4403);
+        stays.is_silent().await;
+    }
+);
+
+on_both!(sockets_are_counted, async |app: App| {
+    let metrics = Metrics::default();
+    let counted = metrics.clone();
+    let mut app = app;
+    app.restart(|endpoint| endpoint.metrics = counted).await;
+    let team = app.team().await;
+    let figure = |name: &str| {
+        let text = metrics.render(&http::metrics::Reading::default());
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("clientele_{name} ")));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .unwrap_or_default()
+    };
+    let wait_for = async |name: &str, count: u64| {
+        for _ in 0..600 {
+            if figure(name) == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{name} is {}, not {count}", figure(name));
+    };
+    let mut ann = Socket::of(&app, &team.ann.token).await;
+    let ben = Socket::of(&app, &team.ben.token).await;
+    ann.follow("1", CLIENTS, json!({})).await;
+    ann.follow("2", ORDERS, json!({})).await;
+    assert_eq!(
+        (figure("sockets_open"), figure("subscriptions_open")),
+        (2, 2)
+    );
+    ben.close().await;
+    wait_for("sockets_open", 1).await;
+    ann.say(&json!({ "id": "1", "type": "complete" })).await;
+    ann.is_silent().await;
+    assert_eq!(figure("subscriptions_open"), 1);
+    refused(&app, "nonsense").await;
+    assert_eq!(figure("sockets_refused_total{reason=\"token\"}"), 1);
+    wait_for("sockets_ended_total{end=\"4403\"}", 1).await;
+    wait_for("sockets_ended_total{end=\"gone\"}", 1).await;
+    assert!(figure("subscription_steps_total{outcome=\"told\"}") >= 2);
+    ann.close().await;
+    wait_for("sockets_open", 0).await;
+    wait_for("subscriptions_open", 0).await;
+});
+
+on_both!(a_person_who_is_gone_gets_no_socket, async |app: App| {
+    let team = app.team().await;
+    let gone: Person = app.sign_in(team.cleo.id, "Cleo").await;
+    let revoke =
+        "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { session { id } } }";
+    let input = json!({ "input": { "id": gone.session.to_string() } });
+    app.gql(&team.cleo.token, revoke, input).await.ok();
+    assert_eq!(refused(&app, &gone.token).await, 4403);
+});

@@ -1,0 +1,14 @@
+//! Subscriptions over real sockets: the protocol, the limits, and who hears of what.
+
+mod limits;
+mod others;
+mod protocol;
+mod scope;
+pub mod socket;
+
+/// Follows all clients one sees.
+pub const CLIENTS: &str = "subscription { clientChanged { ids isResync clients { id name } } }";
+
+/// Follows all orders one sees.
+pub const ORDERS: &str =
+    "subscription { orderPlaced { isResync order { id status client { id name } } } }";
