@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
-use super::scope::note;
+use super::scope::{note, settle};
 use super::socket::Socket;
 use super::{CLIENTS, ORDERS};
 use crate::orders::{placed, shop};
@@ -28,10 +28,12 @@ fn what_one_process_writes_is_heard_at_the_other() {
         let other = another(&app).await;
         let mut ann = socket_at(&other, &team.ann.token).await;
         ann.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut ann, "c").await;
         let mut manager = socket_at(&other, &team.left.token).await;
         manager.follow("o", ORDERS, json!({})).await;
         let mut ben = socket_at(&other, &team.ben.token).await;
         ben.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ben, &mut ben, "c").await;
         ben.follow("o", ORDERS, json!({})).await;
         note(&app, &team.ann, &shop.client).await;
         assert_eq!(ann.changed("c").await, [shop.client.clone()]);
@@ -67,6 +69,7 @@ fn a_lost_connection_between_processes_comes_back() {
         let other = another(&app).await;
         let mut ann = socket_at(&other, &team.ann.token).await;
         ann.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut ann, "c").await;
         note(&app, &team.ann, &client).await;
         assert_eq!(ann.changed("c").await, [client.clone()]);
         let direct = Database::connect(app.database_url()).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::CLIENTS;
-use super::scope::note;
+use super::scope::{note, settle};
 use super::socket::{Heard, PROTOCOL, Socket, shake};
 use crate::support::{App, Person};
 
@@ -197,6 +197,7 @@ on_both!(what_is_completed_is_silent, async |app: App| {
     let client = app.client_of(&team.ann, "Blue Door").await;
     let mut socket = Socket::of(&app, &team.ann.token).await;
     socket.follow("all", CLIENTS, json!({})).await;
+    settle(&app, &team.ann, &mut socket, "all").await;
     socket.follow("gone", CLIENTS, json!({})).await;
     socket
         .say(&json!({ "id": "gone", "type": "complete" }))

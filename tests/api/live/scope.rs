@@ -24,6 +24,12 @@ pub async fn note(app: &App, author: &Person, client: &str) {
     app.gql(&author.token, NOTE, input).await.ok();
 }
 
+/// Waits until all that was written so far has been told under `id`: what `person` makes now comes after it.
+pub async fn settle(app: &App, person: &Person, socket: &mut Socket, id: &str) {
+    let last = app.client_of(person, "The last one").await;
+    while !socket.changed(id).await.contains(&last) {}
+}
+
 /// How many notes there are.
 pub async fn notes(app: &App, viewer: &Person, client: &str) -> u64 {
     let query = "query($id: ID!) { client(id: $id) { notes { totalCount } } }";
@@ -100,6 +106,7 @@ on_both!(an_event_shows_the_client_as_it_is_now, async |app: App| {
     let client = app.client_of(&team.ann, "Old name").await;
     let mut socket = Socket::of(&app, &team.left.token).await;
     socket.follow("c", CLIENTS, json!({})).await;
+    settle(&app, &team.ann, &mut socket, "c").await;
     let input = json!({ "id": client, "version": 1, "name": "New name" });
     app.gql(&team.ann.token, UPDATE, json!({ "input": input }))
         .await
@@ -136,6 +143,9 @@ on_both!(
         let moved = app.client_of(&team.ann, "Moved").await;
         let stays = app.client_of(&team.ann, "Stays").await;
         let mut sockets = all_follow(&app, &[&team.ann, &team.ben, &team.cleo]).await;
+        for (socket, person) in sockets.iter_mut().zip([&team.ann, &team.ben, &team.cleo]) {
+            settle(&app, person, socket, "c").await;
+        }
         // Of the other rep's clients nobody else hears.
         note(&app, &team.ann, &moved).await;
         assert_eq!(sockets[0].changed("c").await, [moved.clone()]);
@@ -179,6 +189,7 @@ on_both!(
         let bens = app.client_of(&team.ben, "Ben's").await;
         let mut socket = Socket::of(&app, &team.ben.token).await;
         socket.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ben, &mut socket, "c").await;
         let add = "mutation($input: ClientMemberAddInput!) { clientMemberAdd(input: $input) { member { id version } } }";
         let input = json!({ "clientId": shared, "userId": team.ben.id() });
         let added = app
@@ -220,6 +231,7 @@ on_both!(a_role_counts_as_it_is_now, async |app: App| {
     let cleos = app.client_of(&team.cleo, "Cleo's").await;
     let mut socket = Socket::of(&app, &team.right.token).await;
     socket.follow("c", CLIENTS, json!({})).await;
+    settle(&app, &team.cleo, &mut socket, "c").await;
     note(&app, &team.cleo, &cleos).await;
     assert_eq!(socket.changed("c").await, [cleos.clone()]);
     // Cleo reports to somebody else from now on, Ann to the manager who listens.
@@ -245,6 +257,11 @@ on_both!(
         let bens = app.client_of(&team.ben, "Ben's").await;
         let some = "subscription($ids: [ID!]) { clientChanged(clientIds: $ids) { ids isResync } }";
         let mut socket = Socket::of(&app, &team.ann.token).await;
+        socket.follow("all", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut socket, "all").await;
+        socket
+            .say(&json!({ "id": "all", "type": "complete" }))
+            .await;
         socket.follow("c", some, json!({ "ids": [one] })).await;
         socket.follow("n", some, json!({ "ids": [] })).await;
         note(&app, &team.ann, &two).await;
@@ -326,6 +343,7 @@ on_both!(what_is_kept_with_a_key_is_told_once, async |app: App| {
     let other = app.client_of(&team.ann, "Other").await;
     let mut socket = Socket::of(&app, &team.ann.token).await;
     socket.follow("c", CLIENTS, json!({})).await;
+    settle(&app, &team.ann, &mut socket, "c").await;
     let input = json!({ "input": { "clientId": client, "body": "once" } });
     send(&app, &team.ann.token, "a-key", NOTE, input.clone())
         .await
