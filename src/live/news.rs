@@ -226,7 +226,9 @@ mod tests {
 
     use super::*;
 
-    fn some(seed: (Vec<u128>, Vec<(u128, u128)>, Vec<u128>, bool, Option<i64>)) -> News {
+    type Seed = (Vec<u128>, Vec<(u128, u128)>, Vec<u128>, bool, Option<i64>);
+
+    fn some(seed: Seed) -> News {
         let (clients, placed, users, everyone, seq) = seed;
         News {
             clients: clients

@@ -145,17 +145,17 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
         open.sockets.remove(&self.id);
-        leave(&mut open.by_user, self.identity.user);
-        leave(&mut open.by_session, self.identity.session);
+        leave(&mut open.by_user, &self.identity.user);
+        leave(&mut open.by_session, &self.identity.session);
     }
 }
 
 /// Counts one less; who has none is forgotten.
-fn leave<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: K) {
-    if let Some(count) = counts.get_mut(&of) {
+fn leave<K: Eq + Hash>(counts: &mut HashMap<K, usize>, of: &K) {
+    if let Some(count) = counts.get_mut(of) {
         *count = count.saturating_sub(1);
         if *count == 0 {
-            counts.remove(&of);
+            counts.remove(of);
         }
     }
 }

@@ -374,7 +374,7 @@ fn frame(text: &str) -> Vec<u8> {
     match u16::try_from(text.len()).unwrap() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend(length.to_be_bytes());
         }
     }

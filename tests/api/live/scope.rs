@@ -148,9 +148,9 @@ on_both!(
         }
         // Of the other rep's clients nobody else hears.
         note(&app, &team.ann, &moved).await;
-        assert_eq!(sockets[0].changed("c").await, [moved.clone()]);
+        assert_eq!(sockets[0].changed("c").await, std::slice::from_ref(&moved));
         hand_over(&app, &team.left, &moved, &team.ben).await;
-        assert_eq!(sockets[1].changed("c").await, [moved.clone()]);
+        assert_eq!(sockets[1].changed("c").await, std::slice::from_ref(&moved));
         note(&app, &team.ben, &moved).await;
         note(&app, &team.ann, &stays).await;
         assert_eq!(sockets[0].changed("c").await, [stays]);
@@ -196,9 +196,9 @@ on_both!(
             .gql(&team.ann.token, add, json!({ "input": input }))
             .await
             .ok();
-        assert_eq!(socket.changed("c").await, [shared.clone()]);
+        assert_eq!(socket.changed("c").await, std::slice::from_ref(&shared));
         note(&app, &team.ann, &shared).await;
-        assert_eq!(socket.changed("c").await, [shared.clone()]);
+        assert_eq!(socket.changed("c").await, std::slice::from_ref(&shared));
         let remove = "mutation($input: ClientMemberRemoveInput!) { clientMemberRemove(input: $input) { client { id } } }";
         let member = added.data("/clientMemberAdd/member");
         let input = json!({ "id": member["id"], "version": member["version"] });
@@ -207,7 +207,7 @@ on_both!(
             .ok();
         note(&app, &team.ann, &shared).await;
         note(&app, &team.ben, &bens).await;
-        assert_eq!(socket.changed("c").await, [bens.clone()]);
+        assert_eq!(socket.changed("c").await, std::slice::from_ref(&bens));
         // A share that ended by time.
         let until = (app.server().clock.now() + TimeDelta::hours(1))
             .to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -217,7 +217,7 @@ on_both!(
         app.gql(&team.ann.token, share, json!({ "input": input }))
             .await
             .ok();
-        assert_eq!(socket.changed("c").await, [shared.clone()]);
+        assert_eq!(socket.changed("c").await, std::slice::from_ref(&shared));
         app.server().clock.advance(TimeDelta::hours(2));
         note(&app, &team.ann, &shared).await;
         note(&app, &team.ben, &bens).await;
@@ -233,7 +233,7 @@ on_both!(a_role_counts_as_it_is_now, async |app: App| {
     socket.follow("c", CLIENTS, json!({})).await;
     settle(&app, &team.cleo, &mut socket, "c").await;
     note(&app, &team.cleo, &cleos).await;
-    assert_eq!(socket.changed("c").await, [cleos.clone()]);
+    assert_eq!(socket.changed("c").await, std::slice::from_ref(&cleos));
     // Cleo reports to somebody else from now on, Ann to the manager who listens.
     let moved = "mutation($input: UserMoveInput!) { userMove(input: $input) { user { id } } }";
     for (user, to) in [(&team.cleo, &team.left), (&team.ann, &team.right)] {
@@ -266,7 +266,7 @@ on_both!(
         socket.follow("n", some, json!({ "ids": [] })).await;
         note(&app, &team.ann, &two).await;
         note(&app, &team.ann, &one).await;
-        assert_eq!(socket.changed("c").await, [one.clone()]);
+        assert_eq!(socket.changed("c").await, std::slice::from_ref(&one));
         let none = format!("client_{}", uuid::Uuid::now_v7());
         for stranger in [&bens, &none] {
             socket
@@ -348,7 +348,7 @@ on_both!(what_is_kept_with_a_key_is_told_once, async |app: App| {
     send(&app, &team.ann.token, "a-key", NOTE, input.clone())
         .await
         .ok();
-    assert_eq!(socket.changed("c").await, [client.clone()]);
+    assert_eq!(socket.changed("c").await, std::slice::from_ref(&client));
     // Done already; and undone.
     send(&app, &team.ann.token, "a-key", NOTE, input).await.ok();
     let stale = json!({ "input": { "id": client, "version": 7, "name": "x" } });
