@@ -56,36 +56,27 @@ impl Database {
 }
 
 impl Wire {
-    /// Hears what other processes say, and hands it to `hear`, until it is dropped. After a loss of the
-    /// connection it hands over that anything may have changed.
+    /// Hears what other processes say, and hands it to `hear`, until it is dropped. Each time that it begins to
+    /// hear it hands over that anything may have changed: what was said before is not known.
     pub async fn listen<F, Fut>(self, hear: F)
     where
         F: Fn(News) -> Fut + Send,
         Fut: Future<Output = ()> + Send,
     {
-        let mut is_first = true;
         let mut pauses = Pauses::default();
         loop {
             match self.open().await {
                 Ok(listener) => {
                     pauses = Pauses::default();
-                    if is_first {
-                        is_first = false;
-                    } else {
-                        tracing::info!("other processes are heard again");
-                        hear(News::everything()).await;
-                    }
+                    tracing::info!("other processes are heard");
+                    hear(News::everything()).await;
                     let lost = self.hear_all(listener, &hear).await;
                     tracing::warn!(
                         error = ?lost,
                         "the connection on which other processes are heard is lost"
                     );
                 }
-                Err(error) => {
-                    // What was said before the first try is not known either.
-                    is_first = false;
-                    tracing::warn!(?error, "other processes cannot be heard");
-                }
+                Err(error) => tracing::warn!(?error, "other processes cannot be heard"),
             }
             tokio::time::sleep(pauses.next()).await;
         }

@@ -5,6 +5,7 @@ mod others;
 mod protocol;
 mod scope;
 pub mod socket;
+mod way;
 
 /// Follows all clients one sees.
 pub const CLIENTS: &str = "subscription { clientChanged { ids isResync clients { id name } } }";

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::scope::{note, settle};
 use super::socket::Socket;
+use super::way::Way;
 use super::{CLIENTS, ORDERS};
 use crate::orders::{placed, shop};
 use crate::support::server::{self, Server};
@@ -92,5 +93,24 @@ fn a_lost_connection_between_processes_comes_back() {
                 "{told}"
             );
         }
+    }));
+}
+
+#[test]
+fn what_was_said_before_a_process_hears_is_missed_and_told_so() {
+    block_on(run(Backend::Postgres, async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let way = Way::to(app.database_url()).await;
+        way.hold();
+        let other = server::spawn(way.url(), server::generous(), |_| {}).await;
+        let mut ann = socket_at(&other, &team.ann.token).await;
+        ann.follow("c", CLIENTS, json!({})).await;
+        note(&app, &team.ann, &client).await;
+        way.release();
+        let event = ann.next("c").await;
+        assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+        note(&app, &team.ann, &client).await;
+        assert_eq!(ann.changed("c").await, [client]);
     }));
 }

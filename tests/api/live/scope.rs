@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
-use super::socket::Socket;
+use super::socket::{Socket, texts};
 use super::{CLIENTS, ORDERS};
 use crate::idempotency::send;
 use crate::orders::{Shop, mutate, placed, shop};
@@ -24,10 +24,22 @@ pub async fn note(app: &App, author: &Person, client: &str) {
     app.gql(&author.token, NOTE, input).await.ok();
 }
 
-/// Waits until all that was written so far has been told under `id`: what `person` makes now comes after it.
+/// Waits until all that was written so far has been told under `id`: what `person` makes now comes after it. A
+/// process that has just begun to hear others says once that something was missed.
 pub async fn settle(app: &App, person: &Person, socket: &mut Socket, id: &str) {
-    let last = app.client_of(person, "The last one").await;
-    while !socket.changed(id).await.contains(&last) {}
+    loop {
+        let last = app.client_of(person, "The last one").await;
+        loop {
+            let event = socket.next(id).await;
+            let changed = &event["data"]["clientChanged"];
+            if changed["isResync"] == true {
+                break;
+            }
+            if texts(&changed["ids"]).contains(&last) {
+                return;
+            }
+        }
+    }
 }
 
 /// How many notes there are.
