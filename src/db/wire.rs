@@ -118,12 +118,11 @@ impl Wire {
         }
     }
 
-    /// Says what comes on `news` to the other processes, until it is dropped. What cannot be said now is said
-    /// when it can, merged with what came meanwhile.
+    /// Says what comes on `news` to the other processes, until that is closed and all is said. What cannot be
+    /// said now is said when it can, merged with what came meanwhile.
     pub async fn speak(self, news: Bus) {
         let mut pauses = Pauses::default();
-        loop {
-            let next = news.next(Duration::ZERO).await;
+        while let Some(next) = news.next(Duration::ZERO).await {
             match self.say(&next).await {
                 Ok(()) => pauses = Pauses::default(),
                 Err(error) => {
