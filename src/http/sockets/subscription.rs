@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
-use async_graphql::{ErrorExtensionValues, Executor, Response, ServerError};
+use async_graphql::{ErrorExtensionValues, Executor, Response, ServerError, Value};
 use axum::extract::ws::Message;
 use entity::UserId;
 use tokio::sync::mpsc;
@@ -81,6 +81,13 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// What there is to tell of something that happened.
+struct Event {
+    message: Message,
+    /// Whether it holds data, and not only why there is none.
+    has_data: bool,
+}
+
 /// What an operation runs with: that it begins, or what happened.
 enum Cause {
     Opening(Opening),
@@ -132,20 +139,30 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                     Err(Stop::Later(..)) => "put_off",
                     Err(_) => "failed",
                 });
-                match outcome {
-                    Ok(None) => {}
-                    Ok(Some(message)) => self.report(What::Next(message)).await?,
+                let is_told = match outcome {
+                    Ok(None) => true,
+                    Ok(Some(event)) => {
+                        self.report(What::Next(event.message)).await?;
+                        event.has_data
+                    }
                     Err(Stop::Later(pause, _)) => {
                         inbox.put_back(happening);
                         tokio::time::sleep(pause).await;
+                        continue;
                     }
                     Err(Stop::Refused(refusal)) => {
                         let errors = list(&[self.error_of(&refusal.error)]);
                         let payload = format!("{{\"errors\":{errors}}}");
                         let message = self.told(Kind::Next, &payload);
                         self.report(What::Next(message)).await?;
+                        false
                     }
                     Err(stop) => return Err(stop),
+                };
+                // Its client knows that there was something, and not what. Where it cannot be told that either, it
+                // has heard of the errors: to tell it again would go on for ever.
+                if !is_told && happening != Happening::Missed {
+                    inbox.put_back(Happening::Missed);
                 }
             }
         }
@@ -156,9 +173,8 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         self.endpoint.options().hub.follow(user, interest)
     }
 
-    /// Runs the document for `cause`, as whoever the owner is now. Answers the message to send, if there is
-    /// anything to say.
-    async fn step(&self, prepared: &Prepared, cause: Cause) -> Result<Option<Message>, Stop> {
+    /// Runs the document for `cause`, as whoever the owner is now. Answers what there is to tell, if anything.
+    async fn step(&self, prepared: &Prepared, cause: Cause) -> Result<Option<Event>, Stop> {
         let Caller {
             identity,
             data,
@@ -264,7 +280,10 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             done.extensions.insert("cost".to_owned(), told);
         }
         let payload = answer::event(&done, limits.response_bytes)?;
-        Ok(Some(self.told(Kind::Next, &payload)))
+        Ok(Some(Event {
+            message: self.told(Kind::Next, &payload),
+            has_data: done.data != Value::Null,
+        }))
     }
 
     fn told(&self, kind: Kind, payload: &str) -> Message {

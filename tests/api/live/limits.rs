@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::scope::{note, notes};
+use super::scope::{note, notes, settle};
 use super::socket::{Heard, PROTOCOL, Socket, shake};
 use super::{CLIENTS, ORDERS};
 use crate::service_accounts::key_of;
@@ -318,6 +318,64 @@ on_both!(
         make_clients(&app, team.ben.id, MAX_WAITING + 1).await;
         let own = app.client_of(&team.ann, "Own").await;
         assert_eq!(socket.changed("1").await, [own]);
+    }
+);
+
+/// Demands that nothing could be told of an event, for the reason `rule`.
+fn assert_failed(event: &Value, rule: &str) {
+    assert!(event["data"].is_null(), "{event}");
+    let extensions = &event["errors"][0]["extensions"];
+    assert!(
+        [&extensions["rule"], &extensions["code"]].contains(&&json!(rule)),
+        "{event}"
+    );
+}
+
+on_both!(
+    who_cannot_be_told_what_happened_is_told_to_read_again,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| endpoint.limits.response_bytes = 1_000)
+            .await;
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let mut first = Socket::of(&app, &team.ann.token).await;
+        first.follow("1", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut first, "1").await;
+        let mut other = Socket::of(&app, &team.ben.token).await;
+        other.follow("1", CLIENTS, json!({})).await;
+        // More than an answer may hold.
+        make_clients(&app, team.ann.id, MAX_CLIENTS_AT_ONCE).await;
+        assert_failed(&first.next("1").await, "RESPONSE_TOO_LARGE");
+        let event = first.next("1").await;
+        assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+        first.is_silent().await;
+        // What fails in the answer itself takes all of it away.
+        let failing = "subscription { clientChanged { isResync clients { orders(first: 1, after: \"none\") { nodes { id } } } } }";
+        let mut second = Socket::of(&app, &team.ann.token).await;
+        second.follow("2", failing, json!({})).await;
+        // And who cannot be told even to read again hears why, once.
+        let long = format!(
+            "subscription {{ {}: clientChanged {{ isResync }} }}",
+            "a".repeat(1_000)
+        );
+        let mut third = Socket::of(&app, &team.ann.token).await;
+        third.subscribe("3", &long, json!({})).await;
+        assert_failed(&third.next("3").await, "RESPONSE_TOO_LARGE");
+        for _ in 0..2 {
+            note(&app, &team.ann, &client).await;
+            assert_eq!(first.changed("1").await, std::slice::from_ref(&client));
+            assert_failed(&second.next("2").await, "BAD_USER_INPUT");
+            let event = second.next("2").await;
+            assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+            // Of what happened, and of what was missed by that.
+            for _ in 0..2 {
+                assert_failed(&third.next("3").await, "RESPONSE_TOO_LARGE");
+            }
+        }
+        for socket in [&mut first, &mut second, &mut third, &mut other] {
+            socket.is_silent().await;
+        }
     }
 );
 
