@@ -320,7 +320,7 @@ fn operation(prepared: &Prepared) -> Result<&OperationDefinition, Refusal> {
     meter::operation(&prepared.document, prepared.operation_name.as_deref())
 }
 
-/// Demands a subscription to one thing.
+/// Demands a subscription to one thing, which is not left out under a condition: nothing would be followed then.
 fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> {
     if operation.ty != OperationType::Subscription {
         let message =
@@ -328,9 +328,11 @@ fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> 
         return Err(Refusal::bad_request("SUBSCRIPTIONS_ONLY", message));
     }
     match operation.selection_set.node.items.as_slice() {
-        [only] if matches!(only.node, Selection::Field(_)) => Ok(()),
+        [only] if matches!(&only.node, Selection::Field(field) if field.node.directives.is_empty()) => {
+            Ok(())
+        }
         _ => Err(Refusal::validation(say!(
-            "a subscription selects one field of Subscription, written out and not in a fragment"
+            "a subscription selects one field of Subscription, written out, neither in a fragment nor under @skip or @include"
         ))),
     }
 }

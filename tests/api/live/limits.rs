@@ -174,6 +174,8 @@ on_both!(
         ("subscription { ...F } fragment F on Subscription { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
         ("subscription A { orderPlaced { isResync } } subscription B { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { __typename }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { orderPlaced @skip(if: true) { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription($v: Boolean!) { orderPlaced @include(if: $v) { isResync } }".to_owned(), json!({ "v": true }), "GRAPHQL_VALIDATION_FAILED"),
         (below(3), json!({}), "QUERY_TOO_DEEP"),
         (nested, json!({}), "QUERY_TOO_DEEP"),
         (format!("subscription {{ clientChanged {{ {aliases} }} }}"), json!({}), "QUERY_TOO_COMPLEX"),
