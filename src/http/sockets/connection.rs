@@ -127,9 +127,13 @@ impl<G: Gateway, E: Executor> Connection<G, E> {
                 () = revoked(self.revoked.as_mut()) => Err(End::Forbidden),
                 () = &mut init, if self.owner.is_none() => Err(End::InitTimeout),
                 _ = pings.tick() => {
-                    if is_heard {
-                        is_heard = false;
-                        self.wire.ping();
+                    if self.wire.has_unsent() {
+                        // A client that still takes something is not asked; one that takes nothing is cut by the
+                        // server below. What it has said meanwhile may not have been read.
+                        is_heard = true;
+                        Ok(())
+                    } else if std::mem::take(&mut is_heard) {
+                        self.wire.say(Message::Ping(Bytes::new()));
                         Ok(())
                     } else {
                         Err(End::Silent)
@@ -347,11 +351,9 @@ impl Wire {
         self.waiting.push_back(message);
     }
 
-    /// Asks for a sign of life, unless the client has yet to take something.
-    fn ping(&mut self) {
-        if self.waiting.is_empty() {
-            self.say(Message::Ping(Bytes::new()));
-        }
+    /// Whether the client has yet to take something.
+    fn has_unsent(&self) -> bool {
+        self.must_flush || !self.waiting.is_empty()
     }
 
     /// Sends what waits, as the client takes it, and reads on while there is room for answers.

@@ -384,6 +384,53 @@ on_both!(
 /// What is sent to one who reads nothing: more than all buffers on the way hold.
 const TOO_MUCH: usize = 256 << 20;
 
+/// A ping that is answered with as much.
+fn large_ping() -> Vec<u8> {
+    let ping = json!({ "type": "ping", "payload": { "x": "y".repeat(60_000) } });
+    frame(&ping.to_string())
+}
+
+on_both!(who_reads_late_is_not_taken_for_gone, async |app: App| {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut app = app;
+    app.restart(|endpoint| endpoint.limits.sockets.ping_every = EVERY)
+        .await;
+    let team = app.team().await;
+    let address = app.address("");
+    let mut stream = raw(address.trim_start_matches("http://"), &team.ann.token).await;
+    // Says something until it is held, and then for some while nothing.
+    let ping = large_ping();
+    let mut sent = 0;
+    let say = async |stream: &mut TcpStream, from: usize| {
+        let saying = stream.write(&ping[from % ping.len()..]);
+        let said = tokio::time::timeout(EVERY * 3, saying).await;
+        said.ok().map(|said| said.expect("it was cut"))
+    };
+    while let Some(more) = say(&mut stream, sent).await {
+        sent += more;
+        assert!(sent < TOO_MUCH, "all of it was taken");
+    }
+    // All is answered once it reads, and gives signs of life again.
+    let (mut reading, mut writing) = stream.into_split();
+    let rest = ping[sent % ping.len()..].to_vec();
+    let alive = tokio::spawn(async move {
+        writing.write_all(&rest).await.unwrap();
+        loop {
+            writing.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+            tokio::time::sleep(EVERY / 10).await;
+        }
+    });
+    let mut left = sent / ping.len();
+    while left > 0 {
+        match heard(&mut reading).await {
+            (0x81, _) => left -= 1,
+            (0x89, _) => {}
+            (kind, body) => panic!("{kind:x}: {}", String::from_utf8_lossy(&body)),
+        }
+    }
+    alive.abort();
+});
+
 on_both!(who_reads_nothing_is_cut, async |app: App| {
     let team = app.team().await;
     let server = app.server();
@@ -401,22 +448,8 @@ on_both!(who_reads_nothing_is_cut, async |app: App| {
         .unwrap();
     let address = listening.address();
     tokio::spawn(listening.serve(service.router(), std::future::pending()));
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let handshake = format!(
-        "GET /graphql HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
-    );
-    stream.write_all(handshake.as_bytes()).await.unwrap();
-    let mut head = [0; 12];
-    stream.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 101");
-    let payload = json!({ "Authorization": format!("Bearer {}", team.ann.token) });
-    let init = json!({ "type": "connection_init", "payload": payload });
-    stream.write_all(&frame(&init.to_string())).await.unwrap();
-    // Every ping is answered with as much.
-    let ping = json!({ "type": "ping", "payload": { "x": "y".repeat(60_000) } });
-    let ping = frame(&ping.to_string());
+    let mut stream = raw(&address.to_string(), &team.ann.token).await;
+    let ping = large_ping();
     let mut sent = 0;
     while sent < TOO_MUCH {
         let writing = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&ping));
@@ -427,6 +460,49 @@ on_both!(who_reads_nothing_is_cut, async |app: App| {
     }
     panic!("all of it was taken");
 });
+
+/// A socket of the owner of `token` at `address`, on which every byte is read and written by the test.
+async fn raw(address: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let handshake = format!(
+        "GET /graphql HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
+    );
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"));
+    let payload = json!({ "Authorization": format!("Bearer {token}") });
+    let init = json!({ "type": "connection_init", "payload": payload });
+    stream.write_all(&frame(&init.to_string())).await.unwrap();
+    let told = loop {
+        match heard(&mut stream).await {
+            (0x89, _) => {}
+            (_, body) => break body,
+        }
+    };
+    assert_eq!(told, b"{\"type\":\"connection_ack\"}");
+    stream
+}
+
+/// What comes next: its first byte, which says what it is, and what it holds.
+async fn heard(stream: &mut (impl AsyncReadExt + Unpin)) -> (u8, Vec<u8>) {
+    let reading = async {
+        let kind = stream.read_u8().await.unwrap();
+        let length = match stream.read_u8().await.unwrap() {
+            126 => usize::from(stream.read_u16().await.unwrap()),
+            length => usize::from(length),
+        };
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        (kind, body)
+    };
+    let read = tokio::time::timeout(Duration::from_mins(1), reading).await;
+    read.expect("nothing comes")
+}
 
 /// A text as a client sends it, under a mask of zeros.
 fn frame(text: &str) -> Vec<u8> {
