@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use sea_orm::DbBackend;
-use sea_orm::sqlx;
-use sea_orm::sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
+use sea_orm::sqlx::{self, ConnectOptions};
 use uuid::Uuid;
 
 use super::connect::Database;
@@ -20,7 +20,7 @@ const CHANNEL: &str = "clientele_news";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long nothing may be heard before it is asked whether the connection is there.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait before the first try to connect again, and before the later ones.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -28,8 +28,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// The way to the other processes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Wire {
-    /// One connection that listens, one that speaks.
-    connections: PgPool,
+    options: PgConnectOptions,
     /// Marks what this process says, which it need not hear.
     process: Uuid,
 }
@@ -42,14 +41,8 @@ impl Database {
         }
         let pool = self.inner.write.get_postgres_connection_pool();
         let options = pool.connect_options().as_ref().clone();
-        let connections = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.application_name("clientele news"));
         Some(Wire {
-            connections,
+            options: options.application_name("clientele news"),
             process: Uuid::now_v7(),
         })
     }
@@ -65,7 +58,8 @@ impl Wire {
     {
         let mut pauses = Pauses::default();
         loop {
-            match self.open().await {
+            let opened = tokio::time::timeout(PATIENCE, self.open()).await;
+            match opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok(listener) => {
                     pauses = Pauses::default();
                     tracing::info!("other processes are heard");
@@ -83,7 +77,13 @@ impl Wire {
     }
 
     async fn open(&self) -> Result<PgListener, sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.connections).await?;
+        // A pool for this connection alone: one that was cut on the way keeps its place for long.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(listener)
@@ -121,12 +121,18 @@ impl Wire {
     /// Says what comes on `news` to the other processes, until that is closed and all is said. What cannot be
     /// said now is said when it can, merged with what came meanwhile.
     pub async fn speak(self, news: Bus) {
+        let mut connection = None;
         let mut pauses = Pauses::default();
         while let Some(next) = news.next(Duration::ZERO).await {
-            match self.say(&next).await {
+            let saying = self.say(&mut connection, &next);
+            let said = tokio::time::timeout(PATIENCE, saying).await;
+            let too_long = || Err(Error::bug("the database took too long to pass news on"));
+            match said.unwrap_or_else(|_| too_long()) {
                 Ok(()) => pauses = Pauses::default(),
                 Err(error) => {
                     tracing::warn!(?error, "other processes cannot be told");
+                    // It may be cut, or in the middle of something.
+                    connection = None;
                     news.publish(next);
                     tokio::time::sleep(pauses.next()).await;
                 }
@@ -134,17 +140,17 @@ impl Wire {
         }
     }
 
-    async fn say(&self, news: &News) -> Result<()> {
+    async fn say(&self, connection: &mut Option<PgConnection>, news: &News) -> Result<()> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(self.options.connect().await.map_err(Error::internal)?),
+        };
         let text = news.encode(self.process).map_err(Error::internal)?;
         let said = sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
             .bind(text)
-            .execute(&self.connections);
-        match tokio::time::timeout(PATIENCE, said).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Error::internal(error)),
-            Err(_) => Err(Error::bug("the database took too long to pass news on")),
-        }
+            .execute(connection);
+        said.await.map(drop).map_err(Error::internal)
     }
 }
 

@@ -9,7 +9,7 @@ use super::way::Way;
 use super::{CLIENTS, ORDERS};
 use crate::orders::{placed, shop};
 use crate::support::server::{self, Server};
-use crate::support::{App, Backend, block_on, run};
+use crate::support::{Answer, App, Backend, block_on, run};
 
 /// Another process on the database of `app`.
 async fn another(app: &App) -> Server {
@@ -112,5 +112,45 @@ fn what_was_said_before_a_process_hears_is_missed_and_told_so() {
         assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
         note(&app, &team.ann, &client).await;
         assert_eq!(ann.changed("c").await, [client]);
+    }));
+}
+
+#[test]
+fn a_connection_between_processes_that_is_cut_without_a_word_is_given_up() {
+    block_on(run(Backend::Postgres, async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let way = Way::to(app.database_url()).await;
+        let other = server::spawn(way.url(), server::generous(), |_| {}).await;
+        let mut here = Socket::of(&app, &team.ann.token).await;
+        here.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut here, "c").await;
+        let mut there = socket_at(&other, &team.ann.token).await;
+        there.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut there, "c").await;
+        let note_there = async || {
+            let query =
+                "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";
+            let input = json!({ "clientId": client, "body": "a word" });
+            let body = json!({ "query": query, "variables": { "input": input } });
+            let request = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = request.post(format!("{}/graphql", other.base_url));
+            let request = request.bearer_auth(&team.ann.token).json(&body);
+            Answer::of(request).await.ok();
+        };
+        // Both connections of the other process are in use.
+        note_there().await;
+        assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+        assert_eq!(there.changed("c").await, std::slice::from_ref(&client));
+        for _ in 0..2 {
+            way.cut();
+            note_there().await;
+            assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+            // It has told its own of that note, and then finds out that it may have missed others.
+            while there.next("c").await["data"]["clientChanged"]["isResync"] != true {}
+            note(&app, &team.ann, &client).await;
+            assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+            assert_eq!(there.changed("c").await, std::slice::from_ref(&client));
+        }
     }));
 }
