@@ -24,6 +24,7 @@ use super::super::negotiate;
 use super::super::refusal::Refusal;
 use super::connection::{About, Owner, end_of};
 use super::protocol::{self, End, Kind};
+use crate::auth::random_bytes;
 use crate::graphql::context::Masked;
 use crate::graphql::pace::Pace;
 use crate::live::{Happening, Inbox, Interest, Opening};
@@ -32,6 +33,9 @@ use crate::{Code, Error, say};
 
 /// How long to wait before something is tried again that could not be done now.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How far those are spread who missed something, which may be all at once: their clients read all again.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// What a subscription says to its socket.
 pub(super) struct Report {
@@ -128,6 +132,9 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             inbox.wait().await;
             if !std::mem::take(&mut is_first) {
                 tokio::time::sleep(gather).await;
+                if inbox.has_missed() {
+                    tokio::time::sleep(part_of(SPREAD)).await;
+                }
             }
             while let Some(happening) = inbox.take() {
                 let outcome = self
@@ -147,7 +154,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                     }
                     Err(Stop::Later(pause, _)) => {
                         inbox.put_back(happening);
-                        tokio::time::sleep(pause).await;
+                        tokio::time::sleep(pause.saturating_add(part_of(AGAIN))).await;
                         continue;
                     }
                     Err(Stop::Refused(refusal)) => {
@@ -175,20 +182,19 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
 
     /// Runs the document for `cause`, as whoever the owner is now. Answers what there is to tell, if anything.
     async fn step(&self, prepared: &Prepared, cause: Cause) -> Result<Option<Event>, Stop> {
+        // Many may have been woken at once: the database is asked nothing before it is their turn.
+        let place = self.endpoint.place(self.owner.identity.user).await;
+        let _place = place.map_err(later)?;
+        let caller = self.endpoint.authenticate(&self.owner.token).await;
         let Caller {
             identity,
             data,
             locale,
             ..
-        } = match self.endpoint.authenticate(&self.owner.token).await {
-            Ok(caller) => caller,
-            Err(error) => {
-                return Err(match end_of(&error) {
-                    End::TryAgain => Stop::Later(AGAIN, Box::new(error.into())),
-                    end => Stop::End(end),
-                });
-            }
-        };
+        } = caller.map_err(|error| match end_of(&error) {
+            End::TryAgain => Stop::Later(wait_for(&error), Box::new(error.into())),
+            end => Stop::End(end),
+        })?;
         if identity.map(|identity| identity.user) != Some(self.owner.identity.user) {
             return Err(Stop::End(End::Forbidden));
         }
@@ -204,11 +210,6 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 purse.settle(requested, actual);
             }
         };
-        let place = self.endpoint.place(self.owner.identity.user).await;
-        let _place = place.map_err(|refusal| {
-            settle(0);
-            later(refusal)
-        })?;
         let mut run = async_graphql::Request::new("").variables(prepared.variables.clone());
         run.operation_name.clone_from(&prepared.operation_name);
         run.data = data;
@@ -340,16 +341,25 @@ fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> 
 /// What to do about a refusal: wait, where that helps.
 fn later(refusal: Refusal) -> Stop {
     match refusal.error.code() {
-        Code::Throttled => {
-            let mut extensions = ErrorExtensionValues::default();
-            refusal.error.write_extensions(&mut extensions);
-            let seconds = errors::retry_after(&extensions);
-            let pause = seconds.map_or(AGAIN, Duration::from_secs);
-            Stop::Later(pause.max(AGAIN), Box::new(refusal))
+        Code::Throttled | Code::Unavailable => {
+            Stop::Later(wait_for(&refusal.error), Box::new(refusal))
         }
-        Code::Unavailable => Stop::Later(AGAIN, Box::new(refusal)),
         _ => Stop::Refused(Box::new(refusal)),
     }
+}
+
+/// How long to wait before something is tried again that ended with `error`: as long as that says.
+fn wait_for(error: &Error) -> Duration {
+    let mut extensions = ErrorExtensionValues::default();
+    error.write_extensions(&mut extensions);
+    let seconds = errors::retry_after(&extensions);
+    seconds.map_or(AGAIN, Duration::from_secs).max(AGAIN)
+}
+
+/// A part of `longest`, another each time, so that not all do the same at the same moment.
+fn part_of(longest: Duration) -> Duration {
+    let part = random_bytes::<1>().map_or(u8::MAX, |[byte]| byte);
+    longest.mul_f32(f32::from(part) / f32::from(u8::MAX))
 }
 
 /// That the database was away.
@@ -377,4 +387,28 @@ pub(super) fn too_many(most: usize, about: &About) -> String {
         .detail("limit", most);
     let locale: Locale = negotiate::locale(&about.language, None);
     list(&[errors::from_error(&error, None, &about.request_id, locale)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_to_wait_waits_as_long_as_it_is_told() {
+        let told = |code, seconds: u64| {
+            let error = Error::new(code, "not now").detail("retryAfterSeconds", seconds);
+            match later(error.into()) {
+                Stop::Later(pause, _) => Some(pause),
+                _ => None,
+            }
+        };
+        for code in [Code::Throttled, Code::Unavailable] {
+            assert_eq!(told(code, 4), Some(Duration::from_secs(4)));
+            assert_eq!(told(code, 0), Some(AGAIN));
+        }
+        assert_eq!(told(Code::Internal, 4), None);
+        let parts: Vec<Duration> = (0..100).map(|_| part_of(SPREAD)).collect();
+        assert!(parts.iter().all(|part| *part <= SPREAD));
+        assert!(parts.iter().any(|part| *part != parts[0]));
+    }
 }

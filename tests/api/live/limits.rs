@@ -323,6 +323,28 @@ on_both!(
     }
 );
 
+on_both!(
+    nothing_is_asked_of_the_database_before_there_is_a_place,
+    async |app: App| {
+        let mut app = app;
+        let team = app.team().await;
+        app.restart(|endpoint| {
+            endpoint.limits.concurrency.queries = 0;
+            endpoint.limits.sockets.check_every = Duration::from_hours(1);
+        })
+        .await;
+        let phone = app.sign_in(team.ann.id, "Ann").await;
+        let mut socket = Socket::of(&app, &phone.token).await;
+        let revoke = "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { session { id } } }";
+        let input = json!({ "input": { "id": phone.session.to_string() } });
+        app.gql(&team.ann.token, revoke, input).await.ok();
+        // Asked, it would have said that the session is over.
+        socket.subscribe("1", CLIENTS, json!({})).await;
+        let error = socket.error("1").await;
+        assert_eq!(error["extensions"]["rule"], "OVERLOADED", "{error}");
+    }
+);
+
 /// Demands that nothing could be told of an event, for the reason `rule`.
 fn assert_failed(event: &Value, rule: &str) {
     assert!(event["data"].is_null(), "{event}");
