@@ -26,11 +26,13 @@ use super::protocol::{self, End, Kind, Said};
 use super::subscription::{self, Report, Subscription, What};
 use crate::{Code, Error};
 
-/// Messages that wait for a client to take them. Beyond that nothing more is read from it, nor told to it.
+/// Messages that wait for a client to take them, and their bytes. Beyond one of the two nothing more is read from
+/// it, nor told to it.
 const MAX_WAITING: usize = 32;
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
-/// Reports of subscriptions that wait for the socket.
-const MAX_REPORTS: usize = 8;
+/// Reports of subscriptions that wait for the socket, or are being made. Each can be as large as an answer.
+const MAX_REPORTS: usize = 1;
 
 /// How long a client may take to agree to an end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -331,6 +333,8 @@ async fn reported(
 struct Wire {
     socket: WebSocket,
     waiting: VecDeque<Message>,
+    /// Of what waits.
+    bytes: usize,
     must_flush: bool,
 }
 
@@ -339,15 +343,17 @@ impl Wire {
         Self {
             socket,
             waiting: VecDeque::new(),
+            bytes: 0,
             must_flush: false,
         }
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < MAX_WAITING
+        self.waiting.len() < MAX_WAITING && self.bytes < MAX_WAITING_BYTES
     }
 
     fn say(&mut self, message: Message) {
+        self.bytes = self.bytes.saturating_add(bytes_of(&message));
         self.waiting.push_back(message);
     }
 
@@ -371,6 +377,7 @@ impl Wire {
             let Some(message) = self.waiting.pop_front() else {
                 break;
             };
+            self.bytes = self.bytes.saturating_sub(bytes_of(&message));
             if Pin::new(&mut self.socket).start_send(message).is_err() {
                 return Poll::Ready(Err(End::Gone));
             }
@@ -399,6 +406,7 @@ impl Wire {
     /// Says why it ends, and waits a little for the client to agree.
     async fn end(mut self, end: &End) {
         self.waiting.clear();
+        self.bytes = 0;
         let goodbye = async {
             if let Some(frame) = end.frame() {
                 self.say(Message::Close(Some(frame)));
@@ -409,6 +417,15 @@ impl Wire {
             // Who does not agree is left.
             let _ = tokio::time::timeout(FAREWELL, goodbye).await;
         }
+    }
+}
+
+/// The bytes that a message holds.
+fn bytes_of(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
     }
 }
 

@@ -36,9 +36,10 @@
 //!
 //! # What it may cost
 //!
-//! One task for a socket and one for each subscription, so many as the limits say. What is said to a client that
-//! does not read waits in its inbox, where it is bounded ([`crate::live`]); the connection of a client that takes
-//! nothing for half a minute is cut ([`super::server`]).
+//! One task for a socket and one for each subscription, so many as the limits say. For a client that does not read
+//! two answers and about 1 MiB wait to be sent, one more answer is made, and all else waits as hints in the inboxes,
+//! where it is bounded ([`crate::live`]); the connection of a client that takes nothing for half a minute is cut
+//! ([`super::server`]).
 
 mod connection;
 mod open;

@@ -111,7 +111,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             Err(Stop::Errors(errors)) => What::Error(self.told(Kind::Error, &list(&errors))),
         };
         // A socket that is gone needs no telling.
-        let _ = self.report(what).await;
+        let _ = self.reports.send(self.report(what)).await;
     }
 
     async fn follow(&self, ask: Ask) -> Result<Infallible, Stop> {
@@ -136,7 +136,13 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                     tokio::time::sleep(part_of(SPREAD)).await;
                 }
             }
-            while let Some(happening) = inbox.take() {
+            loop {
+                // Nothing is read before it can be said: what waits for a slow client waits as hints.
+                let room = self.reports.reserve().await;
+                let room = room.map_err(|_| Stop::Unheard)?;
+                let Some(happening) = inbox.take() else {
+                    break;
+                };
                 let outcome = self
                     .step(&prepared, Cause::Happening(happening.clone()))
                     .await;
@@ -149,11 +155,13 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 let is_told = match outcome {
                     Ok(None) => true,
                     Ok(Some(event)) => {
-                        self.report(What::Next(event.message)).await?;
+                        room.send(self.report(What::Next(event.message)));
                         event.has_data
                     }
                     Err(Stop::Later(pause, _)) => {
                         inbox.put_back(happening);
+                        // Others of this socket may say something meanwhile.
+                        drop(room);
                         tokio::time::sleep(pause.saturating_add(part_of(AGAIN))).await;
                         continue;
                     }
@@ -161,7 +169,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                         let errors = list(&[self.error_of(&refusal.error)]);
                         let payload = format!("{{\"errors\":{errors}}}");
                         let message = self.told(Kind::Next, &payload);
-                        self.report(What::Next(message)).await?;
+                        room.send(self.report(What::Next(message)));
                         false
                     }
                     Err(stop) => return Err(stop),
@@ -305,14 +313,12 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         errors::from_error(error, None, &self.about.request_id, locale)
     }
 
-    /// Says something to the socket, as soon as that takes it.
-    async fn report(&self, what: What) -> Result<(), Stop> {
-        let report = Report {
+    fn report(&self, what: What) -> Report {
+        Report {
             id: Arc::clone(&self.id),
             serial: self.serial,
             what,
-        };
-        self.reports.send(report).await.map_err(|_| Stop::Unheard)
+        }
     }
 }
 

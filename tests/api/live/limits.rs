@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clientele::app;
 use clientele::http::{self, Budget, Metrics, Trust, TrustedDocuments};
 use clientele::live::{MAX_CLIENTS_AT_ONCE, MAX_WAITING};
 use entity::{ClientId, ClientKind, Lifecycle, PartyClass, UserId, client};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::scope::{note, notes, settle};
@@ -274,25 +271,34 @@ on_both!(
 
 /// Makes clients of `owner`, in one transaction.
 pub async fn make_clients(app: &App, owner: UserId, count: usize) {
+    make_clients_named(app, owner, count, "Client").await;
+}
+
+/// Makes clients of `owner`, in one transaction, whose names begin with `name`.
+pub async fn make_clients_named(app: &App, owner: UserId, count: usize, name: &str) {
+    let name = name.to_owned();
     let system = app.server().database.as_system("the clients of a test");
-    let made = system.write(move |tx| async move {
-        let rows = (0..count).map(|at| client::ActiveModel {
-            id: Set(tx.new_id::<ClientId>()),
-            kind: Set(ClientKind::Organization),
-            name: Set(format!("Client {at}")),
-            name_sort: Set(format!("client {at:05}")),
-            search_text: Set(format!("client {at}")),
-            party_class: Set(PartyClass::EndCustomer),
-            lifecycle: Set(Lifecycle::Customer),
-            owner_id: Set(Some(owner)),
-            currency: Set("EUR".to_owned()),
-            version: Set(1),
-            created_at: Set(tx.now()),
-            updated_at: Set(tx.now()),
-            ..Default::default()
-        });
-        tx.insert_all::<client::Entity>(rows.collect()).await?;
-        Ok(())
+    let made = system.write(move |tx| {
+        let name = name.clone();
+        async move {
+            let rows = (0..count).map(|at| client::ActiveModel {
+                id: Set(tx.new_id::<ClientId>()),
+                kind: Set(ClientKind::Organization),
+                name: Set(format!("{name} {at}")),
+                name_sort: Set(format!("client {at:05}")),
+                search_text: Set(format!("client {at}")),
+                party_class: Set(PartyClass::EndCustomer),
+                lifecycle: Set(Lifecycle::Customer),
+                owner_id: Set(Some(owner)),
+                currency: Set("EUR".to_owned()),
+                version: Set(1),
+                created_at: Set(tx.now()),
+                updated_at: Set(tx.now()),
+                ..Default::default()
+            });
+            tx.insert_all::<client::Entity>(rows.collect()).await?;
+            Ok(())
+        }
     });
     made.await.unwrap();
 }
@@ -403,144 +409,6 @@ on_both!(
     }
 );
 
-/// What is sent to one who reads nothing: more than all buffers on the way hold.
-const TOO_MUCH: usize = 256 << 20;
-
-/// A ping that is answered with as much.
-fn large_ping() -> Vec<u8> {
-    let ping = json!({ "type": "ping", "payload": { "x": "y".repeat(60_000) } });
-    frame(&ping.to_string())
-}
-
-on_both!(who_reads_late_is_not_taken_for_gone, async |app: App| {
-    const EVERY: Duration = Duration::from_secs(1);
-    let mut app = app;
-    app.restart(|endpoint| endpoint.limits.sockets.ping_every = EVERY)
-        .await;
-    let team = app.team().await;
-    let address = app.address("");
-    let mut stream = raw(address.trim_start_matches("http://"), &team.ann.token).await;
-    // Says something until it is held, and then for some while nothing.
-    let ping = large_ping();
-    let mut sent = 0;
-    let say = async |stream: &mut TcpStream, from: usize| {
-        let saying = stream.write(&ping[from % ping.len()..]);
-        let said = tokio::time::timeout(EVERY * 3, saying).await;
-        said.ok().map(|said| said.expect("it was cut"))
-    };
-    while let Some(more) = say(&mut stream, sent).await {
-        sent += more;
-        assert!(sent < TOO_MUCH, "all of it was taken");
-    }
-    // All is answered once it reads, and gives signs of life again.
-    let (mut reading, mut writing) = stream.into_split();
-    let rest = ping[sent % ping.len()..].to_vec();
-    let alive = tokio::spawn(async move {
-        writing.write_all(&rest).await.unwrap();
-        loop {
-            writing.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
-            tokio::time::sleep(EVERY / 10).await;
-        }
-    });
-    let mut left = sent / ping.len();
-    while left > 0 {
-        match heard(&mut reading).await {
-            (0x81, _) => left -= 1,
-            (0x89, _) => {}
-            (kind, body) => panic!("{kind:x}: {}", String::from_utf8_lossy(&body)),
-        }
-    }
-    alive.abort();
-});
-
-on_both!(who_reads_nothing_is_cut, async |app: App| {
-    let team = app.team().await;
-    let server = app.server();
-    let options = app::Options {
-        endpoint: crate::support::server::generous(),
-        ..app::Options::default()
-    };
-    let service = app::App::new(server.database.clone(), &server.keyring, options).unwrap();
-    let options = http::server::Options {
-        write_patience: Duration::from_millis(300),
-        ..http::server::Options::default()
-    };
-    let listening = http::Server::bind("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap();
-    let address = listening.address();
-    tokio::spawn(listening.serve(service.router(), std::future::pending()));
-    let mut stream = raw(&address.to_string(), &team.ann.token).await;
-    let ping = large_ping();
-    let mut sent = 0;
-    while sent < TOO_MUCH {
-        let writing = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&ping));
-        match writing.await.expect("it is held for ever") {
-            Ok(()) => sent += ping.len(),
-            Err(_) => return,
-        }
-    }
-    panic!("all of it was taken");
-});
-
-/// A socket of the owner of `token` at `address`, on which every byte is read and written by the test.
-async fn raw(address: &str, token: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let handshake = format!(
-        "GET /graphql HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
-    );
-    stream.write_all(handshake.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"));
-    let payload = json!({ "Authorization": format!("Bearer {token}") });
-    let init = json!({ "type": "connection_init", "payload": payload });
-    stream.write_all(&frame(&init.to_string())).await.unwrap();
-    let told = loop {
-        match heard(&mut stream).await {
-            (0x89, _) => {}
-            (_, body) => break body,
-        }
-    };
-    assert_eq!(told, b"{\"type\":\"connection_ack\"}");
-    stream
-}
-
-/// What comes next: its first byte, which says what it is, and what it holds.
-async fn heard(stream: &mut (impl AsyncReadExt + Unpin)) -> (u8, Vec<u8>) {
-    let reading = async {
-        let kind = stream.read_u8().await.unwrap();
-        let length = match stream.read_u8().await.unwrap() {
-            126 => usize::from(stream.read_u16().await.unwrap()),
-            length => usize::from(length),
-        };
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.unwrap();
-        (kind, body)
-    };
-    let read = tokio::time::timeout(Duration::from_mins(1), reading).await;
-    read.expect("nothing comes")
-}
-
-/// A text as a client sends it, under a mask of zeros.
-fn frame(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match u16::try_from(text.len()).unwrap() {
-        length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
-        length => {
-            frame.push(0x80 | 0x7e);
-            frame.extend(length.to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(text.as_bytes());
-    frame
-}
-
 on_both!(
     keys_of_programs_open_sockets_until_they_are_revoked,
     async |app: App| {
@@ -562,20 +430,23 @@ on_both!(
     }
 );
 
+/// What the figure `name` stands at.
+pub fn figure(metrics: &Metrics, name: &str) -> u64 {
+    let text = metrics.render(&http::metrics::Reading::default());
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("clientele_{name} ")));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or_default()
+}
+
 on_both!(sockets_are_counted, async |app: App| {
     let metrics = Metrics::default();
     let counted = metrics.clone();
     let mut app = app;
     app.restart(|endpoint| endpoint.metrics = counted).await;
     let team = app.team().await;
-    let figure = |name: &str| {
-        let text = metrics.render(&http::metrics::Reading::default());
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(&format!("clientele_{name} ")));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .unwrap_or_default()
-    };
+    let figure = |name: &str| figure(&metrics, name);
     let wait_for = async |name: &str, count: u64| {
         for _ in 0..600 {
             if figure(name) == count {

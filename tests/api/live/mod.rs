@@ -4,6 +4,7 @@ mod limits;
 mod others;
 mod protocol;
 mod scope;
+mod slow;
 pub mod socket;
 mod way;
 
