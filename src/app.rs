@@ -290,6 +290,10 @@ impl Gateway for Door {
         Ok(())
     }
 
+    fn has_run_out(&self, pass: &Pass) -> bool {
+        pass.expires_at <= self.database.clock().now()
+    }
+
     async fn ended(&self, passes: &[Arc<Pass>]) -> Result<Vec<usize>> {
         self.database.ended(passes).await
     }

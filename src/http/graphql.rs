@@ -431,6 +431,11 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         self.gateway.authenticate(Some(token)).await
     }
 
+    /// Whether `pass` has run out.
+    pub(super) fn has_run_out(&self, pass: &Pass) -> bool {
+        self.gateway.has_run_out(pass)
+    }
+
     /// Which of `passes` are good no longer.
     pub(super) async fn ended(&self, passes: &[Arc<Pass>]) -> crate::Result<Vec<usize>> {
         self.gateway.ended(passes).await
