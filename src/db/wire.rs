@@ -145,10 +145,10 @@ impl Wire {
             Some(connection) => connection,
             None => connection.insert(self.options.connect().await.map_err(Error::internal)?),
         };
-        let text = news.encode(self.process).map_err(Error::internal)?;
-        let said = sqlx::query("SELECT pg_notify($1, $2)")
+        let texts = news.clone().encode(self.process).map_err(Error::internal)?;
+        let said = sqlx::query("SELECT pg_notify($1, said) FROM unnest($2) AS said")
             .bind(CHANNEL)
-            .bind(text)
+            .bind(texts)
             .execute(connection);
         said.await.map(drop).map_err(Error::internal)
     }
