@@ -440,6 +440,17 @@ pub fn figure(metrics: &Metrics, name: &str) -> u64 {
         .unwrap_or_default()
 }
 
+/// Waits until the figure `name` stands at `count`.
+pub async fn wait_for(metrics: &Metrics, name: &str, count: u64) {
+    for _ in 0..600 {
+        if figure(metrics, name) == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{name} is {}, not {count}", figure(metrics, name));
+}
+
 on_both!(sockets_are_counted, async |app: App| {
     let metrics = Metrics::default();
     let counted = metrics.clone();
@@ -447,15 +458,7 @@ on_both!(sockets_are_counted, async |app: App| {
     app.restart(|endpoint| endpoint.metrics = counted).await;
     let team = app.team().await;
     let figure = |name: &str| figure(&metrics, name);
-    let wait_for = async |name: &str, count: u64| {
-        for _ in 0..600 {
-            if figure(name) == count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{name} is {}, not {count}", figure(name));
-    };
+    let wait_for = async |name: &str, count| wait_for(&metrics, name, count).await;
     let mut ann = Socket::of(&app, &team.ann.token).await;
     let ben = Socket::of(&app, &team.ben.token).await;
     ann.follow("1", CLIENTS, json!({})).await;

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
+use clientele::{Error, Result};
+use entity::client;
+use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 
 use super::socket::{Socket, texts};
@@ -376,12 +379,33 @@ on_both!(what_is_kept_with_a_key_is_told_once, async |app: App| {
         .await
         .ok();
     assert_eq!(socket.changed("c").await, std::slice::from_ref(&client));
-    // Done already; and undone.
+    // Done already; refused; and written, then undone.
     send(&app, &team.ann.token, "a-key", NOTE, input).await.ok();
     let stale = json!({ "input": { "id": client, "version": 7, "name": "x" } });
     assert_eq!(
         app.gql(&team.ann.token, UPDATE, stale).await.code(0),
         "STALE_VERSION"
+    );
+    let owner = team.ann.id;
+    let system = app.server().database.as_system("a write of a test");
+    let undone: Result<()> = system
+        .write(move |tx| async move {
+            let clients = tx.lock_clients_of(owner).await?;
+            for client in &clients {
+                let changes = client::ActiveModel {
+                    name: Set("Undone".to_owned()),
+                    ..Default::default()
+                };
+                tx.update::<client::Entity>(client, None, changes).await?;
+            }
+            let count = clients.len();
+            Err(Error::rule("tests.undone", format!("{count} were written")))
+        })
+        .await;
+    let undone = undone.unwrap_err().message();
+    assert!(
+        undone.ends_with(" were written") && !undone.starts_with('0'),
+        "{undone}"
     );
     note(&app, &team.ann, &other).await;
     assert_eq!(socket.changed("c").await, [other]);

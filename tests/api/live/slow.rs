@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::limits::{figure, make_clients_named};
+use super::limits::{figure, make_clients_named, wait_for};
 use super::socket::{PROTOCOL, texts};
 use crate::support::App;
 
-/// What is sent to one who reads nothing: more than all buffers on the way hold.
-const TOO_MUCH: usize = 256 << 20;
+/// What is sent to one who reads nothing: more than all buffers of the system on the way hold, and far more than the
+/// service may.
+const TOO_MUCH: usize = 96 << 20;
 
 /// A ping that is answered with as much.
 fn large_ping() -> Vec<u8> {
@@ -67,8 +68,11 @@ on_both!(who_reads_late_is_not_taken_for_gone, async |app: App| {
 on_both!(who_reads_nothing_is_cut, async |app: App| {
     let team = app.team().await;
     let server = app.server();
+    let metrics = Metrics::default();
+    let mut endpoint = crate::support::server::generous();
+    endpoint.metrics = metrics.clone();
     let options = app::Options {
-        endpoint: crate::support::server::generous(),
+        endpoint,
         ..app::Options::default()
     };
     let service = app::App::new(server.database.clone(), &server.keyring, options).unwrap();
@@ -82,16 +86,20 @@ on_both!(who_reads_nothing_is_cut, async |app: App| {
     let address = listening.address();
     tokio::spawn(listening.serve(service.router(), std::future::pending()));
     let mut stream = raw(&address.to_string(), &team.ann.token).await;
+    assert_eq!(figure(&metrics, "sockets_open"), 1);
     let ping = large_ping();
     let mut sent = 0;
-    while sent < TOO_MUCH {
+    loop {
         let writing = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&ping));
         match writing.await.expect("it is held for ever") {
             Ok(()) => sent += ping.len(),
-            Err(_) => return,
+            Err(_) => break,
         }
+        assert!(sent < TOO_MUCH, "all of it was taken");
     }
-    panic!("all of it was taken");
+    wait_for(&metrics, "sockets_open", 0).await;
+    // Not for what it said.
+    assert_eq!(figure(&metrics, "sockets_ended_total{end=\"gone\"}"), 1);
 });
 
 /// Subscriptions of one socket.
