@@ -447,9 +447,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         purses.map(|purses| purses.of(identity.session, identity.user))
     }
 
+    /// One of the places of `user`, in which something is read that came from there.
+    pub(super) async fn own_place(&self, user: Uuid) -> Result<OwnPlace, Refusal> {
+        self.places.own(Owner::User(user)).await
+    }
+
     /// A place for something of `user` to run in.
     pub(super) async fn place(&self, user: Uuid) -> Result<(OwnPlace, SharedPlace), Refusal> {
-        let own = self.places.own(Owner::User(user)).await?;
+        let own = self.own_place(user).await?;
         let shared = self.places.shared(OperationType::Subscription).await?;
         Ok((own, shared))
     }

@@ -115,7 +115,9 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
     }
 
     async fn follow(&self, ask: Ask) -> Result<Infallible, Stop> {
+        let place = self.endpoint.own_place(self.owner.identity.user).await?;
         let prepared = self.endpoint.prepare(ask, CallerKind::SignedIn)?;
+        drop(place);
         require_subscription(operation(&prepared)?)?;
         let opening = Opening::default();
         // What cannot begin now is for the client to try again.

@@ -330,6 +330,26 @@ on_both!(
 );
 
 on_both!(
+    nothing_is_read_before_there_is_a_place_for_its_sender,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| {
+            endpoint.limits.concurrency.per_user = 0;
+            endpoint.limits.concurrency.patience = Duration::from_millis(100);
+        })
+        .await;
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        // Read, neither would be taken for a subscription.
+        for query in ["subscription {", "{ viewer { id } }"] {
+            socket.subscribe("1", query, json!({})).await;
+            let error = socket.error("1").await;
+            assert_eq!(error["extensions"]["rule"], "CONCURRENCY", "{error}");
+        }
+    }
+);
+
+on_both!(
     nothing_is_asked_of_the_database_before_there_is_a_place,
     async |app: App| {
         let mut app = app;
