@@ -317,17 +317,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             let told = purse.told(context.requested, actual);
             done.extensions.insert("cost".to_owned(), told);
         }
-        if let (
-            Found::Text {
-                text,
-                hash,
-                is_new: true,
-            },
-            Some(registered),
-            Phase::Execution,
-        ) = (&found, &self.registered, phase)
-        {
-            registered.insert(*hash, text);
+        if phase == Phase::Execution {
+            self.register(&found);
         }
         let id = &context.request_id;
         let locale = context.locale;
@@ -359,11 +350,27 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let operation = meter::operation(&document, operation_name.as_deref())?;
         let (variables, weight) = self.weigh(&found, &document, operation, variables, kind)?;
         Ok(Prepared {
+            found,
             document,
             operation_name,
             variables,
             weight,
         })
+    }
+
+    /// Registers a document that was sent to be registered, and has proved valid.
+    pub(super) fn register(&self, found: &Found) {
+        let Found::Text {
+            text,
+            hash,
+            is_new: true,
+        } = found
+        else {
+            return;
+        };
+        if let Some(registered) = &self.registered {
+            registered.insert(*hash, text);
+        }
     }
 
     /// Finds and reads the document that is asked for.
@@ -604,6 +611,7 @@ struct Asked {
 
 /// What a request asks for, ready to run.
 pub(super) struct Prepared {
+    pub found: Found,
     pub document: Arc<ExecutableDocument>,
     pub operation_name: Option<String>,
     pub variables: Variables,

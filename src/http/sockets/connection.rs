@@ -429,6 +429,9 @@ fn bytes_of(message: &Message) -> usize {
     }
 }
 
+/// How the library says that a message is larger than it may be; there is no other mark of it.
+const TOO_LARGE: &str = "Space limit exceeded";
+
 /// How a socket ends that cannot be read any more: by what came, unless the connection itself is at fault.
 fn broken(error: &axum::Error) -> End {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -437,6 +440,9 @@ fn broken(error: &axum::Error) -> End {
             return End::Gone;
         }
         cause = error.source();
+    }
+    if error.to_string().starts_with(TOO_LARGE) {
+        return End::TooLarge;
     }
     End::Malformed
 }

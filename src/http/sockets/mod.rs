@@ -17,7 +17,7 @@
 //! | closed with | because |
 //! |---|---|
 //! | 1001 | the service stops; connect again |
-//! | 1009 | a message is larger than 64 KiB |
+//! | 1009 | a message is larger than 64 KiB; who is still sending may see a broken connection instead |
 //! | 1013 | there are as many sockets as may be, or the service has too much to do; try again later |
 //! | 4400 | a message is not one of the protocol |
 //! | 4401 | `subscribe` came before `connection_init` |

@@ -123,6 +123,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         // What cannot begin now is for the client to try again.
         self.step(&prepared, Cause::Opening(opening.clone()))
             .await?;
+        self.endpoint.register(&prepared.found);
         let Some(interest) = opening.take() else {
             return Err(Refusal::from(Error::bug("a subscription follows nothing")).into());
         };

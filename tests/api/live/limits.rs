@@ -100,11 +100,44 @@ on_both!(what_a_client_says_at_once_is_bounded, async |app: App| {
     assert_eq!(socket.said().await["type"], "pong");
     socket.send(Message::text(padded(most + 1))).await;
     assert_eq!(socket.closed().await, 1009);
-    // Far more is not even read.
+    // Far more is not even read. Who is still sending when the socket ends may not hear why.
+    let metrics = Metrics::default();
+    let counted = metrics.clone();
+    let mut app = app;
+    app.restart(|endpoint| endpoint.metrics = counted).await;
     let mut socket = Socket::of(&app, &team.ann.token).await;
     socket.send(Message::text(padded(most * 3))).await;
-    assert!([4400, 1006].contains(&socket.closed().await));
+    assert!([1009, 1006].contains(&socket.closed().await));
+    wait_for(&metrics, "sockets_ended_total{end=\"1009\"}", 1).await;
 });
+
+on_both!(
+    a_subscription_is_registered_and_asked_for_by_its_hash,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| endpoint.persisted_query_bytes = Some(1 << 20))
+            .await;
+        let team = app.team().await;
+        let hash = ring::digest::digest(&ring::digest::SHA256, ORDERS.as_bytes());
+        let hash: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+        let by_hash = json!({ "extensions": extensions });
+        let both = json!({ "query": ORDERS, "extensions": extensions });
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        let mut begin = async |id: &str, payload: &Value| {
+            let message = json!({ "id": id, "type": "subscribe", "payload": payload });
+            socket.say(&message).await;
+            socket.said().await
+        };
+        let unknown = begin("1", &by_hash).await;
+        assert_eq!(unknown["payload"][0]["message"], "PersistedQueryNotFound");
+        for (id, payload) in [("2", &both), ("3", &by_hash)] {
+            let first = begin(id, payload).await;
+            let told = &first["payload"]["data"]["orderPlaced"];
+            assert_eq!(told["isResync"], true, "{first}");
+        }
+    }
+);
 
 on_both!(only_subscriptions_run_on_a_socket, async |app: App| {
     let team = app.team().await;
