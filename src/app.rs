@@ -149,6 +149,12 @@ impl App {
         &self.health
     }
 
+    /// Passes on what was changed last, to other processes too. To be called when nothing is written any more:
+    /// nobody is told of what comes after it.
+    pub async fn end(&self) {
+        self.relay.end().await;
+    }
+
     /// `/metrics`, `/livez` and `/readyz`, for an address that only those who run the service reach.
     pub fn operations_router(&self) -> Router {
         let database = self.database.clone();
@@ -282,6 +288,10 @@ impl Gateway for Door {
         let keyed = session.keyed(IdempotencyKey::new(key, body)).await?;
         data.insert(keyed);
         Ok(())
+    }
+
+    fn has_run_out(&self, pass: &Pass) -> bool {
+        pass.expires_at <= self.database.clock().now()
     }
 
     async fn ended(&self, passes: &[Arc<Pass>]) -> Result<Vec<usize>> {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::Database;
@@ -12,25 +13,35 @@ use crate::live::{Bus, Hub, News};
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Passes news on until it is dropped.
-pub(super) struct Relay(Vec<JoinHandle<()>>);
+pub(super) struct Relay {
+    tasks: Vec<JoinHandle<()>>,
+    /// What the commits of this process change.
+    news: Bus,
+    /// Each task that passes it on holds a receiver.
+    passing: watch::Sender<()>,
+}
 
 impl Relay {
     /// Begins to pass news of `database` on to `hub`.
     pub(super) fn begin(database: &Database, hub: &Hub) -> Self {
+        let passing = watch::Sender::new(());
         let outbox = Bus::default();
         let mut tasks = Vec::new();
         let wire = database.wire();
         let to_others = wire.is_some().then(|| outbox.clone());
         tasks.push(tokio::spawn({
-            let (database, hub) = (database.clone(), hub.clone());
+            let (database, hub, passing) = (database.clone(), hub.clone(), passing.subscribe());
             async move {
-                loop {
-                    let news = database.news().next(GATHER).await;
+                while let Some(news) = database.news().next(GATHER).await {
                     if let Some(outbox) = &to_others {
                         outbox.publish(news.clone());
                     }
                     deliver(&database, &hub, news).await;
                 }
+                if let Some(outbox) = &to_others {
+                    outbox.close();
+                }
+                drop(passing);
             }
         }));
         if let Some(wire) = wire {
@@ -39,15 +50,29 @@ impl Relay {
                 let (database, hub) = (database.clone(), hub.clone());
                 async move { deliver(&database, &hub, news).await }
             })));
-            tasks.push(tokio::spawn(wire.speak(outbox)));
+            let passing = passing.subscribe();
+            tasks.push(tokio::spawn(async move {
+                wire.speak(outbox).await;
+                drop(passing);
+            }));
         }
-        Self(tasks)
+        Self {
+            tasks,
+            news: database.news().clone(),
+            passing,
+        }
+    }
+
+    /// Passes on what is left, and nothing that is written after that.
+    pub(super) async fn end(&self) {
+        self.news.close();
+        self.passing.closed().await;
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        for task in &self.0 {
+        for task in &self.tasks {
             task.abort();
         }
     }

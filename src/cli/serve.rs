@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::opening;
 use crate::app::{App, Options, ProviderOptions};
@@ -25,7 +26,7 @@ use crate::jobs;
 /// How long the end may take from the first signal on.
 const END_WITHIN: Duration = Duration::from_secs(14);
 
-/// How long of that is kept for jobs, and for writes whose callers went away.
+/// How long of that is kept for jobs, for writes whose callers went away, and for news of the last writes.
 const WRITES_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a process says that was told to end twice.
@@ -130,8 +131,13 @@ pub(super) async fn serve(
         await_job("housekeeping", cleaning).await;
         database.settled().await;
     };
-    if tokio::time::timeout(WRITES_WITHIN, rest).await.is_err() {
+    let until = Instant::now().checked_add(WRITES_WITHIN);
+    let until = until.unwrap_or_else(Instant::now);
+    if timeout_at(until, rest).await.is_err() {
         tracing::warn!("stopped before the last write was done; the database takes it back");
+    }
+    if timeout_at(until, app.end()).await.is_err() {
+        tracing::warn!("stopped before other processes were told of the last write");
     }
     drop(operations);
     traces.end().await;

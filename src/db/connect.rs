@@ -69,6 +69,8 @@ pub(super) struct Inner {
     pub(super) write: DatabaseConnection,
     /// On SQLite for what reads in a transaction, and takes its time.
     pub(super) read: DatabaseConnection,
+    /// For what must not wait until requests are done.
+    pub(super) apart: DatabaseConnection,
     /// For all other reads on SQLite.
     pub(super) readers: Option<Readers>,
     pub(super) clock: Clock,
@@ -92,7 +94,7 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL, or a replica of SQLite; `UNAVAILABLE`
     /// when the database cannot be reached. A replica that cannot be reached is no error.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
-        let (write, read, readers) = if config.url.starts_with("sqlite:") {
+        let (write, read, apart, readers) = if config.url.starts_with("sqlite:") {
             unreachable::require_file(&config.url)?;
             let failed = |error| unreachable::file(&config.url, error);
             let write = sea_orm::Database::connect(sqlite(config, Access::Write));
@@ -107,14 +109,21 @@ impl Database {
                 config.statement_timeout,
             ));
             let read = read.await.map_err(failed)?;
-            (write, read, Some(readers.await.map_err(failed)?))
+            let readers = readers.await.map_err(failed)?;
+            (write, read.clone(), read, Some(readers))
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
             unreachable::require_server(&config.url)?;
             let pool = match sea_orm::Database::connect(postgres(config, &config.url)).await {
                 Ok(pool) => pool,
                 Err(error) => return Err(unreachable::server(&config.url, error).await),
             };
-            (pool.clone(), pool, None)
+            let mut options = postgres(config, &config.url);
+            options
+                .max_connections(1)
+                .min_connections(0)
+                .connect_lazy(true);
+            let apart = sea_orm::Database::connect(options).await?;
+            (pool.clone(), pool, apart, None)
         } else {
             return Err(Error::bad_input(
                 "DATABASE_URL",
@@ -129,6 +138,7 @@ impl Database {
             inner: Arc::new(Inner {
                 write,
                 read,
+                apart,
                 readers,
                 clock,
                 place: unreachable::place(&config.url),

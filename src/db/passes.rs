@@ -1,5 +1,6 @@
 //! Who was let in a while ago and is not welcome any more: sessions that ended, keys that were revoked, users who
-//! left. Asked for many at once, by one statement for each kind.
+//! left. Asked for many at once, by one statement for each kind, beside the connections of requests: who has to go
+//! does not stay because there is much to do.
 
 use std::collections::{HashMap, HashSet};
 
@@ -126,7 +127,7 @@ impl Database {
                 format!("{sql} ({})", places.join(", ")),
                 before.iter().chain(chunk).cloned(),
             );
-            rows.extend(self.reading().await?.query_all_raw(statement).await?);
+            rows.extend(self.inner.apart.query_all_raw(statement).await?);
         }
         Ok(rows)
     }

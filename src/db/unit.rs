@@ -97,7 +97,7 @@ impl Unit {
             .ok_or_else(|| Error::bug("a unit of work ended twice"))
     }
 
-    /// Ends it as `outcome` asks: keeps everything, and tells of it, or nothing.
+    /// Ends it as `outcome` asks: keeps everything, and tells of it, or nothing. What may be kept is told of.
     pub(super) async fn settle<T>(&self, outcome: Result<T>) -> Result<T> {
         let value = match outcome {
             Ok(_) if self.has_failed.load(Ordering::Relaxed) => {
@@ -107,8 +107,11 @@ impl Unit {
         };
         match value {
             Ok(value) => {
-                self.end().await?.commit().await?;
+                let ended = self.end().await?.commit().await;
+                // A connection that breaks meanwhile does not say whether it was kept. Who is told reads again, and
+                // sees what there is.
                 self.note_news(|news| self.bus.publish(std::mem::take(news)));
+                ended?;
                 Ok(value)
             }
             Err(error) => {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use sea_orm::DbBackend;
-use sea_orm::sqlx;
-use sea_orm::sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
+use sea_orm::sqlx::{self, ConnectOptions};
 use uuid::Uuid;
 
 use super::connect::Database;
@@ -20,7 +20,7 @@ const CHANNEL: &str = "clientele_news";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long nothing may be heard before it is asked whether the connection is there.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait before the first try to connect again, and before the later ones.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -28,8 +28,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// The way to the other processes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Wire {
-    /// One connection that listens, one that speaks.
-    connections: PgPool,
+    options: PgConnectOptions,
     /// Marks what this process says, which it need not hear.
     process: Uuid,
 }
@@ -42,57 +41,49 @@ impl Database {
         }
         let pool = self.inner.write.get_postgres_connection_pool();
         let options = pool.connect_options().as_ref().clone();
-        let connections = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.application_name("clientele news"));
         Some(Wire {
-            connections,
+            options: options.application_name("clientele news"),
             process: Uuid::now_v7(),
         })
     }
 }
 
 impl Wire {
-    /// Hears what other processes say, and hands it to `hear`, until it is dropped. After a loss of the
-    /// connection it hands over that anything may have changed.
+    /// Hears what other processes say, and hands it to `hear`, until it is dropped. Each time that it begins to
+    /// hear it hands over that anything may have changed: what was said before is not known.
     pub async fn listen<F, Fut>(self, hear: F)
     where
         F: Fn(News) -> Fut + Send,
         Fut: Future<Output = ()> + Send,
     {
-        let mut is_first = true;
         let mut pauses = Pauses::default();
         loop {
-            match self.open().await {
+            let opened = tokio::time::timeout(PATIENCE, self.open()).await;
+            match opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok(listener) => {
                     pauses = Pauses::default();
-                    if is_first {
-                        is_first = false;
-                    } else {
-                        tracing::info!("other processes are heard again");
-                        hear(News::everything()).await;
-                    }
+                    tracing::info!("other processes are heard");
+                    hear(News::everything()).await;
                     let lost = self.hear_all(listener, &hear).await;
                     tracing::warn!(
                         error = ?lost,
                         "the connection on which other processes are heard is lost"
                     );
                 }
-                Err(error) => {
-                    // What was said before the first try is not known either.
-                    is_first = false;
-                    tracing::warn!(?error, "other processes cannot be heard");
-                }
+                Err(error) => tracing::warn!(?error, "other processes cannot be heard"),
             }
             tokio::time::sleep(pauses.next()).await;
         }
     }
 
     async fn open(&self) -> Result<PgListener, sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.connections).await?;
+        // A pool for this connection alone: one that was cut on the way keeps its place for long.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(listener)
@@ -127,16 +118,21 @@ impl Wire {
         }
     }
 
-    /// Says what comes on `news` to the other processes, until it is dropped. What cannot be said now is said
-    /// when it can, merged with what came meanwhile.
+    /// Says what comes on `news` to the other processes, until that is closed and all is said. What cannot be
+    /// said now is said when it can, merged with what came meanwhile.
     pub async fn speak(self, news: Bus) {
+        let mut connection = None;
         let mut pauses = Pauses::default();
-        loop {
-            let next = news.next(Duration::ZERO).await;
-            match self.say(&next).await {
+        while let Some(next) = news.next(Duration::ZERO).await {
+            let saying = self.say(&mut connection, &next);
+            let said = tokio::time::timeout(PATIENCE, saying).await;
+            let too_long = || Err(Error::bug("the database took too long to pass news on"));
+            match said.unwrap_or_else(|_| too_long()) {
                 Ok(()) => pauses = Pauses::default(),
                 Err(error) => {
                     tracing::warn!(?error, "other processes cannot be told");
+                    // It may be cut, or in the middle of something.
+                    connection = None;
                     news.publish(next);
                     tokio::time::sleep(pauses.next()).await;
                 }
@@ -144,17 +140,17 @@ impl Wire {
         }
     }
 
-    async fn say(&self, news: &News) -> Result<()> {
-        let text = news.encode(self.process).map_err(Error::internal)?;
-        let said = sqlx::query("SELECT pg_notify($1, $2)")
+    async fn say(&self, connection: &mut Option<PgConnection>, news: &News) -> Result<()> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(self.options.connect().await.map_err(Error::internal)?),
+        };
+        let texts = news.clone().encode(self.process).map_err(Error::internal)?;
+        let said = sqlx::query("SELECT pg_notify($1, said) FROM unnest($2) AS said")
             .bind(CHANNEL)
-            .bind(text)
-            .execute(&self.connections);
-        match tokio::time::timeout(PATIENCE, said).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Error::internal(error)),
-            Err(_) => Err(Error::bug("the database took too long to pass news on")),
-        }
+            .bind(texts)
+            .execute(connection);
+        said.await.map(drop).map_err(Error::internal)
     }
 }
 

@@ -306,17 +306,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             done.extensions
                 .insert("cost".to_owned(), held.settle(actual));
         }
-        if let (
-            Found::Text {
-                text,
-                hash,
-                is_new: true,
-            },
-            Some(registered),
-            Phase::Execution,
-        ) = (&found, &self.registered, phase)
-        {
-            registered.insert(*hash, text);
+        if phase == Phase::Execution {
+            self.register(&found);
         }
         let id = &context.request_id;
         let locale = context.locale;
@@ -348,11 +339,27 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let operation = meter::operation(&document, operation_name.as_deref())?;
         let (variables, weight) = self.weigh(&found, &document, operation, variables, kind)?;
         Ok(Prepared {
+            found,
             document,
             operation_name,
             variables,
             weight,
         })
+    }
+
+    /// Registers a document that was sent to be registered, and has proved valid.
+    pub(super) fn register(&self, found: &Found) {
+        let Found::Text {
+            text,
+            hash,
+            is_new: true,
+        } = found
+        else {
+            return;
+        };
+        if let Some(registered) = &self.registered {
+            registered.insert(*hash, text);
+        }
     }
 
     /// Finds and reads the document that is asked for.
@@ -420,6 +427,11 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         self.gateway.authenticate(Some(token)).await
     }
 
+    /// Whether `pass` has run out.
+    pub(super) fn has_run_out(&self, pass: &Pass) -> bool {
+        self.gateway.has_run_out(pass)
+    }
+
     /// Which of `passes` are good no longer.
     pub(super) async fn ended(&self, passes: &[Arc<Pass>]) -> crate::Result<Vec<usize>> {
         self.gateway.ended(passes).await
@@ -431,9 +443,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         purses.map(|purses| purses.of(identity.session, identity.user))
     }
 
+    /// One of the places of `user`, in which something is read that came from there.
+    pub(super) async fn own_place(&self, user: Uuid) -> Result<OwnPlace, Refusal> {
+        self.places.own(Owner::User(user)).await
+    }
+
     /// A place for something of `user` to run in.
     pub(super) async fn place(&self, user: Uuid) -> Result<(OwnPlace, SharedPlace), Refusal> {
-        let own = self.places.own(Owner::User(user)).await?;
+        let own = self.own_place(user).await?;
         let shared = self.places.shared(OperationType::Subscription).await?;
         Ok((own, shared))
     }
@@ -583,6 +600,7 @@ struct Asked {
 
 /// What a request asks for, ready to run.
 pub(super) struct Prepared {
+    pub found: Found,
     pub document: Arc<ExecutableDocument>,
     pub operation_name: Option<String>,
     pub variables: Variables,

@@ -1,6 +1,7 @@
 //! The way from commits to those who pass news on. It holds one piece of news, merged from all that was said since
 //! the last was taken: however much is written, it does not grow.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub struct Bus(Arc<Inner>);
 struct Inner {
     waiting: Mutex<News>,
     told: Notify,
+    is_closed: AtomicBool,
 }
 
 impl Bus {
@@ -28,10 +30,20 @@ impl Bus {
         self.0.told.notify_one();
     }
 
-    /// Waits until there is news, then for `pause`, so that more can come, and takes all. One task at a time
-    /// may wait here.
-    pub async fn next(&self, pause: Duration) -> News {
+    /// Says that this was all: what waits is taken at once, and nothing after it.
+    pub fn close(&self) {
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        self.0.told.notify_one();
+    }
+
+    /// Waits until there is news, then for `pause`, so that more can come, and takes all. Nothing once it is
+    /// closed and all was taken. One task at a time may wait here.
+    pub async fn next(&self, pause: Duration) -> Option<News> {
         loop {
+            if self.0.is_closed.load(Ordering::SeqCst) {
+                let last = self.with(std::mem::take);
+                return (!last.is_empty()).then_some(last);
+            }
             self.0.told.notified().await;
             if self.with(|waiting| waiting.is_empty()) {
                 continue;
@@ -39,7 +51,7 @@ impl Bus {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            return self.with(std::mem::take);
+            return Some(self.with(std::mem::take));
         }
     }
 
@@ -81,11 +93,25 @@ mod tests {
             }
         };
         let (news, ()) = tokio::join!(bus.next(Duration::from_millis(50)), later);
-        assert_eq!(news.clients.len(), 2);
+        assert_eq!(news.unwrap().clients.len(), 2);
         bus.publish(of(3));
-        let news = bus.next(Duration::ZERO).await;
-        assert_eq!(news, of(3));
+        assert_eq!(bus.next(Duration::ZERO).await, Some(of(3)));
         let silence = tokio::time::timeout(Duration::from_millis(50), bus.next(Duration::ZERO));
         assert!(silence.await.is_err());
+    }
+    #[tokio::test]
+    async fn what_came_before_the_end_is_taken_and_nothing_after_it() {
+        let bus = Bus::default();
+        bus.publish(of(1));
+        bus.close();
+        // It waits for nothing more to come.
+        let long = Duration::from_hours(1);
+        assert_eq!(bus.next(long).await, Some(of(1)));
+        assert_eq!(bus.next(long).await, None);
+        assert_eq!(bus.next(long).await, None);
+        // Who waits already hears of the end.
+        let bus = Bus::default();
+        let closing = async { bus.close() };
+        assert_eq!(tokio::join!(bus.next(long), closing).0, None);
     }
 }

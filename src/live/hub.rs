@@ -282,6 +282,11 @@ impl Inbox {
         }
     }
 
+    /// Whether the next thing is [`Happening::Missed`].
+    pub fn has_missed(&self) -> bool {
+        lock(&self.seat.waiting).has_missed
+    }
+
     /// Takes the next thing, if there is one.
     pub fn take(&self) -> Option<Happening> {
         lock(&self.seat.waiting).take()

@@ -109,20 +109,37 @@ impl News {
         self.clients.iter().copied().chain(placed).collect()
     }
 
-    /// As other processes hear it from the process `from`: what does not fit is told as "everything".
+    /// As other processes hear it from the process `from`, in as many messages as it takes: half of it in each of
+    /// two, and so on. What fits in none is told as "everything".
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn encode(&self, from: Uuid) -> serde_json::Result<String> {
-        let text = serde_json::to_string(&Wire::of(self, from))?;
+    pub fn encode(self, from: Uuid) -> serde_json::Result<Vec<String>> {
+        let text = serde_json::to_string(&Wire::of(&self, from))?;
         if text.len() <= MAX_BYTES {
-            return Ok(text);
+            return Ok(vec![text]);
+        }
+        let seq = self.seq;
+        if let Some((first, second)) = self.halves() {
+            let mut texts = first.encode(from)?;
+            texts.extend(second.encode(from)?);
+            return Ok(texts);
         }
         let short = Self {
-            seq: self.seq,
+            seq,
             ..Self::everything()
         };
-        serde_json::to_string(&Wire::of(&short, from))
+        Ok(vec![serde_json::to_string(&Wire::of(&short, from))?])
+    }
+
+    /// Two pieces of news that say together what it says; none where it names too little to be parted.
+    fn halves(mut self) -> Option<(Self, Self)> {
+        let mut second = self.clone();
+        second.clients = second_half(&mut self.clients);
+        second.placed = second_half(&mut self.placed);
+        second.poke.users = second_half(&mut self.poke.users);
+        let named = second.clients.len() + second.placed.len() + second.poke.users.len();
+        (named > 0).then_some((self, second))
     }
 
     /// What another process said, and which. What cannot be read, as of another version, is told as
@@ -204,6 +221,15 @@ impl Wire {
     }
 }
 
+/// Takes the second half out of `set`; nothing of a set of one.
+fn second_half<T: Ord + Copy>(set: &mut BTreeSet<T>) -> BTreeSet<T> {
+    let middle = set.len().div_ceil(2);
+    match set.iter().nth(middle).copied() {
+        Some(middle) => set.split_off(&middle),
+        None => BTreeSet::new(),
+    }
+}
+
 fn digits(ids: impl Iterator<Item = Uuid>) -> String {
     ids.map(|id| id.simple().to_string()).collect()
 }
@@ -258,7 +284,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Other processes hear the same, or that it may be anything; and PostgreSQL takes it.
+        /// Other processes hear the same, in messages that PostgreSQL takes.
         #[test]
         fn news_comes_out_of_the_wire_as_it_went_in(
             clients in prop::collection::vec(any::<u128>(), 0..300),
@@ -267,18 +293,17 @@ mod tests {
             everyone in any::<bool>(),
             seq in any::<Option<i64>>(),
         ) {
-            let named = clients.len() + 2 * placed.len() + users.len();
             let news = some((clients, placed, users, everyone, seq));
             let from = Uuid::from_u128(7);
-            let text = news.encode(from).unwrap();
-            prop_assert!(text.len() < 8_000);
-            let (by, heard) = News::decode(&text);
-            prop_assert_eq!(by, Some(from));
-            if named <= 200 {
-                prop_assert_eq!(heard, news);
-            } else {
-                prop_assert!(heard == news || heard.is_everything && heard.seq == news.seq);
+            let texts = news.clone().encode(from).unwrap();
+            let mut heard = News::default();
+            for text in texts {
+                prop_assert!(text.len() < 8_000);
+                let (by, part) = News::decode(&text);
+                prop_assert_eq!(by, Some(from));
+                heard.absorb(part);
             }
+            prop_assert_eq!(heard, news);
         }
 
         /// What is merged names all that its parts name, or says that it may be anything.
@@ -295,6 +320,26 @@ mod tests {
                 let client = ClientId(Uuid::from_u128(id));
                 prop_assert!(merged.is_everything || merged.clients.contains(&client));
             }
+        }
+    }
+
+    #[test]
+    fn as_much_as_can_be_named_takes_few_messages() {
+        let all: Vec<u128> = (0..1_000).collect();
+        let placed = all.iter().map(|id| (*id, *id)).collect();
+        let news = some((all.clone(), placed, all, false, None));
+        assert!(!news.is_everything);
+        assert!(news.encode(Uuid::from_u128(7)).unwrap().len() <= 32);
+    }
+
+    #[test]
+    fn what_fits_in_no_message_may_be_anything() {
+        let mut news = some((vec![1, 2, 3], vec![(1, 2)], vec![1], true, Some(5)));
+        news.poke.collections = (0..900).map(|at| format!("COLLECTION_{at}")).collect();
+        let texts = news.encode(Uuid::from_u128(7)).unwrap();
+        for text in &texts {
+            let (_, heard) = News::decode(text);
+            assert_eq!((heard.is_everything, heard.seq), (true, Some(5)));
         }
     }
 

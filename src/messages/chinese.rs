@@ -357,8 +357,8 @@ texts! {
         => "订阅在同一地址的 WebSocket 上运行：请使用 graphql-transport-ws 协议连接",
     "only subscriptions run on a socket: send queries and mutations by POST"
         => "套接字上只能运行订阅：查询和变更请用 POST 发送",
-    "a subscription selects one field of Subscription, written out and not in a fragment"
-        => "一个订阅只能选择 Subscription 的一个字段，且须直接写出，不能放在片段中",
+    "a subscription selects one field of Subscription, written out, neither in a fragment nor under @skip or @include"
+        => "一个订阅只能选择 Subscription 的一个字段，且须直接写出，不能放在片段中，也不能带 @skip 或 @include",
     "this socket has {most} subscriptions, which is as many as it may: end one first, or open another socket"
         => "该套接字已有 {most} 个订阅，达到上限：请先结束一个，或另开一个套接字",
     "this is no handshake of a WebSocket: {reason}" => "这不是 WebSocket 握手：{reason}",

@@ -1,6 +1,7 @@
 //! Sockets of the real program: told of the end at SIGTERM, told of what another process wrote, and what they cost
 //! while nothing happens.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -10,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::service::{Backend, Caller, Place, Service};
+use crate::service::{Backend, Caller, Outcome, Place, Service};
 use crate::shop::{Shop, new_order, send};
 use crate::{is_long, on_both, rounds};
 
@@ -79,6 +80,15 @@ impl Socket {
 
     async fn placed(&mut self) -> Value {
         self.said().await["payload"]["data"]["orderPlaced"].take()
+    }
+
+    /// The next order that is told of; that a process has just begun to hear others is not.
+    async fn order(&mut self) -> String {
+        loop {
+            if let Some(id) = self.placed().await["order"]["id"].as_str() {
+                return id.to_owned();
+            }
+        }
     }
 
     /// Waits for the end, and answers its code; what is told until then does not matter.
@@ -169,20 +179,62 @@ async fn what_one_process_writes_is_heard_at_the_other() {
     send(&one.caller(&ann.token), shop.order(ann, &id))
         .await
         .data();
-    assert_eq!(anns.placed().await["order"]["id"], id);
+    assert_eq!(anns.order().await, id);
     // The other process dies without a word.
     one.kill();
     let id = new_order();
     send(&two.caller(&ann.token), shop.order(ann, &id))
         .await
         .data();
-    assert_eq!(anns.placed().await["order"]["id"], id);
+    assert_eq!(anns.order().await, id);
     let id = new_order();
     send(&two.caller(&ben.token), shop.order(ben, &id))
         .await
         .data();
     // The first that he hears of.
-    assert_eq!(bens.placed().await["order"]["id"], id);
+    assert_eq!(bens.order().await, id);
+}
+
+/// Orders that are on their way when the service is told to stop.
+const LAST: usize = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_process_writes_last_is_heard_at_the_other() {
+    let place = Place::new(Backend::Postgres).await;
+    let shop = Shop::open(&place, 1_000_000).await;
+    let [ann, ben] = &shop.reps;
+    let two = place.start().await;
+    let mut anns = Socket::open(two.address(), &ann.token).await;
+    let mut bens = Socket::open(two.address(), &ben.token).await;
+    for _ in 0..rounds(3) {
+        let without_grace = ["env", "CLIENTELE_DRAIN_GRACE=0"];
+        let mut one = place.start_within(&without_grace).await;
+        let mut sending = tokio::task::JoinSet::new();
+        for _ in 0..LAST {
+            let (caller, id) = (one.caller(&ann.token), new_order());
+            let order = shop.order(ann, &id);
+            sending.spawn(async move {
+                let kept = matches!(send(&caller, order).await, Outcome::Data(_));
+                kept.then_some(id)
+            });
+        }
+        let first = sending.join_next().await.unwrap().unwrap();
+        let mut kept: BTreeSet<String> = first.into_iter().collect();
+        one.tell_to_stop();
+        kept.extend(sending.join_all().await.into_iter().flatten());
+        assert!(!kept.is_empty(), "no order was taken");
+        let status = one.ended(PATIENCE).await.expect("it does not end");
+        assert_eq!(status.code(), Some(0));
+        while !kept.is_empty() {
+            kept.remove(&anns.order().await);
+        }
+    }
+    // The first that he hears of.
+    let id = new_order();
+    send(&two.caller(&ben.token), shop.order(ben, &id))
+        .await
+        .data();
+    assert_eq!(bens.order().await, id);
 }
 
 /// Memory of a process, in bytes.

@@ -6,6 +6,8 @@ use entity::client;
 use sea_orm::ColumnTrait;
 
 use super::*;
+use crate::auth::pass::{Grant, Pass};
+use crate::db::unit::begin;
 use crate::error::Code;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,5 +199,24 @@ on_both!(
             Ok(found) => assert!(found.is_empty() && !ground.is_postgres()),
             Err(error) => assert_eq!(error.code(), Code::BadUserInput),
         }
+    }
+);
+
+on_both!(
+    who_may_stay_is_asked_while_requests_have_all_connections,
+    1,
+    async |ground: Ground| {
+        let user = user(&ground.system(), UserRole::Rep, None).await;
+        let session = session(&ground, user).await;
+        let session = session.viewer().session_id().unwrap();
+        let passes = [session.0, Uuid::now_v7()].map(|session| {
+            let (user, expires_at) = (user.0, ground.database.clock().now() + TimeDelta::days(1));
+            let grant = Grant::Session { user, session };
+            Arc::new(Pass { grant, expires_at })
+        });
+        let held = begin(&ground.database.inner.write).await.unwrap();
+        assert_eq!(ground.database.ended(&passes).await.unwrap(), [1]);
+        held.rollback().await.unwrap();
+        ground.assert_at_rest().await;
     }
 );

@@ -99,6 +99,50 @@ on_both!(
 );
 
 on_both!(
+    what_may_have_been_kept_is_told_of_and_what_was_not_is_not,
+    2,
+    async |ground: Ground| {
+        let outside = ground.outside().await;
+        let is_postgres = ground.is_postgres();
+        if is_postgres {
+            let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+                 'BEGIN RAISE EXCEPTION ''no''; END'; \
+                 CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON clients \
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()";
+            outside.execute_unprepared(refuse).await.unwrap();
+        }
+        let system = ground.system();
+        let undone: Result<()> = system
+            .write(|tx| async move {
+                tx.insert::<client::Entity>(client_row(&tx, new_client(), None))
+                    .await?;
+                Err(Error::rule("tests.refused", "no"))
+            })
+            .await;
+        assert_eq!(undone.unwrap_err().rule_name(), Some("tests.refused"));
+        // The end itself fails: by what is only asked then.
+        let id = new_client();
+        let failed = system
+            .write(move |tx| async move {
+                let owner = (!is_postgres).then(|| UserId(Uuid::now_v7()));
+                if !is_postgres {
+                    raw(&tx, "PRAGMA defer_foreign_keys = ON").await?;
+                }
+                tx.insert::<client::Entity>(client_row(&tx, id, owner))
+                    .await?;
+                Ok(())
+            })
+            .await;
+        assert!(failed.is_err());
+        let news = ground.database.news().next(Duration::ZERO);
+        let news = tokio::time::timeout(Duration::from_secs(10), news).await;
+        let news = news.expect("nothing was told").unwrap();
+        assert_eq!(news.clients, [id].into());
+        ground.assert_at_rest().await;
+    }
+);
+
+on_both!(
     a_unit_that_fails_or_panics_leaves_nothing_behind,
     1,
     async |ground: Ground| {

@@ -26,11 +26,13 @@ use super::protocol::{self, End, Kind, Said};
 use super::subscription::{self, Report, Subscription, What};
 use crate::{Code, Error};
 
-/// Messages that wait for a client to take them. Beyond that nothing more is read from it, nor told to it.
+/// Messages that wait for a client to take them, and their bytes. Beyond one of the two nothing more is read from
+/// it, nor told to it.
 const MAX_WAITING: usize = 32;
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
-/// Reports of subscriptions that wait for the socket.
-const MAX_REPORTS: usize = 8;
+/// Reports of subscriptions that wait for the socket, or are being made. Each can be as large as an answer.
+const MAX_REPORTS: usize = 1;
 
 /// How long a client may take to agree to an end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -127,9 +129,13 @@ impl<G: Gateway, E: Executor> Connection<G, E> {
                 () = revoked(self.revoked.as_mut()) => Err(End::Forbidden),
                 () = &mut init, if self.owner.is_none() => Err(End::InitTimeout),
                 _ = pings.tick() => {
-                    if is_heard {
-                        is_heard = false;
-                        self.wire.ping();
+                    if self.wire.has_unsent() {
+                        // A client that still takes something is not asked; one that takes nothing is cut by the
+                        // server below. What it has said meanwhile may not have been read.
+                        is_heard = true;
+                        Ok(())
+                    } else if std::mem::take(&mut is_heard) {
+                        self.wire.say(Message::Ping(Bytes::new()));
                         Ok(())
                     } else {
                         Err(End::Silent)
@@ -327,6 +333,8 @@ async fn reported(
 struct Wire {
     socket: WebSocket,
     waiting: VecDeque<Message>,
+    /// Of what waits.
+    bytes: usize,
     must_flush: bool,
 }
 
@@ -335,23 +343,23 @@ impl Wire {
         Self {
             socket,
             waiting: VecDeque::new(),
+            bytes: 0,
             must_flush: false,
         }
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < MAX_WAITING
+        self.waiting.len() < MAX_WAITING && self.bytes < MAX_WAITING_BYTES
     }
 
     fn say(&mut self, message: Message) {
+        self.bytes = self.bytes.saturating_add(bytes_of(&message));
         self.waiting.push_back(message);
     }
 
-    /// Asks for a sign of life, unless the client has yet to take something.
-    fn ping(&mut self) {
-        if self.waiting.is_empty() {
-            self.say(Message::Ping(Bytes::new()));
-        }
+    /// Whether the client has yet to take something.
+    fn has_unsent(&self) -> bool {
+        self.must_flush || !self.waiting.is_empty()
     }
 
     /// Sends what waits, as the client takes it, and reads on while there is room for answers.
@@ -369,6 +377,7 @@ impl Wire {
             let Some(message) = self.waiting.pop_front() else {
                 break;
             };
+            self.bytes = self.bytes.saturating_sub(bytes_of(&message));
             if Pin::new(&mut self.socket).start_send(message).is_err() {
                 return Poll::Ready(Err(End::Gone));
             }
@@ -397,6 +406,7 @@ impl Wire {
     /// Says why it ends, and waits a little for the client to agree.
     async fn end(mut self, end: &End) {
         self.waiting.clear();
+        self.bytes = 0;
         let goodbye = async {
             if let Some(frame) = end.frame() {
                 self.say(Message::Close(Some(frame)));
@@ -410,6 +420,18 @@ impl Wire {
     }
 }
 
+/// The bytes that a message holds.
+fn bytes_of(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
+    }
+}
+
+/// How the library says that a message is larger than it may be; there is no other mark of it.
+const TOO_LARGE: &str = "Space limit exceeded";
+
 /// How a socket ends that cannot be read any more: by what came, unless the connection itself is at fault.
 fn broken(error: &axum::Error) -> End {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -418,6 +440,9 @@ fn broken(error: &axum::Error) -> End {
             return End::Gone;
         }
         cause = error.source();
+    }
+    if error.to_string().starts_with(TOO_LARGE) {
+        return End::TooLarge;
     }
     End::Malformed
 }

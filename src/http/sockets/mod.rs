@@ -17,7 +17,7 @@
 //! | closed with | because |
 //! |---|---|
 //! | 1001 | the service stops; connect again |
-//! | 1009 | a message is larger than 64 KiB |
+//! | 1009 | a message is larger than 64 KiB; who is still sending may see a broken connection instead |
 //! | 1013 | there are as many sockets as may be, or the service has too much to do; try again later |
 //! | 4400 | a message is not one of the protocol |
 //! | 4401 | `subscribe` came before `connection_init` |
@@ -36,9 +36,10 @@
 //!
 //! # What it may cost
 //!
-//! One task for a socket and one for each subscription, so many as the limits say. What is said to a client that
-//! does not read waits in its inbox, where it is bounded ([`crate::live`]); the connection of a client that takes
-//! nothing for half a minute is cut ([`super::server`]).
+//! One task for a socket and one for each subscription, so many as the limits say. For a client that does not read
+//! two answers and about 1 MiB wait to be sent, one more answer is made, and all else waits as hints in the inboxes,
+//! where it is bounded ([`crate::live`]); the connection of a client that takes nothing for half a minute is cut
+//! ([`super::server`]).
 
 mod connection;
 mod open;

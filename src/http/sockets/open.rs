@@ -109,6 +109,11 @@ impl Sockets {
                 };
                 let (ids, passes): (Vec<u64>, Vec<Arc<Pass>>) = {
                     let mut open = lock(&open);
+                    // These end whether or not anybody can be asked.
+                    let sockets = open.sockets.iter();
+                    let over = sockets.filter(|(_, socket)| endpoint.has_run_out(&socket.pass));
+                    let over: Vec<u64> = over.map(|(id, _)| *id).collect();
+                    open.end(over);
                     if open.sockets.is_empty() {
                         open.is_watched = false;
                         return;
@@ -120,13 +125,8 @@ impl Sockets {
                 };
                 match tokio::time::timeout(PATIENCE, endpoint.ended(&passes)).await {
                     Ok(Ok(ended)) => {
-                        let mut open = lock(&open);
-                        for id in ended.into_iter().filter_map(|at| ids.get(at)) {
-                            if let Some(socket) = open.sockets.remove(id) {
-                                // It may just have ended by itself.
-                                let _ = socket.end.send(());
-                            }
-                        }
+                        let ended = ended.into_iter().filter_map(|at| ids.get(at).copied());
+                        lock(&open).end(ended);
                     }
                     Ok(Err(error)) => {
                         tracing::warn!(?error, "who has sockets could not be asked about");
@@ -139,7 +139,19 @@ impl Sockets {
 }
 
 /// How long it may take to ask about all.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Open {
+    /// Has these sockets end.
+    fn end(&mut self, ids: impl IntoIterator<Item = u64>) {
+        for id in ids {
+            if let Some(socket) = self.sockets.remove(&id) {
+                // It may just have ended by itself.
+                let _ = socket.end.send(());
+            }
+        }
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -166,10 +178,139 @@ fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_graphql::{Data, Request, Response};
+    use chrono::{TimeDelta, Utc};
+    use futures_util::stream::{self, BoxStream};
 
     use super::*;
     use crate::auth::pass::Grant;
+    use crate::http::graphql::Options;
+    use crate::http::{Caller, Limits};
+
+    /// Runs nothing.
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Executor for Nothing {
+        async fn execute(&self, _: Request) -> Response {
+            Response::default()
+        }
+
+        fn execute_stream(&self, _: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+            Box::pin(stream::empty())
+        }
+    }
+
+    /// Knows by itself which passes have run out. Of others it says that they ended once it was asked so often, or
+    /// nothing at all.
+    struct Doorkeeper {
+        asked: Arc<AtomicUsize>,
+        ends_with: Option<usize>,
+    }
+
+    impl Gateway for Doorkeeper {
+        async fn authenticate(&self, _: Option<&str>) -> crate::Result<Caller> {
+            Ok(Caller::anonymous())
+        }
+
+        fn has_run_out(&self, pass: &Pass) -> bool {
+            pass.expires_at <= Utc::now()
+        }
+
+        async fn ended(&self, passes: &[Arc<Pass>]) -> crate::Result<Vec<usize>> {
+            let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            match self.ends_with {
+                None => std::future::pending().await,
+                Some(last) if asked < last => Ok(Vec::new()),
+                Some(_) => Ok((0..passes.len()).collect()),
+            }
+        }
+    }
+
+    /// A socket of each of two users, whose passes hold so long from now on, watched every `every`.
+    fn watched(
+        doorkeeper: Doorkeeper,
+        every: Duration,
+        holds: [TimeDelta; 2],
+    ) -> (impl Sized, [(Place, oneshot::Receiver<()>); 2]) {
+        let options = Options {
+            limits: Limits {
+                sockets: limits::Sockets {
+                    check_every: every,
+                    ..limits::Sockets::default()
+                },
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        let endpoint = Arc::new(Endpoint::new(doorkeeper, Nothing, options));
+        let mut of = 0;
+        let places = holds.map(|hold| {
+            of += 1;
+            let id = Uuid::from_u128(of);
+            let pass = Arc::new(Pass {
+                grant: Grant::Key(id),
+                expires_at: Utc::now() + hold,
+            });
+            let identity = Identity {
+                user: id,
+                session: id,
+            };
+            endpoint.sockets.enter(identity, &pass).unwrap()
+        });
+        Sockets::watch(&endpoint);
+        (endpoint, places)
+    }
+
+    #[tokio::test]
+    async fn what_has_run_out_ends_though_nobody_can_be_asked() {
+        let doorkeeper = Doorkeeper {
+            asked: Arc::default(),
+            ends_with: None,
+        };
+        let every = Duration::from_millis(10);
+        let holds = [TimeDelta::milliseconds(50), TimeDelta::days(1)];
+        let (_endpoint, [(_first, ended), (_second, mut stays)]) =
+            watched(doorkeeper, every, holds);
+        let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+        ended.expect("it goes on for ever").unwrap();
+        assert!(stays.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_over_ends_as_soon_as_that_is_said() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let doorkeeper = Doorkeeper {
+            asked: Arc::clone(&asked),
+            ends_with: Some(3),
+        };
+        let every = Duration::from_millis(10);
+        let holds = [TimeDelta::days(1); 2];
+        let (_endpoint, places) = watched(doorkeeper, every, holds);
+        let [(_first, one), (_second, other)] = places;
+        for ended in [one, other] {
+            let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+            ended.expect("it goes on for ever").unwrap();
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+        // Nobody is told later than that: it is asked so often, and may take so long.
+        assert!(limits::Sockets::default().check_every + PATIENCE <= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn it_is_asked_no_more_often_than_it_should() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let doorkeeper = Doorkeeper {
+            asked: Arc::clone(&asked),
+            ends_with: Some(1),
+        };
+        let holds = [TimeDelta::days(1); 2];
+        let (_endpoint, _places) = watched(doorkeeper, Duration::from_hours(1), holds);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+    }
 
     fn sockets() -> Sockets {
         let limits = limits::Sockets {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
-use async_graphql::{ErrorExtensionValues, Executor, Response, ServerError};
+use async_graphql::{ErrorExtensionValues, Executor, Response, ServerError, Value};
 use axum::extract::ws::Message;
 use entity::UserId;
 use tokio::sync::mpsc;
@@ -24,6 +24,7 @@ use super::super::negotiate;
 use super::super::refusal::Refusal;
 use super::connection::{About, Owner, end_of};
 use super::protocol::{self, End, Kind};
+use crate::auth::random_bytes;
 use crate::graphql::context::Masked;
 use crate::graphql::pace::Pace;
 use crate::live::{Happening, Inbox, Interest, Opening};
@@ -32,6 +33,9 @@ use crate::{Code, Error, say};
 
 /// How long to wait before something is tried again that could not be done now.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How far those are spread who missed something, which may be all at once: their clients read all again.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// What a subscription says to its socket.
 pub(super) struct Report {
@@ -81,6 +85,13 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// What there is to tell of something that happened.
+struct Event {
+    message: Message,
+    /// Whether it holds data, and not only why there is none.
+    has_data: bool,
+}
+
 /// What an operation runs with: that it begins, or what happened.
 enum Cause {
     Opening(Opening),
@@ -100,16 +111,19 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             Err(Stop::Errors(errors)) => What::Error(self.told(Kind::Error, &list(&errors))),
         };
         // A socket that is gone needs no telling.
-        let _ = self.report(what).await;
+        let _ = self.reports.send(self.report(what)).await;
     }
 
     async fn follow(&self, ask: Ask) -> Result<Infallible, Stop> {
+        let place = self.endpoint.own_place(self.owner.identity.user).await?;
         let prepared = self.endpoint.prepare(ask, CallerKind::SignedIn)?;
+        drop(place);
         require_subscription(operation(&prepared)?)?;
         let opening = Opening::default();
         // What cannot begin now is for the client to try again.
         self.step(&prepared, Cause::Opening(opening.clone()))
             .await?;
+        self.endpoint.register(&prepared.found);
         let Some(interest) = opening.take() else {
             return Err(Refusal::from(Error::bug("a subscription follows nothing")).into());
         };
@@ -121,8 +135,17 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             inbox.wait().await;
             if !std::mem::take(&mut is_first) {
                 tokio::time::sleep(gather).await;
+                if inbox.has_missed() {
+                    tokio::time::sleep(part_of(SPREAD)).await;
+                }
             }
-            while let Some(happening) = inbox.take() {
+            loop {
+                // Nothing is read before it can be said: what waits for a slow client waits as hints.
+                let room = self.reports.reserve().await;
+                let room = room.map_err(|_| Stop::Unheard)?;
+                let Some(happening) = inbox.take() else {
+                    break;
+                };
                 let outcome = self
                     .step(&prepared, Cause::Happening(happening.clone()))
                     .await;
@@ -132,20 +155,32 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                     Err(Stop::Later(..)) => "put_off",
                     Err(_) => "failed",
                 });
-                match outcome {
-                    Ok(None) => {}
-                    Ok(Some(message)) => self.report(What::Next(message)).await?,
+                let is_told = match outcome {
+                    Ok(None) => true,
+                    Ok(Some(event)) => {
+                        room.send(self.report(What::Next(event.message)));
+                        event.has_data
+                    }
                     Err(Stop::Later(pause, _)) => {
                         inbox.put_back(happening);
-                        tokio::time::sleep(pause).await;
+                        // Others of this socket may say something meanwhile.
+                        drop(room);
+                        tokio::time::sleep(pause.saturating_add(part_of(AGAIN))).await;
+                        continue;
                     }
                     Err(Stop::Refused(refusal)) => {
                         let errors = list(&[self.error_of(&refusal.error)]);
                         let payload = format!("{{\"errors\":{errors}}}");
                         let message = self.told(Kind::Next, &payload);
-                        self.report(What::Next(message)).await?;
+                        room.send(self.report(What::Next(message)));
+                        false
                     }
                     Err(stop) => return Err(stop),
+                };
+                // Its client knows that there was something, and not what. Where it cannot be told that either, it
+                // has heard of the errors: to tell it again would go on for ever.
+                if !is_told && happening != Happening::Missed {
+                    inbox.put_back(Happening::Missed);
                 }
             }
         }
@@ -156,23 +191,21 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         self.endpoint.options().hub.follow(user, interest)
     }
 
-    /// Runs the document for `cause`, as whoever the owner is now. Answers the message to send, if there is
-    /// anything to say.
-    async fn step(&self, prepared: &Prepared, cause: Cause) -> Result<Option<Message>, Stop> {
+    /// Runs the document for `cause`, as whoever the owner is now. Answers what there is to tell, if anything.
+    async fn step(&self, prepared: &Prepared, cause: Cause) -> Result<Option<Event>, Stop> {
+        // Many may have been woken at once: the database is asked nothing before it is their turn.
+        let place = self.endpoint.place(self.owner.identity.user).await;
+        let _place = place.map_err(later)?;
+        let caller = self.endpoint.authenticate(&self.owner.token).await;
         let Caller {
             identity,
             data,
             locale,
             ..
-        } = match self.endpoint.authenticate(&self.owner.token).await {
-            Ok(caller) => caller,
-            Err(error) => {
-                return Err(match end_of(&error) {
-                    End::TryAgain => Stop::Later(AGAIN, Box::new(error.into())),
-                    end => Stop::End(end),
-                });
-            }
-        };
+        } = caller.map_err(|error| match end_of(&error) {
+            End::TryAgain => Stop::Later(wait_for(&error), Box::new(error.into())),
+            end => Stop::End(end),
+        })?;
         if identity.map(|identity| identity.user) != Some(self.owner.identity.user) {
             return Err(Stop::End(End::Forbidden));
         }
@@ -188,11 +221,6 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 purse.settle(requested, actual);
             }
         };
-        let place = self.endpoint.place(self.owner.identity.user).await;
-        let _place = place.map_err(|refusal| {
-            settle(0);
-            later(refusal)
-        })?;
         let mut run = async_graphql::Request::new("").variables(prepared.variables.clone());
         run.operation_name.clone_from(&prepared.operation_name);
         run.data = data;
@@ -264,7 +292,10 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             done.extensions.insert("cost".to_owned(), told);
         }
         let payload = answer::event(&done, limits.response_bytes)?;
-        Ok(Some(self.told(Kind::Next, &payload)))
+        Ok(Some(Event {
+            message: self.told(Kind::Next, &payload),
+            has_data: done.data != Value::Null,
+        }))
     }
 
     fn told(&self, kind: Kind, payload: &str) -> Message {
@@ -285,14 +316,12 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         errors::from_error(error, None, &self.about.request_id, locale)
     }
 
-    /// Says something to the socket, as soon as that takes it.
-    async fn report(&self, what: What) -> Result<(), Stop> {
-        let report = Report {
+    fn report(&self, what: What) -> Report {
+        Report {
             id: Arc::clone(&self.id),
             serial: self.serial,
             what,
-        };
-        self.reports.send(report).await.map_err(|_| Stop::Unheard)
+        }
     }
 }
 
@@ -301,7 +330,7 @@ fn operation(prepared: &Prepared) -> Result<&OperationDefinition, Refusal> {
     meter::operation(&prepared.document, prepared.operation_name.as_deref())
 }
 
-/// Demands a subscription to one thing.
+/// Demands a subscription to one thing, which is not left out under a condition: nothing would be followed then.
 fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> {
     if operation.ty != OperationType::Subscription {
         let message =
@@ -309,9 +338,11 @@ fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> 
         return Err(Refusal::bad_request("SUBSCRIPTIONS_ONLY", message));
     }
     match operation.selection_set.node.items.as_slice() {
-        [only] if matches!(only.node, Selection::Field(_)) => Ok(()),
+        [only] if matches!(&only.node, Selection::Field(field) if field.node.directives.is_empty()) => {
+            Ok(())
+        }
         _ => Err(Refusal::validation(say!(
-            "a subscription selects one field of Subscription, written out and not in a fragment"
+            "a subscription selects one field of Subscription, written out, neither in a fragment nor under @skip or @include"
         ))),
     }
 }
@@ -319,16 +350,25 @@ fn require_subscription(operation: &OperationDefinition) -> Result<(), Refusal> 
 /// What to do about a refusal: wait, where that helps.
 fn later(refusal: Refusal) -> Stop {
     match refusal.error.code() {
-        Code::Throttled => {
-            let mut extensions = ErrorExtensionValues::default();
-            refusal.error.write_extensions(&mut extensions);
-            let seconds = errors::retry_after(&extensions);
-            let pause = seconds.map_or(AGAIN, Duration::from_secs);
-            Stop::Later(pause.max(AGAIN), Box::new(refusal))
+        Code::Throttled | Code::Unavailable => {
+            Stop::Later(wait_for(&refusal.error), Box::new(refusal))
         }
-        Code::Unavailable => Stop::Later(AGAIN, Box::new(refusal)),
         _ => Stop::Refused(Box::new(refusal)),
     }
+}
+
+/// How long to wait before something is tried again that ended with `error`: as long as that says.
+fn wait_for(error: &Error) -> Duration {
+    let mut extensions = ErrorExtensionValues::default();
+    error.write_extensions(&mut extensions);
+    let seconds = errors::retry_after(&extensions);
+    seconds.map_or(AGAIN, Duration::from_secs).max(AGAIN)
+}
+
+/// A part of `longest`, another each time, so that not all do the same at the same moment.
+fn part_of(longest: Duration) -> Duration {
+    let part = random_bytes::<1>().map_or(u8::MAX, |[byte]| byte);
+    longest.mul_f32(f32::from(part) / f32::from(u8::MAX))
 }
 
 /// That the database was away.
@@ -356,4 +396,28 @@ pub(super) fn too_many(most: usize, about: &About) -> String {
         .detail("limit", most);
     let locale: Locale = negotiate::locale(&about.language, None);
     list(&[errors::from_error(&error, None, &about.request_id, locale)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_to_wait_waits_as_long_as_it_is_told() {
+        let told = |code, seconds: u64| {
+            let error = Error::new(code, "not now").detail("retryAfterSeconds", seconds);
+            match later(error.into()) {
+                Stop::Later(pause, _) => Some(pause),
+                _ => None,
+            }
+        };
+        for code in [Code::Throttled, Code::Unavailable] {
+            assert_eq!(told(code, 4), Some(Duration::from_secs(4)));
+            assert_eq!(told(code, 0), Some(AGAIN));
+        }
+        assert_eq!(told(Code::Internal, 4), None);
+        let parts: Vec<Duration> = (0..100).map(|_| part_of(SPREAD)).collect();
+        assert!(parts.iter().all(|part| *part <= SPREAD));
+        assert!(parts.iter().any(|part| *part != parts[0]));
+    }
 }

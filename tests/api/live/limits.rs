@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clientele::app;
 use clientele::http::{self, Budget, Metrics, Trust, TrustedDocuments};
 use clientele::live::{MAX_CLIENTS_AT_ONCE, MAX_WAITING};
 use entity::{ClientId, ClientKind, Lifecycle, PartyClass, UserId, client};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::scope::{note, notes};
+use super::scope::{note, notes, settle};
 use super::socket::{Heard, PROTOCOL, Socket, shake};
 use super::{CLIENTS, ORDERS};
 use crate::service_accounts::key_of;
@@ -103,11 +100,44 @@ on_both!(what_a_client_says_at_once_is_bounded, async |app: App| {
     assert_eq!(socket.said().await["type"], "pong");
     socket.send(Message::text(padded(most + 1))).await;
     assert_eq!(socket.closed().await, 1009);
-    // Far more is not even read.
+    // Far more is not even read. Who is still sending when the socket ends may not hear why.
+    let metrics = Metrics::default();
+    let counted = metrics.clone();
+    let mut app = app;
+    app.restart(|endpoint| endpoint.metrics = counted).await;
     let mut socket = Socket::of(&app, &team.ann.token).await;
     socket.send(Message::text(padded(most * 3))).await;
-    assert!([4400, 1006].contains(&socket.closed().await));
+    assert!([1009, 1006].contains(&socket.closed().await));
+    wait_for(&metrics, "sockets_ended_total{end=\"1009\"}", 1).await;
 });
+
+on_both!(
+    a_subscription_is_registered_and_asked_for_by_its_hash,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| endpoint.persisted_query_bytes = Some(1 << 20))
+            .await;
+        let team = app.team().await;
+        let hash = ring::digest::digest(&ring::digest::SHA256, ORDERS.as_bytes());
+        let hash: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+        let by_hash = json!({ "extensions": extensions });
+        let both = json!({ "query": ORDERS, "extensions": extensions });
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        let mut begin = async |id: &str, payload: &Value| {
+            let message = json!({ "id": id, "type": "subscribe", "payload": payload });
+            socket.say(&message).await;
+            socket.said().await
+        };
+        let unknown = begin("1", &by_hash).await;
+        assert_eq!(unknown["payload"][0]["message"], "PersistedQueryNotFound");
+        for (id, payload) in [("2", &both), ("3", &by_hash)] {
+            let first = begin(id, payload).await;
+            let told = &first["payload"]["data"]["orderPlaced"];
+            assert_eq!(told["isResync"], true, "{first}");
+        }
+    }
+);
 
 on_both!(only_subscriptions_run_on_a_socket, async |app: App| {
     let team = app.team().await;
@@ -174,6 +204,8 @@ on_both!(
         ("subscription { ...F } fragment F on Subscription { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
         ("subscription A { orderPlaced { isResync } } subscription B { orderPlaced { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { __typename }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { orderPlaced @skip(if: true) { isResync } }".to_owned(), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription($v: Boolean!) { orderPlaced @include(if: $v) { isResync } }".to_owned(), json!({ "v": true }), "GRAPHQL_VALIDATION_FAILED"),
         (below(3), json!({}), "QUERY_TOO_DEEP"),
         (nested, json!({}), "QUERY_TOO_DEEP"),
         (format!("subscription {{ clientChanged {{ {aliases} }} }}"), json!({}), "QUERY_TOO_COMPLEX"),
@@ -272,25 +304,34 @@ on_both!(
 
 /// Makes clients of `owner`, in one transaction.
 pub async fn make_clients(app: &App, owner: UserId, count: usize) {
+    make_clients_named(app, owner, count, "Client").await;
+}
+
+/// Makes clients of `owner`, in one transaction, whose names begin with `name`.
+pub async fn make_clients_named(app: &App, owner: UserId, count: usize, name: &str) {
+    let name = name.to_owned();
     let system = app.server().database.as_system("the clients of a test");
-    let made = system.write(move |tx| async move {
-        let rows = (0..count).map(|at| client::ActiveModel {
-            id: Set(tx.new_id::<ClientId>()),
-            kind: Set(ClientKind::Organization),
-            name: Set(format!("Client {at}")),
-            name_sort: Set(format!("client {at:05}")),
-            search_text: Set(format!("client {at}")),
-            party_class: Set(PartyClass::EndCustomer),
-            lifecycle: Set(Lifecycle::Customer),
-            owner_id: Set(Some(owner)),
-            currency: Set("EUR".to_owned()),
-            version: Set(1),
-            created_at: Set(tx.now()),
-            updated_at: Set(tx.now()),
-            ..Default::default()
-        });
-        tx.insert_all::<client::Entity>(rows.collect()).await?;
-        Ok(())
+    let made = system.write(move |tx| {
+        let name = name.clone();
+        async move {
+            let rows = (0..count).map(|at| client::ActiveModel {
+                id: Set(tx.new_id::<ClientId>()),
+                kind: Set(ClientKind::Organization),
+                name: Set(format!("{name} {at}")),
+                name_sort: Set(format!("client {at:05}")),
+                search_text: Set(format!("client {at}")),
+                party_class: Set(PartyClass::EndCustomer),
+                lifecycle: Set(Lifecycle::Customer),
+                owner_id: Set(Some(owner)),
+                currency: Set("EUR".to_owned()),
+                version: Set(1),
+                created_at: Set(tx.now()),
+                updated_at: Set(tx.now()),
+                ..Default::default()
+            });
+            tx.insert_all::<client::Entity>(rows.collect()).await?;
+            Ok(())
+        }
     });
     made.await.unwrap();
 }
@@ -321,67 +362,105 @@ on_both!(
     }
 );
 
-/// What is sent to one who reads nothing: more than all buffers on the way hold.
-const TOO_MUCH: usize = 256 << 20;
+on_both!(
+    nothing_is_read_before_there_is_a_place_for_its_sender,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| {
+            endpoint.limits.concurrency.per_user = 0;
+            endpoint.limits.concurrency.patience = Duration::from_millis(100);
+        })
+        .await;
+        let team = app.team().await;
+        let mut socket = Socket::of(&app, &team.ann.token).await;
+        // Read, neither would be taken for a subscription.
+        for query in ["subscription {", "{ viewer { id } }"] {
+            socket.subscribe("1", query, json!({})).await;
+            let error = socket.error("1").await;
+            assert_eq!(error["extensions"]["rule"], "CONCURRENCY", "{error}");
+        }
+    }
+);
 
-on_both!(who_reads_nothing_is_cut, async |app: App| {
-    let team = app.team().await;
-    let server = app.server();
-    let options = app::Options {
-        endpoint: crate::support::server::generous(),
-        ..app::Options::default()
-    };
-    let service = app::App::new(server.database.clone(), &server.keyring, options).unwrap();
-    let options = http::server::Options {
-        write_patience: Duration::from_millis(300),
-        ..http::server::Options::default()
-    };
-    let listening = http::Server::bind("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap();
-    let address = listening.address();
-    tokio::spawn(listening.serve(service.router(), std::future::pending()));
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let handshake = format!(
-        "GET /graphql HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
+on_both!(
+    nothing_is_asked_of_the_database_before_there_is_a_place,
+    async |app: App| {
+        let mut app = app;
+        let team = app.team().await;
+        app.restart(|endpoint| {
+            endpoint.limits.concurrency.queries = 0;
+            endpoint.limits.sockets.check_every = Duration::from_hours(1);
+        })
+        .await;
+        let phone = app.sign_in(team.ann.id, "Ann").await;
+        let mut socket = Socket::of(&app, &phone.token).await;
+        let revoke = "mutation($input: SessionRevokeInput!) { sessionRevoke(input: $input) { session { id } } }";
+        let input = json!({ "input": { "id": phone.session.to_string() } });
+        app.gql(&team.ann.token, revoke, input).await.ok();
+        // Asked, it would have said that the session is over.
+        socket.subscribe("1", CLIENTS, json!({})).await;
+        let error = socket.error("1").await;
+        assert_eq!(error["extensions"]["rule"], "OVERLOADED", "{error}");
+    }
+);
+
+/// Demands that nothing could be told of an event, for the reason `rule`.
+fn assert_failed(event: &Value, rule: &str) {
+    assert!(event["data"].is_null(), "{event}");
+    let extensions = &event["errors"][0]["extensions"];
+    assert!(
+        [&extensions["rule"], &extensions["code"]].contains(&&json!(rule)),
+        "{event}"
     );
-    stream.write_all(handshake.as_bytes()).await.unwrap();
-    let mut head = [0; 12];
-    stream.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 101");
-    let payload = json!({ "Authorization": format!("Bearer {}", team.ann.token) });
-    let init = json!({ "type": "connection_init", "payload": payload });
-    stream.write_all(&frame(&init.to_string())).await.unwrap();
-    // Every ping is answered with as much.
-    let ping = json!({ "type": "ping", "payload": { "x": "y".repeat(60_000) } });
-    let ping = frame(&ping.to_string());
-    let mut sent = 0;
-    while sent < TOO_MUCH {
-        let writing = tokio::time::timeout(Duration::from_mins(1), stream.write_all(&ping));
-        match writing.await.expect("it is held for ever") {
-            Ok(()) => sent += ping.len(),
-            Err(_) => return,
-        }
-    }
-    panic!("all of it was taken");
-});
-
-/// A text as a client sends it, under a mask of zeros.
-fn frame(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match u16::try_from(text.len()).unwrap() {
-        length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
-        length => {
-            frame.push(0x80 | 0x7e);
-            frame.extend(length.to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(text.as_bytes());
-    frame
 }
+
+on_both!(
+    who_cannot_be_told_what_happened_is_told_to_read_again,
+    async |app: App| {
+        let mut app = app;
+        app.restart(|endpoint| endpoint.limits.response_bytes = 1_000)
+            .await;
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let mut first = Socket::of(&app, &team.ann.token).await;
+        first.follow("1", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut first, "1").await;
+        let mut other = Socket::of(&app, &team.ben.token).await;
+        other.follow("1", CLIENTS, json!({})).await;
+        // More than an answer may hold.
+        make_clients(&app, team.ann.id, MAX_CLIENTS_AT_ONCE).await;
+        assert_failed(&first.next("1").await, "RESPONSE_TOO_LARGE");
+        let event = first.next("1").await;
+        assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+        first.is_silent().await;
+        // What fails in the answer itself takes all of it away.
+        let failing = "subscription { clientChanged { isResync clients { orders(first: 1, after: \"none\") { nodes { id } } } } }";
+        let mut second = Socket::of(&app, &team.ann.token).await;
+        second.follow("2", failing, json!({})).await;
+        // And who cannot be told even to read again hears why, once.
+        let long = format!(
+            "subscription {{ {}: clientChanged {{ isResync }} }}",
+            "a".repeat(1_000)
+        );
+        let mut third = Socket::of(&app, &team.ann.token).await;
+        third.subscribe("3", &long, json!({})).await;
+        assert_failed(&third.next("3").await, "RESPONSE_TOO_LARGE");
+        for _ in 0..2 {
+            note(&app, &team.ann, &client).await;
+            assert_eq!(first.changed("1").await, std::slice::from_ref(&client));
+            assert_failed(&second.next("2").await, "BAD_USER_INPUT");
+            let event = second.next("2").await;
+            assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+            // Of what happened, and of what was missed by that.
+            for _ in 0..2 {
+                assert_failed(&third.next("3").await, "RESPONSE_TOO_LARGE");
+            }
+        }
+        for socket in [&mut first, &mut second, &mut third, &mut other] {
+            socket.is_silent().await;
+        }
+    }
+);
 
 on_both!(
     keys_of_programs_open_sockets_until_they_are_revoked,
@@ -404,29 +483,35 @@ on_both!(
     }
 );
 
+/// What the figure `name` stands at.
+pub fn figure(metrics: &Metrics, name: &str) -> u64 {
+    let text = metrics.render(&http::metrics::Reading::default());
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("clientele_{name} ")));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or_default()
+}
+
+/// Waits until the figure `name` stands at `count`.
+pub async fn wait_for(metrics: &Metrics, name: &str, count: u64) {
+    for _ in 0..600 {
+        if figure(metrics, name) == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{name} is {}, not {count}", figure(metrics, name));
+}
+
 on_both!(sockets_are_counted, async |app: App| {
     let metrics = Metrics::default();
     let counted = metrics.clone();
     let mut app = app;
     app.restart(|endpoint| endpoint.metrics = counted).await;
     let team = app.team().await;
-    let figure = |name: &str| {
-        let text = metrics.render(&http::metrics::Reading::default());
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(&format!("clientele_{name} ")));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .unwrap_or_default()
-    };
-    let wait_for = async |name: &str, count: u64| {
-        for _ in 0..600 {
-            if figure(name) == count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{name} is {}, not {count}", figure(name));
-    };
+    let figure = |name: &str| figure(&metrics, name);
+    let wait_for = async |name: &str, count| wait_for(&metrics, name, count).await;
     let mut ann = Socket::of(&app, &team.ann.token).await;
     let ben = Socket::of(&app, &team.ben.token).await;
     ann.follow("1", CLIENTS, json!({})).await;

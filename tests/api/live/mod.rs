@@ -4,7 +4,9 @@ mod limits;
 mod others;
 mod protocol;
 mod scope;
+mod slow;
 pub mod socket;
+mod way;
 
 /// Follows all clients one sees.
 pub const CLIENTS: &str = "subscription { clientChanged { ids isResync clients { id name } } }";

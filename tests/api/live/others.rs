@@ -1,14 +1,18 @@
 //! Several processes on one PostgreSQL: what one of them writes is heard on the sockets of the others.
 
+use std::collections::BTreeSet;
+
+use clientele::live::MAX_WAITING;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
 use super::scope::{note, settle};
 use super::socket::Socket;
+use super::way::Way;
 use super::{CLIENTS, ORDERS};
 use crate::orders::{placed, shop};
 use crate::support::server::{self, Server};
-use crate::support::{App, Backend, block_on, run};
+use crate::support::{Answer, App, Backend, block_on, run};
 
 /// Another process on the database of `app`.
 async fn another(app: &App) -> Server {
@@ -40,12 +44,13 @@ fn what_one_process_writes_is_heard_at_the_other() {
         let order = placed(&app, &shop, json!({ "submit": true })).await;
         let event = manager.next("o").await;
         assert_eq!(event["data"]["orderPlaced"]["order"]["id"], order["id"]);
-        // More than a message between processes holds.
-        super::limits::make_clients(&app, team.ann.id, 400).await;
-        while ann.next("c").await["data"]["clientChanged"]["isResync"] != true {}
-        for _ in 0..2 {
-            let event = ben.said().await;
-            assert!(event.to_string().contains("\"isResync\":true"), "{event}");
+        assert_eq!(ann.changed("c").await, std::slice::from_ref(&shop.client));
+        // More than a message between processes holds, and no more than waits for one.
+        let many = MAX_WAITING - 6;
+        super::limits::make_clients(&app, team.ann.id, many).await;
+        let mut told = BTreeSet::new();
+        while told.len() < many {
+            told.extend(ann.changed("c").await);
         }
         note(&app, &team.ben, &bens).await;
         assert_eq!(ben.changed("c").await, [bens]);
@@ -91,6 +96,65 @@ fn a_lost_connection_between_processes_comes_back() {
                 json!([client]),
                 "{told}"
             );
+        }
+    }));
+}
+
+#[test]
+fn what_was_said_before_a_process_hears_is_missed_and_told_so() {
+    block_on(run(Backend::Postgres, async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let way = Way::to(app.database_url()).await;
+        way.hold();
+        let other = server::spawn(way.url(), server::generous(), |_| {}).await;
+        let mut ann = socket_at(&other, &team.ann.token).await;
+        ann.follow("c", CLIENTS, json!({})).await;
+        note(&app, &team.ann, &client).await;
+        way.release();
+        let event = ann.next("c").await;
+        assert_eq!(event["data"]["clientChanged"]["isResync"], true, "{event}");
+        note(&app, &team.ann, &client).await;
+        assert_eq!(ann.changed("c").await, [client]);
+    }));
+}
+
+#[test]
+fn a_connection_between_processes_that_is_cut_without_a_word_is_given_up() {
+    block_on(run(Backend::Postgres, async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Blue Door").await;
+        let way = Way::to(app.database_url()).await;
+        let other = server::spawn(way.url(), server::generous(), |_| {}).await;
+        let mut here = Socket::of(&app, &team.ann.token).await;
+        here.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut here, "c").await;
+        let mut there = socket_at(&other, &team.ann.token).await;
+        there.follow("c", CLIENTS, json!({})).await;
+        settle(&app, &team.ann, &mut there, "c").await;
+        let note_there = async || {
+            let query =
+                "mutation($input: NoteCreateInput!) { noteCreate(input: $input) { note { id } } }";
+            let input = json!({ "clientId": client, "body": "a word" });
+            let body = json!({ "query": query, "variables": { "input": input } });
+            let request = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = request.post(format!("{}/graphql", other.base_url));
+            let request = request.bearer_auth(&team.ann.token).json(&body);
+            Answer::of(request).await.ok();
+        };
+        // Both connections of the other process are in use.
+        note_there().await;
+        assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+        assert_eq!(there.changed("c").await, std::slice::from_ref(&client));
+        for _ in 0..2 {
+            way.cut();
+            note_there().await;
+            assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+            // It has told its own of that note, and then finds out that it may have missed others.
+            while there.next("c").await["data"]["clientChanged"]["isResync"] != true {}
+            note(&app, &team.ann, &client).await;
+            assert_eq!(here.changed("c").await, std::slice::from_ref(&client));
+            assert_eq!(there.changed("c").await, std::slice::from_ref(&client));
         }
     }));
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
+use clientele::{Error, Result};
+use entity::client;
+use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 
-use super::socket::Socket;
+use super::socket::{Socket, texts};
 use super::{CLIENTS, ORDERS};
 use crate::idempotency::send;
 use crate::orders::{Shop, mutate, placed, shop};
@@ -24,10 +27,22 @@ pub async fn note(app: &App, author: &Person, client: &str) {
     app.gql(&author.token, NOTE, input).await.ok();
 }
 
-/// Waits until all that was written so far has been told under `id`: what `person` makes now comes after it.
+/// Waits until all that was written so far has been told under `id`: what `person` makes now comes after it. A
+/// process that has just begun to hear others says once that something was missed.
 pub async fn settle(app: &App, person: &Person, socket: &mut Socket, id: &str) {
-    let last = app.client_of(person, "The last one").await;
-    while !socket.changed(id).await.contains(&last) {}
+    loop {
+        let last = app.client_of(person, "The last one").await;
+        loop {
+            let event = socket.next(id).await;
+            let changed = &event["data"]["clientChanged"];
+            if changed["isResync"] == true {
+                break;
+            }
+            if texts(&changed["ids"]).contains(&last) {
+                return;
+            }
+        }
+    }
 }
 
 /// How many notes there are.
@@ -364,12 +379,33 @@ on_both!(what_is_kept_with_a_key_is_told_once, async |app: App| {
         .await
         .ok();
     assert_eq!(socket.changed("c").await, std::slice::from_ref(&client));
-    // Done already; and undone.
+    // Done already; refused; and written, then undone.
     send(&app, &team.ann.token, "a-key", NOTE, input).await.ok();
     let stale = json!({ "input": { "id": client, "version": 7, "name": "x" } });
     assert_eq!(
         app.gql(&team.ann.token, UPDATE, stale).await.code(0),
         "STALE_VERSION"
+    );
+    let owner = team.ann.id;
+    let system = app.server().database.as_system("a write of a test");
+    let undone: Result<()> = system
+        .write(move |tx| async move {
+            let clients = tx.lock_clients_of(owner).await?;
+            for client in &clients {
+                let changes = client::ActiveModel {
+                    name: Set("Undone".to_owned()),
+                    ..Default::default()
+                };
+                tx.update::<client::Entity>(client, None, changes).await?;
+            }
+            let count = clients.len();
+            Err(Error::rule("tests.undone", format!("{count} were written")))
+        })
+        .await;
+    let undone = undone.unwrap_err().message();
+    assert!(
+        undone.ends_with(" were written") && !undone.starts_with('0'),
+        "{undone}"
     );
     note(&app, &team.ann, &other).await;
     assert_eq!(socket.changed("c").await, [other]);
