@@ -6,6 +6,9 @@
 //! theirs; all addresses but the primary one; members, tags, notes, tiers, payments, returns, movements of
 //! stock; orders that are drafts, wait for approval, were cancelled or came back; the discount of a whole
 //! order; categories above a category; points of contact after the first of their kind. A backup holds it all.
+//!
+//! Nothing is masked, what goods cost us neither: there is no export through the service, and whoever runs one holds
+//! the database itself.
 
 mod staging;
 
