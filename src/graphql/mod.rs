@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod stock;
 pub mod tiers;
 pub mod users;
+pub mod written;
 
 use async_graphql::{MergedObject, MergedSubscription};
 
