@@ -45,7 +45,7 @@ pub(super) fn make_products(rows: &mut Rows, random: &mut Random, calendar: Cale
                 category_id: Some(category_id),
                 unit: (*unit).to_owned(),
                 list_price_minor: price * 100,
-                unit_cost_minor: Some(price * share_of_cost(rows.products.len())),
+                unit_cost_minor: Some(price * (55 + price % 25)),
                 currency: CURRENCY.to_owned(),
                 is_active: true,
                 may_back_order: random.chance(15),
@@ -57,11 +57,6 @@ pub(super) fn make_products(rows: &mut Rows, random: &mut Random, calendar: Cale
             });
         }
     }
-}
-
-/// How much of its price the product at this place costs us, in percent.
-fn share_of_cost(at: usize) -> i64 {
-    55 + i64::try_from(at * 7 % 25).unwrap_or_default()
 }
 
 /// What orders did to the stock of one product.
