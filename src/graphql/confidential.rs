@@ -130,7 +130,7 @@ pub fn shown_in_catalogue<T>(
 }
 
 /// Notes that a confidential fact goes out: who asks for the answer again must be one who may see it then.
-fn note_shown(ctx: &Context<'_>, group: Confidential) {
+pub fn note_shown(ctx: &Context<'_>, group: Confidential) {
     if let Some(masked) = ctx.data_opt::<Masked>() {
         masked.add_shown(group);
     }
