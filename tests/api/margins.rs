@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::Days;
 use clientele::db::Confidential;
 use clientele::import::{FileKind, Options, Progress};
 use clientele::{export, import};
@@ -438,8 +439,6 @@ const PRODUCTS: &str = "external_id,name,list_price,currency,unit_cost\n\
     P1,Chai,18.00,EUR,11.00\nP2,Chang,19.00,EUR,\n";
 const CLIENTS: &str =
     "external_id,kind,name,owner_external_id,currency\nC1,COMPANY,Alfreds,E1,EUR\n";
-const ORDERS: &str =
-    "external_id,client_external_id,placed_on\nO1,C1,2024-07-04\nO2,C1,2024-07-05\n";
 const LINES: &str = "order_external_id,line_number,product_external_id,quantity,unit_price,unit_cost\n\
     O1,1,P1,12,14.00,8.00\nO1,2,P2,10,9.80,5.00\nO2,1,P1,1,14.00,\n";
 
@@ -463,26 +462,35 @@ fn text(place: &Path, name: &str) -> String {
 
 on_both!(costs_go_in_and_out_by_files, async |app: App| {
     let team = app.team().await;
+    let day = app.server().clock.now().date_naive() - Days::new(10);
+    let orders =
+        format!("external_id,client_external_id,placed_on\nO1,C1,{day}\nO2,C1,2004-07-05\n");
     let all = [
         ("reps.csv", REPS),
         ("products.csv", PRODUCTS),
         ("clients.csv", CLIENTS),
-        ("orders.csv", ORDERS),
+        ("orders.csv", orders.as_str()),
         ("order_lines.csv", LINES),
     ];
     assert_eq!(take_in(&app, &all, FileKind::OrderLines).await, (3, 0, 0));
     assert_eq!(take_in(&app, &all, FileKind::Products).await, (0, 0, 2));
-    let query = "{ products(orderBy: SKU_ASC) { nodes { unitCost { amount } } } orders { nodes { externalId margin { amount } } } }";
+    let query = "{ products(orderBy: SKU_ASC) { nodes { unitCost { amount } } } orders { nodes { externalId margin { amount } } } \
+        clients { nodes { stats { trailingMargin { amount } } } } }";
     let found = async || {
         let answer = app.gql(&team.admin.token, query, json!({})).await.ok();
         let costs = answer.list("/products/nodes").iter();
         let costs = costs.map(|product| &product["unitCost"]["amount"]);
         let orders = answer.list("/orders/nodes").iter();
         let margins = orders.map(|order| &order["margin"]["amount"]);
-        json!([costs.collect::<Vec<_>>(), margins.collect::<Vec<_>>()])
+        let trailing = &answer.data("/clients/nodes/0/stats")["trailingMargin"]["amount"];
+        json!([
+            costs.collect::<Vec<_>>(),
+            margins.collect::<Vec<_>>(),
+            trailing
+        ])
     };
     // Latest first. What the product costs today says nothing of what it cost then.
-    let known = json!([["11.00", null], [null, "120.00"]]);
+    let known = json!([["11.00", null], ["120.00", null], "120.00"]);
     assert_eq!(found().await, known);
     // Files that do not speak of costs leave them alone, whatever else they change.
     let silent: Vec<(&str, String)> = all
@@ -508,7 +516,17 @@ on_both!(costs_go_in_and_out_by_files, async |app: App| {
         take_in(&app, &silent, FileKind::OrderLines).await,
         (0, 1, 2)
     );
-    assert_eq!(found().await, json!([["11.00", null], [null, "126.00"]]));
+    let known = json!([["11.00", null], ["126.00", null], "126.00"]);
+    assert_eq!(found().await, known);
+    // Another cost is another margin, though nothing else changes.
+    let dearer = LINES.replace(",12,14.00,8.00", ",13,14.00,9.00");
+    let dearer = [("order_lines.csv", dearer.as_str())];
+    assert_eq!(
+        take_in(&app, &dearer, FileKind::OrderLines).await,
+        (0, 1, 2)
+    );
+    let known = json!([["11.00", null], ["113.00", null], "113.00"]);
+    assert_eq!(found().await, known);
     assert_eq!(take_in(&app, &silent, FileKind::Products).await, (0, 0, 2));
     // They go out as they came in.
     let place = tempfile::tempdir().unwrap();
@@ -525,7 +543,7 @@ on_both!(costs_go_in_and_out_by_files, async |app: App| {
     assert_eq!(
         lines,
         [
-            "O1,1,P1,13,14.00,0,8.00",
+            "O1,1,P1,13,14.00,0,9.00",
             "O1,2,P2,10,9.80,0,5.00",
             "O2,1,P1,1,14.00,0,"
         ]
