@@ -24,7 +24,10 @@ pub struct Model {
     pub lifetime_revenue_minor: i64,
     /// Revenue of the last 365 days, in minor units of the client's currency.
     pub trailing_revenue_minor: i64,
-    /// The day from which the trailing figure is out of date. Null: it never will be.
+    /// What the orders of the last 365 days earned, in minor units of the client's currency. Null: the cost of
+    /// one of them is not known.
+    pub trailing_margin_minor: Option<i64>,
+    /// The day from which the trailing figures are out of date. Null: they never will be.
     pub trailing_until_on: Option<Date>,
     /// What the client owes, in minor units of its currency.
     pub receivable_minor: i64,

@@ -54,6 +54,8 @@ pub struct Model {
     pub paid_minor: i64,
     /// What was credited for returned goods, in minor units.
     pub returned_minor: i64,
+    /// What its goods that did not come back cost us, in minor units. Null: it is not known of each line.
+    pub cost_minor: Option<i64>,
     /// Who receives the goods.
     #[sea_orm(column_type = "Text", nullable)]
     pub ship_to_name: Option<String>,

@@ -33,6 +33,8 @@ pub struct Model {
     pub quantity: i64,
     /// The price of one unit before the discount, in minor units.
     pub unit_price_minor: i64,
+    /// What one unit cost us at that time, in minor units. Null: nobody knew.
+    pub unit_cost_minor: Option<i64>,
     /// The discount on the line, in basis points.
     pub discount_bp: i32,
     /// What the line costs after its discount, in minor units.

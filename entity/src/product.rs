@@ -34,7 +34,9 @@ pub struct Model {
     pub unit: String,
     /// The price of one unit before any discount, in minor units of the currency.
     pub list_price_minor: i64,
-    /// The ISO 4217 code of the price.
+    /// What one unit costs us, in minor units of the currency. Null: nobody knows.
+    pub unit_cost_minor: Option<i64>,
+    /// The ISO 4217 code of the price and the cost.
     #[sea_orm(column_type = "String(StringLen::N(3))")]
     pub currency: String,
     /// Whether it is for sale.

@@ -2,7 +2,8 @@
 //! statement, in the transaction that changes them.
 //!
 //! An order counts once it is approved. Revenue is what its lines come to after discounts, less returns;
-//! freight is not revenue. The receivable is what is billed, less payments and returns. The cycle is the
+//! freight is not revenue. The margin is revenue less the cost of the goods sold; it is not known where that is not
+//! known of one of the orders. The receivable is what is billed, less payments and returns. The cycle is the
 //! mean number of days between orders. The trailing year is the 365 days up to and including today (UTC).
 
 use chrono::{Days, NaiveDate};
@@ -101,6 +102,11 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
         backend,
         &format!("CASE WHEN o.placed_on > $1 THEN {revenue} END"),
     );
+    let margin = dialect::sum(
+        backend,
+        &format!("CASE WHEN o.placed_on > $1 THEN {revenue} - o.cost_minor END"),
+    );
+    let unknown = "CASE WHEN o.placed_on > $1 AND o.cost_minor IS NULL THEN 1 END";
     let receivable = dialect::sum(backend, "o.total_minor - o.paid_minor - o.returned_minor");
     let until = dialect::add_days(
         backend,
@@ -110,9 +116,10 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
     let span = dialect::days_between(backend, "MIN(o.placed_on)", "MAX(o.placed_on)");
     format!(
         "INSERT INTO client_stats (client_id, order_count, first_order_on, last_order_on, \
-         lifetime_revenue_minor, trailing_revenue_minor, trailing_until_on, receivable_minor, \
+         lifetime_revenue_minor, trailing_revenue_minor, trailing_margin_minor, trailing_until_on, receivable_minor, \
          cycle_days, tier_id, updated_at) \
-         SELECT c.id, COUNT(o.id), MIN(o.placed_on), MAX(o.placed_on), {lifetime}, {trailing}, {until}, \
+         SELECT c.id, COUNT(o.id), MIN(o.placed_on), MAX(o.placed_on), {lifetime}, {trailing}, \
+         CASE WHEN COUNT({unknown}) = 0 THEN {margin} END, {until}, \
          {receivable}, CASE WHEN COUNT(o.id) > 1 THEN {span} / (COUNT(o.id) - 1) END, \
          (SELECT a.tier_id FROM tier_assignments a JOIN tier_schemes s ON s.id = a.scheme_id \
           WHERE a.client_id = c.id AND s.is_default AND s.archived_at IS NULL AND a.ended_at IS NULL \
@@ -124,6 +131,7 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
          first_order_on = excluded.first_order_on, last_order_on = excluded.last_order_on, \
          lifetime_revenue_minor = excluded.lifetime_revenue_minor, \
          trailing_revenue_minor = excluded.trailing_revenue_minor, \
+         trailing_margin_minor = excluded.trailing_margin_minor, \
          trailing_until_on = excluded.trailing_until_on, receivable_minor = excluded.receivable_minor, \
          cycle_days = excluded.cycle_days, tier_id = excluded.tier_id, updated_at = excluded.updated_at"
     )

@@ -1,6 +1,6 @@
 //! THE policy of what is confidential: one line per group of facts says who sees them by default. Seeing a
 //! client is not seeing all of it: whoever was let in by a share or an account team serves the client, but
-//! need not know what it owes or what its people like.
+//! need not know what it owes or what its people like; and what goods cost us is not for those who sell them.
 //!
 //! The setting is read with the viewer, so each request goes by the policy of its moment.
 
@@ -18,7 +18,7 @@ use super::viewer::{Actor, Viewer};
 use crate::error::{Error, Result};
 use crate::say;
 
-/// A group of facts about a client that not everybody who sees the client may know.
+/// A group of facts about a client, or the catalogue, that not everybody who sees those may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Confidential {
@@ -26,9 +26,12 @@ pub enum Confidential {
     Credit,
     /// What the people at the client like, and their standing.
     Personal,
+    /// What products cost us and what orders earn.
+    Margin,
 }
 
-/// Who sees a group of confidential facts of a client, of those who see the client.
+/// Who sees a group of confidential facts of a client, of those who see the client. The catalogue has no owner:
+/// all managers stand above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Audience {
@@ -44,13 +47,14 @@ pub enum Audience {
 
 impl Confidential {
     /// All groups.
-    pub const ALL: [Self; 2] = [Self::Credit, Self::Personal];
+    pub const ALL: [Self; 3] = [Self::Credit, Self::Personal, Self::Margin];
 
     /// Who sees it unless an administrator said otherwise.
     pub const fn default_audience(self) -> Audience {
         match self {
             Self::Credit => Audience::OwnerAndAbove,
             Self::Personal => Audience::OwnerAndAbove,
+            Self::Margin => Audience::Managers,
         }
     }
 }
@@ -82,6 +86,16 @@ impl ConfidentialPolicy {
 }
 
 impl Session {
+    /// Whether the viewer sees a group of facts of the catalogue.
+    pub fn sees_in_catalogue(&self, group: Confidential) -> bool {
+        let viewer = self.viewer();
+        match viewer.confidential().audience(group) {
+            Audience::Everyone => true,
+            Audience::OwnerAndAbove | Audience::Managers => viewer.is_manager(),
+            Audience::Admins => viewer.is_admin(),
+        }
+    }
+
     /// Whether the viewer sees a group of facts, where that is the same for every client in sight; nothing
     /// where it depends on who owns the client.
     pub fn sees_all_or_none(&self, group: Confidential) -> Option<bool> {
@@ -225,6 +239,7 @@ mod tests {
             policy.audience(Confidential::Personal),
             Audience::OwnerAndAbove
         );
+        assert_eq!(policy.audience(Confidential::Margin), Audience::Managers);
         for nonsense in [None, Some(""), Some("[]"), Some(r#"{"CREDIT":"ALL"}"#)] {
             let policy = ConfidentialPolicy::parse(nonsense);
             assert_eq!(policy, ConfidentialPolicy::default());

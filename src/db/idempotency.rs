@@ -293,12 +293,28 @@ impl Session {
             .is_some_and(|keyed| keyed.state(|state| state.is_secret))
     }
 
-    /// Demands that the viewer may still hear what was answered, and the confidential facts in it.
+    /// Demands that the viewer may still hear what was answered, and the confidential facts in it: those of the
+    /// clients it is about (`shown`), and those of the catalogue.
     ///
     /// # Errors
     /// `NOT_FOUND` `idempotency.out_of_reach` when it is about a client that is out of the viewer's scope by
-    /// now, or of which they may not see such a fact any more; from the database.
-    pub async fn require_heard(&self, recorded: &Recorded, shown: &[Confidential]) -> Result<()> {
+    /// now, or shows a fact that they may not see any more; from the database.
+    pub async fn require_heard(
+        &self,
+        recorded: &Recorded,
+        shown: &[Confidential],
+        in_catalogue: &[Confidential],
+    ) -> Result<()> {
+        if in_catalogue
+            .iter()
+            .any(|group| !self.sees_in_catalogue(*group))
+        {
+            return Err(Error::new(
+                Code::NotFound,
+                say!("this was done; but the answer shows what you may no longer see"),
+            )
+            .with_rule("idempotency.out_of_reach"));
+        }
         let out_of_reach = || {
             Error::new(
                 Code::NotFound,

@@ -45,6 +45,7 @@ pub(super) fn make_products(rows: &mut Rows, random: &mut Random, calendar: Cale
                 category_id: Some(category_id),
                 unit: (*unit).to_owned(),
                 list_price_minor: price * 100,
+                unit_cost_minor: Some(price * (55 + price % 25)),
                 currency: CURRENCY.to_owned(),
                 is_active: true,
                 may_back_order: random.chance(15),
@@ -223,6 +224,7 @@ fn make_order(
         total_minor,
         paid_minor: 0,
         returned_minor: 0,
+        cost_minor: None,
         ship_to_name: Some(buyer.name.clone()),
         ship_to_street: buyer.ship_to.street.clone(),
         ship_to_city: buyer.ship_to.city.clone(),
@@ -243,6 +245,10 @@ fn make_order(
     };
     make_events(rows, random, calendar, &row);
     let lines = make_returns(rows, random, calendar, &mut row, lines, moved);
+    let kept = lines
+        .iter()
+        .map(|line| (line.quantity - line.returned_quantity, line.unit_cost_minor));
+    row.cost_minor = orders::cost_of_goods(kept);
     make_payments(rows, random, calendar, &mut row);
     rows.lines.extend(lines);
     rows.orders.push(row);
@@ -278,12 +284,9 @@ fn make_lines(
             _ => 12 * buyer.size,
         };
         let quantity = random.between(1, most);
-        // Prices went up by 5 % a year ago.
-        let unit_price_minor = if age > 365 {
-            product.list_price_minor * 95 / 100
-        } else {
-            product.list_price_minor
-        };
+        // Prices and costs went up by 5 % a year ago.
+        let then = if age > 365 { 95 } else { 100 };
+        let unit_price_minor = product.list_price_minor * then / 100;
         let Ok(net_minor) = money::line_net(quantity, unit_price_minor, discount_bp) else {
             break;
         };
@@ -298,6 +301,7 @@ fn make_lines(
             unit: product.unit.clone(),
             quantity,
             unit_price_minor,
+            unit_cost_minor: product.unit_cost_minor.map(|cost| cost * then / 100),
             discount_bp,
             net_minor,
             returned_quantity: 0,

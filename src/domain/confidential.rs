@@ -1,4 +1,4 @@
-//! What is confidential of a client can only be changed by those who see it.
+//! What is confidential can only be changed by those who see it.
 
 use entity::UserId;
 
@@ -17,7 +17,19 @@ pub async fn require_seen(
     owner: Option<UserId>,
     field: &str,
 ) -> Result<()> {
-    if tx.sees(group, owner).await? {
+    require(tx.sees(group, owner).await?, field)
+}
+
+/// The same for `field` of a row of the catalogue.
+///
+/// # Errors
+/// `FORBIDDEN` `confidentiality.masked_field` naming `field`.
+pub fn require_seen_in_catalogue(tx: &Tx, group: Confidential, field: &str) -> Result<()> {
+    require(tx.sees_in_catalogue(group), field)
+}
+
+fn require(sees: bool, field: &str) -> Result<()> {
+    if sees {
         return Ok(());
     }
     Err(Error::forbidden(say!(

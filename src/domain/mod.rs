@@ -20,13 +20,13 @@ pub mod password_resets;
 pub mod service_accounts;
 pub mod sign_in;
 
+pub mod confidential;
+
 pub mod categories;
 
 pub mod products;
 
 pub mod stock;
-
-pub mod confidential;
 
 pub mod clients;
 

@@ -1,4 +1,4 @@
-//! Products: what is sold, at which list price. How many there are is in `stock`.
+//! Products: what is sold, at which list price, and what it costs us. How many there are is in `stock`.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,9 @@ use entity::{CategoryId, ProductId, product, stock_level};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
-use super::categories;
 use super::money::CurrencyCode;
-use super::text;
-use crate::db::{MAX_STOCK, Tx, Visible};
+use super::{categories, confidential, text};
+use crate::db::{Confidential, MAX_STOCK, Tx, Visible};
 use crate::error::{Code, Error, Result};
 use crate::say;
 
@@ -36,6 +35,8 @@ pub struct NewProduct {
     pub unit: String,
     /// The price of one unit in minor units, and its currency.
     pub list_price: (i64, CurrencyCode),
+    /// What one unit costs us in minor units, in the currency of the price; nothing when nobody knows.
+    pub unit_cost: Option<(i64, CurrencyCode)>,
     /// Whether it is for sale.
     pub is_active: bool,
     /// Whether more can be ordered than there is.
@@ -57,6 +58,8 @@ pub struct ProductPatch {
     pub unit: Option<String>,
     /// The price of one unit in minor units, and its currency.
     pub list_price: Option<(i64, CurrencyCode)>,
+    /// What one unit costs us in minor units, in the currency of the price.
+    pub unit_cost: Option<Option<(i64, CurrencyCode)>>,
     /// Whether it is for sale.
     pub is_active: Option<bool>,
     /// Whether more can be ordered than there is.
@@ -69,8 +72,9 @@ pub struct ProductPatch {
 /// product that is there.
 ///
 /// # Errors
-/// `FORBIDDEN`, `BAD_USER_INPUT`, `NOT_FOUND` for the category; `CONFLICT` for an id, an external id or an
-/// article number that is taken; `RULE_VIOLATED` `categories.archived`.
+/// `FORBIDDEN`, also `confidentiality.masked_field` for a cost that the viewer may not see; `BAD_USER_INPUT`,
+/// `NOT_FOUND` for the category; `CONFLICT` for an id, an external id or an article number that is taken;
+/// `RULE_VIOLATED` `categories.archived`.
 pub async fn create(tx: &Tx, new: NewProduct) -> Result<Visible<product::Model>> {
     tx.require_writer::<product::Entity>()?;
     let NewProduct {
@@ -81,6 +85,7 @@ pub async fn create(tx: &Tx, new: NewProduct) -> Result<Visible<product::Model>>
         category,
         unit,
         list_price,
+        unit_cost,
         is_active,
         may_back_order,
         reorder_level,
@@ -103,11 +108,14 @@ pub async fn create(tx: &Tx, new: NewProduct) -> Result<Visible<product::Model>>
         category: Some(category),
         unit: Some(unit),
         list_price: Some(list_price),
+        // To whom it is hidden, leaving it out says nothing of it.
+        unit_cost: (unit_cost.is_some() || tx.sees_in_catalogue(Confidential::Margin))
+            .then_some(unit_cost),
         is_active: Some(is_active),
         may_back_order: Some(may_back_order),
         reorder_level: Some(reorder_level),
     };
-    let mut row = apply(row, patch)?;
+    let mut row = apply(tx, row, None, patch)?;
     if let Some(existing) = tx.existing::<product::Entity>(id, &row).await? {
         return Ok(existing);
     }
@@ -129,12 +137,13 @@ pub async fn create(tx: &Tx, new: NewProduct) -> Result<Visible<product::Model>>
     Ok(created)
 }
 
-/// Changes a product whose version is still `version`. Orders keep the name and price they were written
-/// with.
+/// Changes a product whose version is still `version`. Orders keep the name, price and cost they were written
+/// with. A price in another currency clears the cost, unless that is given anew.
 ///
 /// # Errors
-/// `FORBIDDEN`, `NOT_FOUND`, `STALE_VERSION`, `BAD_USER_INPUT`; `CONFLICT` for an article number that is
-/// taken; `RULE_VIOLATED` `categories.archived`.
+/// `FORBIDDEN`, also `confidentiality.masked_field` for a cost that the viewer may not see; `NOT_FOUND`,
+/// `STALE_VERSION`, `BAD_USER_INPUT`; `CONFLICT` for an article number that is taken; `RULE_VIOLATED`
+/// `categories.archived`.
 pub async fn update(
     tx: &Tx,
     id: ProductId,
@@ -143,7 +152,7 @@ pub async fn update(
 ) -> Result<Visible<product::Model>> {
     tx.require_writer::<product::Entity>()?;
     let product = tx.lock::<product::Entity>(id).await?;
-    let mut row = apply(product::ActiveModel::default(), patch)?;
+    let mut row = apply(tx, product::ActiveModel::default(), Some(&product), patch)?;
     check_references(tx, Some(&product), &row).await?;
     row.search_text = Set(search_text(
         row.name.try_as_ref().or(Some(&product.name)),
@@ -279,14 +288,20 @@ pub fn matching(search: &str) -> Result<Condition> {
     Ok(condition)
 }
 
-/// Writes `patch` into `row`, once each part of it makes sense by itself.
-fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::ActiveModel> {
+/// Writes `patch` into `row`, once each part of it makes sense by itself; `present` is the product as it is.
+fn apply(
+    tx: &Tx,
+    row: product::ActiveModel,
+    present: Option<&product::Model>,
+    patch: ProductPatch,
+) -> Result<product::ActiveModel> {
     let ProductPatch {
         sku,
         name,
         category,
         unit,
         list_price,
+        unit_cost,
         is_active,
         may_back_order,
         reorder_level,
@@ -317,6 +332,18 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
         .map(|unit| text::text("unit", &unit, MAX_UNIT))
         .transpose()?;
     let currency = list_price.map(|(_, currency)| currency.as_str().to_owned());
+    let before = present.map(|product| product.currency.as_str());
+    let unit_cost = match (unit_cost, currency.as_deref().or(before)) {
+        (Some(cost), Some(currency)) => {
+            confidential::require_seen_in_catalogue(tx, Confidential::Margin, "unitCost")?;
+            cost.map(|cost| parse_cost(cost, currency))
+                .transpose()
+                .map(Set)?
+        }
+        // It would be an amount of another currency.
+        (None, now) if before.is_some() && now != before => Set(None),
+        (None | Some(_), _) => NotSet,
+    };
     Ok(product::ActiveModel {
         sku: set(sku),
         name_sort: set(name.as_deref().map(text::name_sort)),
@@ -324,12 +351,33 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
         category_id: category.map_or(row.category_id, Set),
         unit: set(unit),
         list_price_minor: set(list_price.map(|(price, _)| price)),
+        unit_cost_minor: unit_cost,
         currency: set(currency),
         is_active: set(is_active),
         may_back_order: set(may_back_order),
         reorder_level: set(reorder_level),
         ..row
     })
+}
+
+fn parse_cost((minor, currency): (i64, CurrencyCode), expected: &str) -> Result<i64> {
+    if currency.as_str() != expected {
+        return Err(Error::bad_input(
+            "unitCost.currency",
+            say!(
+                "the amount is in {currency}, but {expected} is expected here",
+                currency = currency.as_str(),
+                expected
+            ),
+        ));
+    }
+    if minor < 0 {
+        return Err(Error::bad_input(
+            "unitCost.amount",
+            say!("the unit cost is 0 or more"),
+        ));
+    }
+    Ok(minor)
 }
 
 /// Checks what `row` shares with other rows; `present` is the product as it is.

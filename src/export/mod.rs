@@ -6,6 +6,9 @@
 //! theirs; all addresses but the primary one; members, tags, notes, tiers, payments, returns, movements of
 //! stock; orders that are drafts, wait for approval, were cancelled or came back; the discount of a whole
 //! order; categories above a category; points of contact after the first of their kind. A backup holds it all.
+//!
+//! Nothing is masked, what goods cost us neither: there is no export through the service, and whoever runs one holds
+//! the database itself.
 
 mod staging;
 
@@ -275,6 +278,7 @@ async fn products(session: &Session, mut file: Output) -> Result<u64> {
         "reorder_level",
         "discontinued",
         "may_back_order",
+        "unit_cost",
     ])?;
     let mut categories = HashMap::new();
     session
@@ -311,6 +315,7 @@ async fn products(session: &Session, mut file: Output) -> Result<u64> {
                 &row.reorder_level.to_string(),
                 flag(is_gone),
                 flag(row.may_back_order),
+                &known(row.unit_cost_minor, &row.currency)?,
             ])
         })
         .await?;
@@ -493,6 +498,7 @@ async fn lines(session: &Session, names: &Names, mut file: Output) -> Result<u64
         "quantity",
         "unit_price",
         "discount_rate",
+        "unit_cost",
     ])?;
     // Only of the orders, whose lines are many more.
     let mut heads: HashMap<OrderId, (String, String)> = HashMap::new();
@@ -534,6 +540,7 @@ async fn lines(session: &Session, names: &Names, mut file: Output) -> Result<u64
                 &row.quantity.to_string(),
                 &amount(row.unit_price_minor, currency)?,
                 &rate(row.discount_bp),
+                &known(row.unit_cost_minor, currency)?,
             ])
         })
         .await?;
@@ -555,6 +562,12 @@ fn flag(is_so: bool) -> &'static str {
 
 fn amount(minor: i64, currency: &str) -> Result<String> {
     Ok(format_minor(minor, CurrencyCode::parse(currency)?))
+}
+
+/// An amount, or nothing where nobody knows it.
+fn known(minor: Option<i64>, currency: &str) -> Result<String> {
+    let amount = minor.map(|minor| amount(minor, currency));
+    amount.transpose().map(Option::unwrap_or_default)
 }
 
 /// A share of 1 from basis points: 500 is `0.05`.

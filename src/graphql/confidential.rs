@@ -2,16 +2,16 @@
 //! the viewer is null with its path in `extensions.masked`, and lists can be neither filtered nor sorted by it.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use entity::UserId;
+use entity::{ClientId, UserId, client};
 use sea_orm::Condition;
 
 use super::context::{Masked, mask, session, write};
 use super::pace::Listed;
-use crate::db::{Audience, Confidential, ConfidentialPolicy, Session};
+use crate::db::{Audience, Confidential, ConfidentialPolicy, Session, Visible};
 use crate::error::{Error, Result};
 use crate::say;
 
-/// A group of facts about a client that not everybody who sees the client may know.
+/// A group of facts about a client, or the catalogue, that not everybody who sees those may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Confidential")]
 pub enum ConfidentialGroup {
@@ -19,6 +19,8 @@ pub enum ConfidentialGroup {
     Credit,
     /// What the people at the client like, and their standing among others.
     Personal,
+    /// What products cost us and what orders earn.
+    Margin,
 }
 
 /// Who sees a group of confidential facts of a client, of those who see the client.
@@ -27,22 +29,27 @@ pub enum ConfidentialGroup {
 pub enum ConfidentialAudience {
     /// Everybody who sees the client, also through a share or an account team.
     Everyone,
-    /// The owner, the managers above the owner, and administrators.
+    /// The owner, the managers above the owner, and administrators. Products have no owner: all managers, and administrators.
     OwnerAndAbove,
-    /// The managers above the owner, and administrators.
+    /// The managers above the owner, and administrators. Products have no owner: all managers, and administrators.
     Managers,
     /// Administrators.
     Admins,
 }
 
 /// Every confidential field: its group, its type, its name. A field here is nullable, and shown through
-/// [`shown`] alone.
+/// [`shown`], [`shown_below`] and [`shown_in_catalogue`] alone.
 pub const FIELDS: &[(Confidential, &str, &str)] = &[
     (Confidential::Credit, "Client", "creditLimit"),
     (Confidential::Credit, "ClientStats", "receivable"),
     (Confidential::Credit, "HandoverPreview", "receivables"),
     (Confidential::Personal, "Contact", "likes"),
     (Confidential::Personal, "Contact", "socialStatus"),
+    (Confidential::Margin, "Product", "unitCost"),
+    (Confidential::Margin, "OrderLine", "unitCost"),
+    (Confidential::Margin, "OrderLine", "margin"),
+    (Confidential::Margin, "Order", "margin"),
+    (Confidential::Margin, "ClientStats", "trailingMargin"),
 ];
 
 /// Every input that looks at a confidential field: its group, its input type or enum of orders, its name.
@@ -68,6 +75,58 @@ pub async fn shown<T>(
     } else {
         Ok(mask(ctx))
     }
+}
+
+/// A confidential fact of a row that belongs to a client, for those who may see it of that client; else null, with
+/// the path of the field named. The clients of all siblings are read together, where it depends on them at all.
+///
+/// # Errors
+/// As [`shown`].
+pub async fn shown_below<M, T>(
+    ctx: &Context<'_>,
+    group: Confidential,
+    row: &Visible<M>,
+    client_id: fn(&M) -> ClientId,
+    value: impl FnOnce() -> Result<Option<T>>,
+) -> Result<Option<T>>
+where
+    M: Send + Sync + 'static,
+{
+    let session = session(ctx)?;
+    match session.sees_all_or_none(group) {
+        Some(true) => {
+            note_shown(ctx, group);
+            return value();
+        }
+        Some(false) => return Ok(mask(ctx)),
+        None => {}
+    }
+    let client = session
+        .one_of::<client::Entity, _, _>(row, "client", |row| Some(client_id(row)))
+        .await?;
+    match client {
+        Some(client) => shown(ctx, group, client.owner_id, value).await,
+        // The row is in sight through its client; one that just went out of sight keeps its secrets.
+        None => Ok(mask(ctx)),
+    }
+}
+
+/// A confidential fact of the catalogue, for those who may see it; else null, with the path of the field named.
+///
+/// # Errors
+/// What `value` fails with.
+pub fn shown_in_catalogue<T>(
+    ctx: &Context<'_>,
+    group: Confidential,
+    value: impl FnOnce() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    if !session(ctx)?.sees_in_catalogue(group) {
+        return Ok(mask(ctx));
+    }
+    if let Some(masked) = ctx.data_opt::<Masked>() {
+        masked.add_shown_in_catalogue(group);
+    }
+    value()
 }
 
 /// Notes that a confidential fact goes out: who asks for the answer again must be one who may see it then.

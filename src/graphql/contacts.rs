@@ -7,9 +7,9 @@ use sea_orm::sea_query::{Alias, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
 use super::clients::{Archived, Client};
-use super::confidential::{note_shown, shown};
+use super::confidential::shown_below;
 use super::connection::{Connection, Node, binding, made_of};
-use super::context::{mask, nullable, session, write};
+use super::context::{nullable, session, write};
 use super::direct::ready;
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
@@ -171,23 +171,8 @@ impl Contact {
         ctx: &Context<'_>,
         value: Option<&'a str>,
     ) -> Result<Option<&'a str>> {
-        let session = session(ctx)?;
-        match session.sees_all_or_none(Confidential::Personal) {
-            Some(true) => {
-                note_shown(ctx, Confidential::Personal);
-                return Ok(value);
-            }
-            Some(false) => return Ok(mask(ctx)),
-            None => {}
-        }
-        let client = session
-            .one_of::<client::Entity, _, _>(&self.0, "client", |row| Some(row.client_id))
-            .await?;
-        // A contact is in sight through its client; one that just went out of sight keeps its secrets.
-        let Some(client) = client else {
-            return Ok(mask(ctx));
-        };
-        shown(ctx, Confidential::Personal, client.owner_id, || Ok(value)).await
+        let group = Confidential::Personal;
+        shown_below(ctx, group, &self.0, |row| row.client_id, || Ok(value)).await
     }
 }
 

@@ -74,8 +74,10 @@ pub struct Masked(Arc<Mutex<Notes>>);
 #[derive(Debug, Default)]
 struct Notes {
     paths: Vec<Vec<PathSegment>>,
-    /// The groups of confidential facts that were shown.
+    /// The groups of confidential facts of clients that were shown.
     shown: BTreeSet<Confidential>,
+    /// Those of the catalogue.
+    in_catalogue: BTreeSet<Confidential>,
 }
 
 impl Masked {
@@ -94,14 +96,24 @@ impl Masked {
         self.notes().paths.iter().skip(count).cloned().collect()
     }
 
-    /// Notes that a confidential fact was shown.
+    /// Notes that a confidential fact of a client was shown.
     pub fn add_shown(&self, group: Confidential) {
         self.notes().shown.insert(group);
     }
 
-    /// The groups of confidential facts that were shown so far.
+    /// The groups of confidential facts of clients that were shown so far.
     pub fn shown(&self) -> Vec<Confidential> {
         self.notes().shown.iter().copied().collect()
+    }
+
+    /// Notes that a confidential fact of the catalogue was shown.
+    pub fn add_shown_in_catalogue(&self, group: Confidential) {
+        self.notes().in_catalogue.insert(group);
+    }
+
+    /// The groups of confidential facts of the catalogue that were shown so far.
+    pub fn shown_in_catalogue(&self) -> Vec<Confidential> {
+        self.notes().in_catalogue.iter().copied().collect()
     }
 
     /// Takes out the paths as the answer lists them, sorted; `None` if no field was masked.

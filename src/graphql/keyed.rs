@@ -35,8 +35,11 @@ const BESIDE: &str = "beside ";
 struct Beside {
     /// The paths of its masked fields.
     masked: Vec<Vec<PathSegment>>,
-    /// The groups of confidential facts that it may show.
+    /// The groups of confidential facts of clients that it may show.
     shown: Vec<Confidential>,
+    /// The same of the catalogue.
+    #[serde(default)]
+    in_catalogue: Vec<Confidential>,
 }
 
 /// All mutations, each done once per key.
@@ -99,6 +102,7 @@ impl Root {
                 let beside = noted.map(|noted| Beside {
                     masked: noted.since(masked),
                     shown: noted.shown(),
+                    in_catalogue: noted.shown_in_catalogue(),
                 });
                 match keep(session, value.as_ref(), &beside.unwrap_or_default()).await {
                     Ok(()) => return Ok(value),
@@ -176,8 +180,14 @@ async fn repeat(
         ),
         None => (Beside::default(), answer),
     };
-    let Beside { masked, shown } = beside;
-    session.require_heard(recorded, &shown).await?;
+    let Beside {
+        masked,
+        shown,
+        in_catalogue,
+    } = beside;
+    session
+        .require_heard(recorded, &shown, &in_catalogue)
+        .await?;
     if let Some(noted) = ctx.data_opt::<Masked>() {
         for path in masked {
             noted.add(path);

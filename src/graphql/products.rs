@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
 use super::categories::Category;
 use super::clients::Archived;
+use super::confidential::shown_in_catalogue;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
 use super::direct::ready;
@@ -15,7 +16,9 @@ use super::filters::{
 use super::input::{optional, required};
 use super::scalars::{DateTime, Money, MoneyInput, int};
 use super::stock::{self, Stock, StockMovement};
-use crate::db::{KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::products::{self, NewProduct, ProductPatch};
 use crate::error::Result;
 
@@ -34,7 +37,7 @@ impl Node for Product {
 }
 
 ready!(
-    Product: "id" | "externalId" | "sku" | "name" | "unit" | "listPrice" | "isActive" | "mayBackOrder" |
+    Product: "id" | "externalId" | "sku" | "name" | "unit" | "listPrice" | "unitCost" | "isActive" | "mayBackOrder" |
         "reorderLevel" | "version" | "createdAt" | "updatedAt" | "archivedAt";
 );
 
@@ -84,6 +87,17 @@ impl Product {
     /// The price of one unit before any discount.
     async fn list_price(&self) -> Result<Money> {
         Money::new(self.0.list_price_minor, &self.0.currency)
+    }
+
+    /// What one unit costs us, in the currency of the price; null when nobody knows, and for those who may not see it (`confidentiality`).
+    async fn unit_cost(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let cost = || {
+            let minor = self.0.unit_cost_minor;
+            minor
+                .map(|minor| Money::new(minor, &self.0.currency))
+                .transpose()
+        };
+        nullable(shown_in_catalogue(ctx, Confidential::Margin, cost))
     }
 
     /// Whether it is for sale. What is not can be put on no new order.
@@ -360,6 +374,8 @@ pub struct ProductCreateInput {
     unit: String,
     /// The price of one unit before any discount, 0 or more.
     list_price: MoneyInput,
+    /// What one unit costs us, in the currency of the price, 0 or more; unknown when absent. For those who may see it (`confidentiality`).
+    unit_cost: Option<MoneyInput>,
     /// Whether it is for sale.
     #[graphql(default = true)]
     is_active: bool,
@@ -371,7 +387,7 @@ pub struct ProductCreateInput {
     reorder_level: i32,
 }
 
-/// Changes to a product. A field that is absent stays as it is. Orders keep the name and price they were written with.
+/// Changes to a product. A field that is absent stays as it is. Orders keep the name, price and cost they were written with.
 #[derive(Clone, Debug, InputObject)]
 pub struct ProductUpdateInput {
     /// The product.
@@ -386,8 +402,10 @@ pub struct ProductUpdateInput {
     category_id: MaybeUndefined<CategoryId>,
     /// What one of it is, 1 to 40 characters.
     unit: MaybeUndefined<String>,
-    /// A new price of one unit, with its currency, 0 or more.
+    /// A new price of one unit, with its currency, 0 or more. Another currency clears the unit cost, unless that is given too.
     list_price: MaybeUndefined<MoneyInput>,
+    /// What one unit costs us, in the currency of the price, 0 or more; null when nobody knows. For those who may see it (`confidentiality`).
+    unit_cost: MaybeUndefined<MoneyInput>,
     /// Whether it is for sale.
     is_active: MaybeUndefined<bool>,
     /// Whether more of it can be ordered than is free in stock.
@@ -406,6 +424,7 @@ impl ProductUpdateInput {
             category_id,
             unit,
             list_price,
+            unit_cost,
             is_active,
             may_back_order,
             reorder_level,
@@ -413,12 +432,16 @@ impl ProductUpdateInput {
         let list_price = required("listPrice", list_price)?
             .map(|price| price.parse("listPrice"))
             .transpose()?;
+        let unit_cost = optional(unit_cost)
+            .map(|cost| cost.map(|cost| cost.parse("unitCost")).transpose())
+            .transpose()?;
         let patch = ProductPatch {
             sku: required("sku", sku)?,
             name: required("name", name)?,
             category: optional(category_id),
             unit: required("unit", unit)?,
             list_price,
+            unit_cost,
             is_active: required("isActive", is_active)?,
             may_back_order: required("mayBackOrder", may_back_order)?,
             reorder_level: required("reorderLevel", reorder_level)?.map(i64::from),
@@ -471,12 +494,17 @@ impl ProductMutation {
             category_id,
             unit,
             list_price,
+            unit_cost,
             is_active,
             may_back_order,
             reorder_level,
         } = input;
         let list_price = list_price
             .parse("listPrice")
+            .map_err(|error| error.under("input"))?;
+        let unit_cost = unit_cost
+            .map(|cost| cost.parse("unitCost"))
+            .transpose()
             .map_err(|error| error.under("input"))?;
         let new = NewProduct {
             id,
@@ -486,6 +514,7 @@ impl ProductMutation {
             category: category_id,
             unit,
             list_price,
+            unit_cost,
             is_active,
             may_back_order,
             reorder_level: i64::from(reorder_level),

@@ -55,7 +55,7 @@ const fn unpaged(name: &'static str, usual: usize, most: usize) -> Unpaged {
 pub const UNPAGED: [Unpaged; 16] = [
     unpaged("addresses", 2, 200),
     unpaged("clients", 20, 20),
-    unpaged("confidentiality", 2, 2),
+    unpaged("confidentiality", 3, 3),
     unpaged("handovers", 2, 100),
     unpaged("identities", 1, 10),
     unpaged("keys", 2, 50),

@@ -19,7 +19,7 @@ pub(super) const COLUMNS: Columns = Columns {
         "quantity",
         "unit_price",
     ],
-    optional: &["discount_rate"],
+    optional: &["discount_rate", "unit_cost"],
 };
 
 pub(super) const KIND: FileKind = FileKind::OrderLines;
@@ -37,6 +37,7 @@ pub(super) struct Line {
     pub product: ProductId,
     pub quantity: i64,
     pub unit_price_minor: i64,
+    pub unit_cost_minor: Option<i64>,
     pub discount_bp: i32,
 }
 
@@ -48,6 +49,7 @@ impl Line {
             product: row.product_id,
             quantity: row.quantity,
             unit_price_minor: row.unit_price_minor,
+            unit_cost_minor: row.unit_cost_minor,
             discount_bp: row.discount_bp,
         }
     }
@@ -109,12 +111,13 @@ pub(super) async fn present(
     Ok(lines)
 }
 
-/// Reads the rows of one order, in the order of their numbers. When one is wrong they are refused, and the
-/// problem of the order says which.
+/// Reads the rows of one order, in the order of their numbers; `before` are the lines it has. When one is wrong
+/// they are refused, and the problem of the order says which.
 pub(super) fn read(
     run: &mut Run<'_>,
     rows: &[Row<'_>],
     currency: CurrencyCode,
+    before: &[Line],
 ) -> Result<Vec<Line>, Problem> {
     let mut lines = Vec::with_capacity(rows.len());
     let mut numbers: HashMap<i64, u64> = HashMap::new();
@@ -138,6 +141,14 @@ pub(super) fn read(
         return Err(Problem::new("", "", reason));
     }
     lines.sort_by_key(|line| line.number);
+    // A file that does not speak of costs leaves those that are known.
+    if rows.iter().all(|row| !row.has("unit_cost")) {
+        for (line, before) in lines.iter_mut().zip(before) {
+            line.unit_cost_minor = before
+                .unit_cost_minor
+                .filter(|_| line.product == before.product);
+        }
+    }
     Ok(lines)
 }
 
@@ -174,14 +185,17 @@ fn read_one(
             .ok_or_else(|| wrong("not a whole number from 1 to 1000000"))
     });
     let unit_price_minor = row.demand("unit_price", |price| amount(price, currency));
+    let unit_cost_minor = row.parse("unit_cost", |cost| amount(cost, currency));
     let discount_bp = row.parse("discount_rate", rate_bp);
     let (number, product, quantity) = (number?, product?, quantity?);
-    let (unit_price_minor, discount_bp) = (unit_price_minor?, discount_bp?.unwrap_or_default());
+    let (unit_price_minor, unit_cost_minor) = (unit_price_minor?, unit_cost_minor?);
+    let discount_bp = discount_bp?.unwrap_or_default();
     Ok(Line {
         number,
         product,
         quantity,
         unit_price_minor,
+        unit_cost_minor,
         discount_bp,
     })
 }

@@ -214,7 +214,8 @@ fn plan_row(
         (Some(rows), _) => {
             let currency = CurrencyCode::parse(&client.currency)
                 .map_err(|error| row.problem("currency", error.message()))?;
-            lines::read(run, rows, currency)?
+            let before = existing.map(|existing| present.lines_of(existing));
+            lines::read(run, rows, currency, &before.unwrap_or_default())?
         }
         (None, Some(existing)) => present.lines_of(existing),
         (None, None) => return Err(row.problem("external_id", "this order has no lines")),
@@ -361,7 +362,8 @@ fn plan_lines_only(
         return None;
     };
     let currency = CurrencyCode::parse(&existing.currency).ok()?;
-    let lines = lines::read(run, rows, currency).ok()?;
+    let before = present.lines_of(existing);
+    let lines = lines::read(run, rows, currency, &before).ok()?;
     let head = Head::of(existing);
     let line = rows.first().map_or(0, |row| row.line);
     let work = work(
@@ -472,6 +474,7 @@ async fn write(tx: &Tx, chunk: &[Planned<Work>]) -> Result<()> {
                     product: product.clone(),
                     quantity: line.quantity,
                     unit_price_minor: line.unit_price_minor,
+                    unit_cost_minor: line.unit_cost_minor,
                     discount_bp: line.discount_bp,
                 })
             })

@@ -25,6 +25,7 @@ pub(super) const COLUMNS: Columns = Columns {
         "reorder_level",
         "discontinued",
         "may_back_order",
+        "unit_cost",
     ],
 };
 
@@ -202,6 +203,10 @@ impl Planner<'_> {
             Ok(currency) => row.demand("list_price", |price| amount(price, *currency)),
             Err(_) => row.demand("list_price", any_amount),
         };
+        let unit_cost = match &currency {
+            Ok(currency) => row.parse("unit_cost", |cost| amount(cost, *currency)),
+            Err(_) => row.parse("unit_cost", any_amount),
+        };
         let unit = row.parse("unit", |unit| text::text("unit", unit, MAX_UNIT));
         let sku = row.parse("sku", |sku| text::text("sku", sku, MAX_SKU));
         let reorder_level = row.parse("reorder_level", count);
@@ -213,6 +218,7 @@ impl Planner<'_> {
         let (name, currency, price, unit, sku) = (name?, currency?, price?, unit?, sku?);
         let (reorder_level, on_hand, category) = (reorder_level?, on_hand?, category?);
         let (is_discontinued, may_back_order) = (is_discontinued?, may_back_order?);
+        let unit_cost = unit_cost?;
         let id = present.map_or_else(|| ProductId(uuid::Uuid::now_v7()), |product| product.id);
         let sku = match (sku, present) {
             (Some(sku), _) => sku,
@@ -233,6 +239,13 @@ impl Planner<'_> {
             None if row.has("category") => Set(None),
             None => NotSet,
         };
+        // What it was in another currency is no cost in this one.
+        let is_revalued = present.is_some_and(|product| product.currency != currency.as_str());
+        let unit_cost_minor = if row.has("unit_cost") || is_revalued {
+            Set(unit_cost)
+        } else {
+            NotSet
+        };
         self.known.products.insert(external_id.to_owned(), id);
         let common = product::ActiveModel {
             search_text: Set(products::search_text(
@@ -245,6 +258,7 @@ impl Planner<'_> {
             sku: Set(sku),
             unit: Set(unit),
             list_price_minor: Set(price),
+            unit_cost_minor,
             currency: Set(currency.as_str().to_owned()),
             category_id,
             ..Default::default()

@@ -146,6 +146,8 @@ texts! {
         => "该 Idempotency-Key 已用于另一个请求；每个请求请使用新的键，重发时使用相同的键和内容",
     "the first request with this Idempotency-Key still runs; repeat yours in a moment"
         => "使用该 Idempotency-Key 的首个请求仍在处理；请稍后重发",
+    "this was done; but the answer shows what you may no longer see"
+        => "该操作已经完成，但答复中含有您已无权查看的内容",
     "this was done; but it is about a client that you no longer see"
         => "该操作已经完成，但所涉及的客户您已无权查看",
     "this was done already" => "该操作已经完成",
@@ -287,6 +289,7 @@ texts! {
     "{name} ({sku}) is no longer sold" => "{name}（{sku}）已停售",
     "{name} ({sku}) is archived; restore it first" => "{name}（{sku}）已归档，请先恢复",
     "the list price is 0 or more" => "标价不能为负",
+    "the unit cost is 0 or more" => "单位成本不能为负",
     "the reorder level is 0 to {most}" => "补货点应在 0 至 {most} 之间",
     "another product has this article number" => "已有其他产品使用该货号",
     "another product has this external id" => "已有其他产品使用该外部编号",

@@ -14,20 +14,26 @@ const MEMBER: &str =
 const UPDATE: &str = "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { version creditLimit { amount } } } }";
 const SET: &str = "mutation($input: ConfidentialitySetInput!) { confidentialitySet(input: $input) { confidentiality { group audience } } }";
 
-/// Ann's client with a credit limit, a debt and a contact whom Ann knows well; Cleo was let in.
+/// Ann's client with a credit limit, a debt, a contact whom Ann knows well and an order of a product whose cost is
+/// known; Cleo was let in.
 struct Scene {
     app: App,
     team: Team,
     client: String,
     contact: String,
+    product: String,
+    order: String,
 }
 
 impl Scene {
     async fn build(app: App) -> Self {
         let team = app.team().await;
         let client = app.client_of(&team.ann, "Harbour Foods").await;
+        let cost = json!({ "unitCost": { "amount": "6.00", "currency": "EUR" } });
         let scene = Self {
             contact: String::new(),
+            product: app.product_of(&team.left, "CHAI", cost).await,
+            order: String::new(),
             app,
             team,
             client,
@@ -49,7 +55,22 @@ impl Scene {
             .ok();
         let contact = contact.text("/contactCreate/contact/id").to_owned();
         scene.let_in(&scene.team.cleo).await;
-        Self { contact, ..scene }
+        let order = scene
+            .ask(
+                &scene.team.ann,
+                "mutation($input: OrderCreateInput!) { orderCreate(input: $input) { order { id } } }",
+                json!({ "input": {
+                    "clientId": scene.client, "lines": [{ "productId": scene.product, "quantity": 2 }]
+                } }),
+            )
+            .await
+            .ok();
+        let order = order.text("/orderCreate/order/id").to_owned();
+        Self {
+            contact,
+            order,
+            ..scene
+        }
     }
 
     async fn let_in(&self, person: &Person) {
@@ -65,6 +86,7 @@ impl Scene {
         let group = match group {
             Confidential::Credit => "CREDIT",
             Confidential::Personal => "PERSONAL",
+            Confidential::Margin => "MARGIN",
         };
         let input = json!({ "input": { "group": group, "audience": audience } });
         self.ask(&self.team.admin, SET, input).await.ok()
@@ -93,6 +115,33 @@ impl Scene {
                 format!("{{ contact(id: \"{}\") {{ {field} }} }}", self.contact),
                 json!(["contact", field]),
             ),
+            ("Product", "unitCost") => (
+                format!(
+                    "{{ product(id: \"{}\") {{ unitCost {{ amount }} }} }}",
+                    self.product
+                ),
+                json!(["product", "unitCost"]),
+            ),
+            ("Order", "margin") => (
+                format!(
+                    "{{ order(id: \"{}\") {{ margin {{ amount }} }} }}",
+                    self.order
+                ),
+                json!(["order", "margin"]),
+            ),
+            ("OrderLine", "unitCost" | "margin") => (
+                format!(
+                    "{{ order(id: \"{}\") {{ lines {{ {field} {{ amount }} }} }} }}",
+                    self.order
+                ),
+                json!(["order", "lines", 0, field]),
+            ),
+            ("ClientStats", "trailingMargin") => (
+                format!(
+                    "{{ client(id: \"{client}\") {{ stats {{ trailingMargin {{ amount }} }} }} }}"
+                ),
+                json!(["client", "stats", "trailingMargin"]),
+            ),
             _ => panic!("say here how {ty}.{field} is shown"),
         };
         (query, path.as_array().unwrap().clone())
@@ -104,7 +153,10 @@ impl Scene {
         let answer = self.ask(person, &query, json!({})).await.ok();
         let pointer: String = path
             .iter()
-            .map(|step| format!("/{}", step.as_str().unwrap()))
+            .map(|step| match step.as_str() {
+                Some(name) => format!("/{name}"),
+                None => format!("/{step}"),
+            })
             .collect();
         let masked = &answer.json["extensions"]["masked"];
         if answer.data(&pointer).is_null() {
@@ -152,12 +204,19 @@ fn is_for_managers(ty: &str) -> bool {
     ty == "HandoverPreview"
 }
 
+/// The fields of clients that their owner sees by default.
+fn fields_of_owners() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let fields = FIELDS.iter();
+    let fields = fields.filter(|(group, _, _)| *group != Confidential::Margin);
+    fields.map(|(_, ty, field)| (*ty, *field))
+}
+
 on_both!(
     who_was_let_in_sees_nothing_confidential,
     async |app: App| {
         let scene = Scene::build(app).await;
         let team = &scene.team;
-        for (_, ty, field) in FIELDS {
+        for (ty, field) in fields_of_owners() {
             // The manager of who was let in sees the client by that alone.
             assert!(
                 !scene.is_shown(&team.right, ty, field).await,
@@ -206,6 +265,13 @@ on_both!(an_administrator_decides_who_sees_what, async |app: App| {
         }
         for (_, ty, field) in FIELDS {
             for (person, expected) in people.iter().zip(expected) {
+                // Nobody owns a product, and each manager stands above it.
+                let is_above = person.id == team.right.id && audience != "ADMINS";
+                let is_owner = person.id == team.ann.id && audience != "EVERYONE";
+                let expected = match *ty {
+                    "Product" => (expected || is_above) && !is_owner,
+                    _ => expected,
+                };
                 let is_rep = [team.cleo.id, team.ann.id].contains(&person.id);
                 if is_rep && is_for_managers(ty) {
                     continue;
@@ -307,7 +373,7 @@ on_both!(a_program_sees_no_more_than_its_user, async |app: App| {
             token: key,
             ..person.clone()
         };
-        for (_, ty, field) in FIELDS {
+        for (ty, field) in fields_of_owners() {
             if !is_for_managers(ty) {
                 let is_shown = scene.is_shown(&program, ty, field).await;
                 assert_eq!(is_shown, expected, "{ty}.{field} {}", person.name);

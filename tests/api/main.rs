@@ -39,6 +39,7 @@ mod isolation;
 mod keys;
 mod last_admin;
 mod live;
+mod margins;
 mod members;
 mod messages;
 mod movements;

@@ -78,6 +78,15 @@ async fn assert_true_to_the_rows(app: &App, client: ClientId, what: &str) {
         recent.iter().map(|order| revenue(order)).sum::<i64>(),
         "{what}: trailing"
     );
+    let margin = |order: &order::Model| Some(revenue(order) - order.cost_minor?);
+    assert_eq!(
+        kept.trailing_margin_minor,
+        recent
+            .iter()
+            .map(|order| margin(order))
+            .sum::<Option<i64>>(),
+        "{what}: margin"
+    );
     assert_eq!(
         kept.trailing_until_on,
         recent
@@ -140,15 +149,19 @@ on_both!(
             .iter()
             .map(|tier| tier["id"].as_str().unwrap().to_owned())
             .collect();
-        let product = "mutation($sku: String!, $price: Decimal!) { productCreate(input: { sku: $sku, name: $sku, unit: \"box\", mayBackOrder: true, \
-        listPrice: { amount: $price, currency: \"EUR\" } }) { product { id } } }";
+        let product = "mutation($sku: String!, $price: Decimal!, $cost: Decimal!) { productCreate(input: { sku: $sku, name: $sku, unit: \"box\", mayBackOrder: true, \
+        listPrice: { amount: $price, currency: \"EUR\" }, unitCost: { amount: $cost, currency: \"EUR\" } }) { product { id } } }";
         let mut products = Vec::new();
-        for (sku, price) in [("P1", "3.33"), ("P2", "120.00"), ("P3", "0.07")] {
+        for (sku, price, cost) in [
+            ("P1", "3.33", "1.99"),
+            ("P2", "120.00", "75.00"),
+            ("P3", "0.07", "0.08"),
+        ] {
             let answer = app
                 .gql(
                     &team.left.token,
                     product,
-                    json!({ "sku": sku, "price": price }),
+                    json!({ "sku": sku, "price": price, "cost": cost }),
                 )
                 .await
                 .ok();

@@ -18,6 +18,7 @@ struct Order {
     freight: i64,
     paid: i64,
     returned: i64,
+    cost: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -38,6 +39,7 @@ struct Facts {
     last: Option<NaiveDate>,
     lifetime: i64,
     trailing: i64,
+    margin: Option<i64>,
     until: Option<NaiveDate>,
     receivable: i64,
     cycle: Option<i32>,
@@ -86,6 +88,11 @@ fn expected(orders: &[Order], assignments: &[Assignment], now: DateTime<Utc>) ->
         last,
         lifetime: counted.iter().map(revenue).sum(),
         trailing: counted.iter().filter(in_year).map(revenue).sum(),
+        margin: counted
+            .iter()
+            .filter(in_year)
+            .map(|order| Some(revenue(order) - order.cost?))
+            .sum(),
         until: counted
             .iter()
             .filter(in_year)
@@ -156,6 +163,7 @@ async fn found(system: &Session, id: ClientId) -> Facts {
         last: row.last_order_on,
         lifetime: row.lifetime_revenue_minor,
         trailing: row.trailing_revenue_minor,
+        margin: row.trailing_margin_minor,
         until: row.trailing_until_on,
         receivable: row.receivable_minor,
         cycle: row.cycle_days,
@@ -196,6 +204,7 @@ fn random_orders(random: &mut Random, today: NaiveDate) -> Vec<Order> {
                 freight: random.below(1_000) as i64,
                 paid: random.below(1_000_000) as i64,
                 returned: random.below(1_000) as i64,
+                cost: random.chance(90).then(|| random.below(1_000_000) as i64),
             }
         })
         .collect()
@@ -252,6 +261,7 @@ on_both!(
                             row.total_minor = Set(o.lines - o.discount + o.freight);
                             row.paid_minor = Set(o.paid);
                             row.returned_minor = Set(o.returned);
+                            row.cost_minor = Set(o.cost);
                             row
                         });
                         tx.insert_all_under::<order::Entity>(&client, rows.collect())

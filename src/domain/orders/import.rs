@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, IntoActiveModel};
 
 use super::lines::{self, MAX_LINES, MAX_QUANTITY, PricedLine};
 use super::states::{self, Event};
-use super::{ShipTo, number, require_after, totals};
+use super::{ShipTo, margin, number, require_after, totals};
 use crate::db::{LockedClient, Tx, Visible};
 use crate::domain::{dates, money, text};
 use crate::error::{Code, Error, Result};
@@ -45,6 +45,9 @@ pub struct ImportedLine {
     pub quantity: i64,
     /// The price of one unit, in minor units of the client's currency.
     pub unit_price_minor: i64,
+    /// What one unit cost us then, in minor units of the client's currency; nothing when nobody knows. What the
+    /// product costs today says nothing of it.
+    pub unit_cost_minor: Option<i64>,
     /// The discount in basis points, 0 to 10,000.
     pub discount_bp: i32,
 }
@@ -118,6 +121,7 @@ pub async fn import(
     row.due_on = Set(Some(dates::add_days(placed_on, i64::from(term))?));
     row.paid_minor = Set(0);
     row.returned_minor = Set(0);
+    row.cost_minor = Set(margin::cost(&priced));
     row.version = Set(1);
     row.created_at = Set(now);
     row.updated_at = Set(now);
@@ -163,6 +167,7 @@ fn price(lines: Vec<ImportedLine>) -> Result<Vec<PricedLine>> {
                 product,
                 quantity,
                 unit_price_minor,
+                unit_cost_minor,
                 discount_bp,
             } = line;
             let field = |name: &str| format!("lines.{at}.{name}");
@@ -176,11 +181,16 @@ fn price(lines: Vec<ImportedLine>) -> Result<Vec<PricedLine>> {
                     ),
                 ));
             }
-            if unit_price_minor < 0 {
-                return Err(Error::bad_input(
-                    field("unitPrice"),
-                    say!("the amount is 0 or more"),
-                ));
+            for (name, minor) in [
+                ("unitPrice", Some(unit_price_minor)),
+                ("unitCost", unit_cost_minor),
+            ] {
+                if minor.is_some_and(|minor| minor < 0) {
+                    return Err(Error::bad_input(
+                        field(name),
+                        say!("the amount is 0 or more"),
+                    ));
+                }
             }
             lines::require_discount(&field("discountBp"), discount_bp)?;
             let net_minor = money::line_net(quantity, unit_price_minor, discount_bp)?;
@@ -188,6 +198,7 @@ fn price(lines: Vec<ImportedLine>) -> Result<Vec<PricedLine>> {
                 product,
                 quantity,
                 unit_price_minor,
+                unit_cost_minor,
                 discount_bp,
                 net_minor,
             })
@@ -249,6 +260,9 @@ async fn renew(
         let term = i64::from(existing.payment_term_days.unwrap_or(0));
         row.due_on = Set(Some(dates::add_days(*placed_on, term)?));
     }
+    if lines_differ {
+        row.cost_minor = Set(margin::cost(priced));
+    }
     let mut updated = existing.clone();
     if lines_differ || changes(existing, &row) {
         updated = tx.update::<order::Entity>(existing, None, row).await?;
@@ -273,6 +287,7 @@ fn differ(present: &[Visible<order_line::Model>], priced: &[PricedLine]) -> bool
             row.product_id != line.product.id
                 || row.quantity != line.quantity
                 || row.unit_price_minor != line.unit_price_minor
+                || row.unit_cost_minor != line.unit_cost_minor
                 || row.discount_bp != line.discount_bp
         })
 }

@@ -39,6 +39,7 @@ pub(super) struct PricedLine {
     pub(super) product: Visible<product::Model>,
     pub(super) quantity: i64,
     pub(super) unit_price_minor: i64,
+    pub(super) unit_cost_minor: Option<i64>,
     pub(super) discount_bp: i32,
     pub(super) net_minor: i64,
 }
@@ -55,7 +56,7 @@ pub struct Totals {
 }
 
 /// The most an order may come to, in minor units: sums over all orders stay exact.
-const MAX_TOTAL_MINOR: i64 = 100_000_000_000_000;
+pub(super) const MAX_TOTAL_MINOR: i64 = 100_000_000_000_000;
 
 /// What an order with these line nets comes to.
 ///
@@ -169,6 +170,7 @@ fn price_line(
         product: product.clone(),
         quantity: *quantity,
         unit_price_minor,
+        unit_cost_minor: product.unit_cost_minor,
         discount_bp,
         net_minor: money::line_net(*quantity, unit_price_minor, discount_bp)?,
     })
@@ -261,6 +263,7 @@ pub(super) fn rows(
             unit: Set(line.product.unit.clone()),
             quantity: Set(line.quantity),
             unit_price_minor: Set(line.unit_price_minor),
+            unit_cost_minor: Set(line.unit_cost_minor),
             discount_bp: Set(line.discount_bp),
             net_minor: Set(line.net_minor),
             returned_quantity: Set(0),

@@ -4,6 +4,7 @@
 
 mod import;
 mod lines;
+mod margin;
 mod number;
 mod repeat;
 mod returns;
@@ -13,6 +14,7 @@ mod terms;
 
 pub use import::{ImportedLine, ImportedOrder, import};
 pub use lines::{MAX_LINES, MAX_QUANTITY, NewLine, Totals, totals};
+pub use margin::{cost_of_goods, line_margin_minor, margin_minor};
 pub use number::{number, number_start};
 pub use returns::{NewReturn, Restock, ReturnedLine, credit, take_back, worth_of_lines};
 pub use ship_to::{Destination, ShipTo};
@@ -261,6 +263,7 @@ async fn write(
         total_minor: Set(totals.total_minor),
         paid_minor: Set(0),
         returned_minor: Set(0),
+        cost_minor: Set(margin::cost(&priced)),
         note: Set(note),
         reorder_of_id: Set(reorder_of_id),
         approval_reason: Set(terms::write(&reasons)),
@@ -367,6 +370,9 @@ pub async fn update(tx: &Tx, seen: Seen, patch: OrderPatch) -> Result<Visible<or
         )?,
         None => totals([order.lines_minor], discount_bp, freight_minor)?,
     };
+    if let Some(priced) = &priced {
+        row.cost_minor = Set(margin::cost(priced));
+    }
     row.lines_minor = Set(totals.lines_minor);
     row.discount_bp = Set(discount_bp);
     row.discount_minor = Set(totals.discount_minor);

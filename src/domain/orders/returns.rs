@@ -9,6 +9,7 @@ use entity::{
 };
 use sea_orm::ActiveValue::Set;
 
+use super::margin::cost_of_goods;
 use super::states::{self, Event, Seen};
 use super::{lines, open};
 use crate::db::{Tx, Visible, require_version};
@@ -117,11 +118,13 @@ pub async fn take_back(
     let return_id: OrderReturnId = tx.new_id();
     let mut rows = Vec::new();
     let mut goods: Vec<(ProductId, i64)> = Vec::new();
+    let mut kept: Vec<(i64, Option<i64>)> = Vec::new();
     let mut is_all = true;
     for (line, worth) in lines.iter().zip(worths) {
         let quantity = wanted.get(&line.id).copied().unwrap_or_default();
         let returned = money::add(line.returned_quantity, quantity)?;
         is_all &= returned == line.quantity;
+        kept.push((line.quantity - returned, line.unit_cost_minor));
         if quantity == 0 {
             continue;
         }
@@ -167,6 +170,7 @@ pub async fn take_back(
         .await?;
     let mut changes = order::ActiveModel {
         returned_minor: Set(money::add(order.returned_minor, amount_minor)?),
+        cost_minor: Set(cost_of_goods(kept)),
         ..Default::default()
     };
     let event = if is_all {

@@ -479,6 +479,16 @@ impl ClientStats {
         Money::new(self.stats.trailing_revenue_minor, &self.client.currency)
     }
 
+    /// What the orders of the last 365 days earned, together (`Order.margin`). Null while the cost of one of them is not known, and for those who may not see it (`confidentiality`).
+    async fn trailing_margin(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let earned = || {
+            let minor = self.stats.trailing_margin_minor;
+            let earned = minor.map(|minor| Money::new(minor, &self.client.currency));
+            earned.transpose()
+        };
+        nullable(shown(ctx, Confidential::Margin, self.client.owner_id, earned).await)
+    }
+
     /// What the client owes: billed, less payments and returns. Negative when it has paid too much. Null for those who may not see it (`confidentiality`).
     async fn receivable(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
         let owed = || Money::new(self.stats.receivable_minor, &self.client.currency).map(Some);

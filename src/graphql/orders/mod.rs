@@ -16,6 +16,7 @@ use entity::{
 };
 
 use super::clients::Client;
+use super::confidential::shown_below;
 use super::connection::{Connection, Node, binding, made_of};
 use super::context::{nullable, session};
 use super::direct::{Direct, ready};
@@ -24,7 +25,8 @@ use super::payments::Payment;
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::users::User;
 use crate::db::{
-    Asked, Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+    Asked, Children, Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey,
+    Visible,
 };
 use crate::domain::money::CurrencyCode;
 use crate::domain::orders::{self, ShipTo};
@@ -64,6 +66,7 @@ impl Node for Order {
         "total" => TotalMinor Currency;
         "paid" => PaidMinor Currency;
         "returned" => ReturnedMinor Currency;
+        "margin" => ClientId LinesMinor DiscountMinor ReturnedMinor CostMinor Currency;
         "note" => Note;
         "reorderOf" => ReorderOfId;
         "decidedBy" => DecidedById;
@@ -240,6 +243,16 @@ impl Order {
     /// What was credited for goods that came back.
     async fn returned(&self) -> Result<Money> {
         self.money(self.0.returned_minor)
+    }
+
+    /// What it earns, the gross margin: net sales less the cost of the goods sold (17 CFR 210.5-03(b) 1(a) and 2(a)), that is `linesTotal` less `discount` less `returned` less, for each line, `unitCost` times the units that did not come back. Without tax and freight; whether or not the order counts by now. Negative when it costs more than it brings. Null while the cost of a line is not known, which is not zero, and for those who may not see it (`confidentiality`).
+    async fn margin(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let group = Confidential::Margin;
+        let margin = || {
+            let minor = orders::margin_minor(&self.0)?;
+            minor.map(|minor| self.money(minor)).transpose()
+        };
+        nullable(shown_below(ctx, group, &self.0, |row| row.client_id, margin).await)
     }
 
     /// What is still to be paid: the total less payments and returns. Negative when the client gets money back.

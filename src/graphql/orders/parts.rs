@@ -8,8 +8,10 @@ use entity::{
 };
 
 use super::Order;
-use crate::db::{Children, Session, Visible};
+use crate::db::{Children, Confidential, Session, Visible};
+use crate::domain::orders;
 use crate::error::{Error, Result};
+use crate::graphql::confidential::shown_below;
 use crate::graphql::connection::Node;
 use crate::graphql::context::{nullable, session};
 use crate::graphql::direct::{Ready, ready};
@@ -82,6 +84,19 @@ impl OrderLine {
         let known = self.currency.as_deref();
         let currency = currency(session(ctx)?, known, &self.row, |row| Some(row.order_id)).await?;
         Money::new(minor, &currency)
+    }
+
+    /// An amount that only those see who may know what orders earn.
+    async fn earned(
+        &self,
+        ctx: &Context<'_>,
+        minor: impl FnOnce() -> Result<Option<i64>>,
+    ) -> Result<Option<Money>> {
+        let group = Confidential::Margin;
+        match shown_below(ctx, group, &self.row, |row| row.client_id, minor).await? {
+            Some(minor) => self.money(ctx, minor).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -164,6 +179,17 @@ impl OrderLine {
     /// Units that came back.
     async fn returned_quantity(&self) -> Result<i32> {
         int(self.row.returned_quantity)
+    }
+
+    /// What one unit cost us when the line was written; what the product costs later does not change it. Null when nobody knew, as of lines that were imported without it, and for those who may not see it (`confidentiality`).
+    async fn unit_cost(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        nullable(self.earned(ctx, || Ok(self.row.unit_cost_minor)).await)
+    }
+
+    /// What the line earns, its gross margin (see `Order.margin`): `net` less the share of the units that came back, less `unitCost` times the others. Before the discount on the order as a whole. Null when the cost is not known, which is not zero, and for those who may not see it (`confidentiality`).
+    async fn margin(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let margin = || orders::line_margin_minor(&self.row);
+        nullable(self.earned(ctx, margin).await)
     }
 }
 

@@ -238,11 +238,11 @@ pub async fn attempts(world: &mut World, mutation: &str) -> Option<Vec<Attempt>>
             chosen: vec!["id"],
             ..cast.managers(json!({
                 "id": cast.new_id("product"), "sku": "N-1", "name": "New", "unit": "box",
-                "listPrice": euros("1.00"), "categoryId": world.shared("category", 0)
+                "listPrice": euros("1.00"), "unitCost": euros("0.60"), "categoryId": world.shared("category", 0)
             }))
         },
         "productUpdate" => cast.managers(json!({
-            "id": public.product.to_string(), "version": 1, "name": "Still water",
+            "id": public.product.to_string(), "version": 1, "name": "Still water", "unitCost": euros("0.70"),
             "categoryId": world.shared("category", 0)
         })),
         "productArchive" => {

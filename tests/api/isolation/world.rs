@@ -334,6 +334,7 @@ impl World {
             category_id: Some(public.category),
             unit: "bottle".to_owned(),
             list_price_minor: 100,
+            unit_cost_minor: Some(60),
             currency: "EUR".to_owned(),
             is_active: true,
             may_back_order: true,

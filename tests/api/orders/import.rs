@@ -46,6 +46,7 @@ async fn import(
                         product: tx.select::<product::Entity>().id(id).get().await?,
                         quantity,
                         unit_price_minor: 1_400,
+                        unit_cost_minor: None,
                         discount_bp: 500,
                     });
                 }

@@ -375,6 +375,7 @@ async fn trade(
         unit: Set("box".to_owned()),
         quantity: Set(2),
         unit_price_minor: Set(50),
+        unit_cost_minor: Set(None),
         discount_bp: Set(0),
         net_minor: Set(100),
         returned_quantity: Set(1),
