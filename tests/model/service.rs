@@ -1,0 +1,815 @@
+//! The service of the model: rows in memory, every decision by `clientele::sync`, and the truth beside it that
+//! each answer is held against.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clientele::sync::checkpoint::{Binding, Opened, Restart, Sealer};
+use clientele::sync::merge::{Fields, Policy, Value, is_same_content};
+use clientele::sync::plan::{
+    Appetite, Emission, Item, Outcome, Page, Planner, Progress, ScopeCase, Standing, Surface, start,
+};
+use clientele::sync::push::{
+    Admission, Batch, ConflictReason, Deed, Head, Memory, OpKind, Parent, Recorded, Refusal,
+    RowNow, RowPush, RowVerdict, Status, Verdict, in_order, judge, judge_row, request_hash,
+    undoes_batch,
+};
+use clientele::sync::{CollectionSet, RowKey, Rules, ScopeKey, Seq};
+use uuid::Uuid;
+
+use crate::book;
+use crate::log::{Change, Log, Parked};
+use crate::mutant::{Bench, Mutant};
+use crate::remote::{
+    Document, Master, Op, OpResult, PullAnswer, PullRequest, PulledPage, PushRequest, PushedRow,
+    Remote, Session,
+};
+
+/// How long a tick of a history lasts.
+const TICK: Duration = Duration::from_secs(10);
+
+pub struct Service {
+    pub bench: Bench,
+    sealer: Sealer,
+    pub log: Log,
+    backup: Option<Log>,
+    /// Changes that have their place in the order but are not yet there to be seen.
+    pub under_way: Vec<(Seq, Change)>,
+    pub now: u64,
+    /// The next push meets a passing fault at its operation of this number.
+    pub fault_at: Option<usize>,
+    /// The next page of the whole-database surface is cut after so many lines.
+    pub cut_after: Option<usize>,
+    /// What each device showed to have, for each set of collections.
+    pub acked: BTreeMap<(Uuid, u32), u64>,
+    /// Whether a device may meet the horizon: not while purges spare what active devices need.
+    pub may_resync: bool,
+    pub was_restored: bool,
+    /// What each operation was the first time.
+    meant: BTreeMap<(Uuid, Uuid), (OpKind, RowKey, Fields)>,
+    /// The last operation of each device that was carried out.
+    last_done: BTreeMap<Uuid, u64>,
+    highest_told: u64,
+    pub violations: Vec<String>,
+}
+
+impl Service {
+    pub fn new(bench: Bench) -> Self {
+        Self {
+            bench,
+            sealer: Sealer::new(&[7; 32]),
+            log: Log::new(),
+            backup: None,
+            under_way: Vec::new(),
+            now: 0,
+            fault_at: None,
+            cut_after: None,
+            acked: BTreeMap::new(),
+            may_resync: false,
+            was_restored: false,
+            meant: BTreeMap::new(),
+            last_done: BTreeMap::new(),
+            highest_told: 0,
+            violations: Vec::new(),
+        }
+    }
+
+    pub fn violation(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    // --- Changes -------------------------------------------------------------------------------------------------
+
+    /// Commits a change.
+    pub fn commit(&mut self, change: &Change) {
+        let seq = self.log.tick();
+        self.carry_out(change, seq);
+    }
+
+    /// Commits a change that got its place in the order earlier.
+    pub fn carry_out(&mut self, change: &Change, seq: Seq) {
+        if seq.get() <= self.highest_told {
+            self.violation("I5: a change appeared behind what a reader was told of");
+        }
+        if let Change::Edit(row, fields) = change
+            && let (Some(Value::Number(new)), Some(present)) =
+                (fields.get("points"), self.log.rows.get(row))
+            && let Value::Number(old) = present.fields["points"]
+            && present.is_alive
+        {
+            *self.log.points.entry(*row).or_default() += new - old;
+        }
+        self.log.apply(self.bench, change, seq);
+        self.unpark();
+    }
+
+    pub fn back_up(&mut self) {
+        self.backup = Some(self.log.clone());
+    }
+
+    /// Goes back to the last backup, with an epoch of its own.
+    pub fn restore(&mut self) {
+        let Some(backup) = self.backup.clone() else {
+            return;
+        };
+        let epoch = Uuid::from_u128(self.log.epoch.as_u128() + 1);
+        self.log = backup;
+        if !self.bench.breaks(Mutant::RestoreKeepsEpoch) {
+            self.log.epoch = epoch;
+        }
+        self.under_way.clear();
+        self.acked.clear();
+        self.last_done.clear();
+        self.highest_told = 0;
+        self.may_resync = true;
+        self.was_restored = true;
+    }
+
+    // --- Pull ----------------------------------------------------------------------------------------------------
+
+    fn binding(&self, user: Uuid) -> Binding {
+        Binding {
+            user,
+            epoch: self.log.epoch,
+        }
+    }
+
+    /// Stamps what a device may have dropped while it pushed, so that it is sent once more.
+    fn stamp_echoes(&mut self, device: Uuid) {
+        let due: Vec<RowKey> = self
+            .log
+            .pushed
+            .iter()
+            .filter(|((of, _), at)| {
+                let since = u32::try_from(self.now - **at).unwrap();
+                *of == device && self.bench.is_echo_due(TICK * since)
+            })
+            .map(|((_, row), _)| *row)
+            .collect();
+        for row in due {
+            self.log.pushed.remove(&(device, row));
+            let seq = self.log.tick();
+            self.log
+                .echoes
+                .entry(device)
+                .or_default()
+                .insert(row, seq.get());
+        }
+    }
+
+    fn page(&mut self, request: &PullRequest, progress: Progress) -> Result<Outcome, Restart> {
+        let PullRequest {
+            session,
+            surface,
+            collections,
+            ..
+        } = request;
+        if *surface == Surface::Rows && matches!(progress, Progress::Done(_)) {
+            self.stamp_echoes(session.device);
+        }
+        let purged = self.log.purged(session.user, *collections);
+        let window = start(&self.bench, &progress, self.log.clock(), purged)?;
+        let limit = NonZeroUsize::new(request.limit).unwrap();
+        let mut planner = Planner::new(&self.bench, *surface, window, limit);
+        let cut_after = self.cut_after.take();
+        let mut taken = 0;
+        for (scope, case, items) in self.scopes(session, &window) {
+            let Some(bounds) = planner.scope(scope, case) else {
+                continue;
+            };
+            let mut appetite = Appetite::More;
+            for item in items {
+                if !collections.contains(item.row.collection) || !bounds.contain(item.seq) {
+                    continue;
+                }
+                let standing = self.log.standing(session.user, item.row, scope);
+                appetite = planner.item(&item, standing);
+                if appetite == Appetite::Full {
+                    break;
+                }
+                taken += 1;
+                if cut_after.is_some_and(|most| taken >= most) {
+                    planner.cut();
+                    appetite = Appetite::Full;
+                    break;
+                }
+            }
+            if appetite == Appetite::Full {
+                break;
+            }
+        }
+        Ok(planner.finish())
+    }
+
+    /// What a user can have to do with, in order.
+    fn scopes(
+        &self,
+        session: &Session,
+        window: &clientele::sync::plan::Window,
+    ) -> Vec<(ScopeKey, ScopeCase, Vec<Item>)> {
+        let mut scopes = Vec::new();
+        if let Some(echoes) = self.log.echoes.get(&session.device) {
+            let key = ScopeKey {
+                rank: 0,
+                id: session.device,
+            };
+            let items = echoes.iter().map(|(row, seq)| Item {
+                seq: Seq::new(*seq).unwrap(),
+                added: Seq::new(*seq).unwrap(),
+                row: *row,
+                live: true,
+            });
+            scopes.push((key, ScopeCase::Echo, items.collect()));
+        }
+        for (scope, items) in &self.log.items {
+            let Some(membership) = self.log.members.get(&(session.user, *scope)) else {
+                continue;
+            };
+            let key = ScopeKey {
+                rank: if self.bench.breaks(Mutant::RanksMove) {
+                    1 + ((self.now / 5 + scope.id.as_u128() as u64) % 4) as u8
+                } else {
+                    scope.rank
+                },
+                id: scope.id,
+            };
+            let case = ScopeCase::of(membership, window);
+            scopes.push((key, case, items.values().copied().collect()));
+        }
+        scopes.sort_by_key(|(key, _, _)| *key);
+        for (_, _, items) in &mut scopes {
+            items.sort_by_key(|item: &Item| (item.seq, item.row));
+        }
+        scopes
+    }
+
+    fn answer(&mut self, request: &PullRequest, page: &Page, replaces: bool) -> PulledPage {
+        let session = request.session;
+        let mut documents = Vec::new();
+        let mut tombstones = Vec::new();
+        for entry in &page.entries {
+            match entry.emission {
+                Emission::Document => {
+                    if !self.log.sees(session.user, entry.row) {
+                        self.violation("I2: a document of a row that its user does not see");
+                    }
+                    documents.push(self.log.document(entry.row));
+                }
+                Emission::Tombstone(_) => tombstones.push(entry.row),
+            }
+        }
+        if request.surface == Surface::Rows && page.has_more && page.entries.len() != request.limit
+        {
+            self.violation("I6: a page that is neither full nor last");
+        }
+        if page.entries.len() > request.limit {
+            self.violation("I6: a page above its limit");
+        }
+        let mut rows: Vec<RowKey> = page.entries.iter().map(|entry| entry.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        if rows.len() != page.entries.len() {
+            self.violation("I6: a row twice on a page");
+        }
+        self.highest_told = self.highest_told.max(page.watermark.get());
+        let binding = self.binding(session.user);
+        PulledPage {
+            replaces,
+            documents,
+            tombstones,
+            token: self.sealer.seal(&binding, request.collections, &page.next),
+            has_more: page.has_more,
+            watermark: page.watermark.get(),
+        }
+    }
+
+    // --- Push ----------------------------------------------------------------------------------------------------
+
+    fn parent(&self, user: Uuid, scope: ScopeKey) -> Parent {
+        match self.log.members.get(&(user, scope)) {
+            Some(membership) if membership.left.is_none() => Parent::Visible,
+            Some(_) => Parent::Lost,
+            None => Parent::Unknown,
+        }
+    }
+
+    /// Judges an operation and carries it out: its status, version and reason.
+    fn perform(
+        &mut self,
+        session: Session,
+        op: &Op,
+        base_version: Option<i64>,
+    ) -> (Status, Option<i64>, Option<ConflictReason>) {
+        let list = book::fields_of(op.row.collection);
+        let now = self.log.row_now(session.user, op.row);
+        let deed = Deed {
+            kind: op.kind,
+            base_version,
+            patch: &op.patch,
+            seen: &op.seen,
+            parent: op.scope.map(|scope| self.parent(session.user, scope)),
+        };
+        let verdict = judge(&self.bench, list, &deed, now);
+        let before = match now {
+            RowNow::Visible { fields, .. } => Some(fields.clone()),
+            RowNow::Absent | RowNow::Deleted | RowNow::Hidden => None,
+        };
+        let is_write = matches!(
+            verdict,
+            Verdict::Create | Verdict::Change(..) | Verdict::Delete
+        );
+        if is_write && book::is_refused(&op.patch) {
+            self.log.issues.push(op.id);
+            return (Status::Rejected, None, None);
+        }
+        match verdict {
+            Verdict::Create => {
+                self.done(session, op);
+                if let Some(Value::Number(points)) = op.patch.get("points") {
+                    self.log.points.insert(op.row, *points);
+                }
+                self.commit(&Change::Insert(op.row, op.scope.unwrap(), op.patch.clone()));
+                (Status::Applied, Some(1), None)
+            }
+            Verdict::Change(fields, status) => {
+                self.check_change(
+                    op.row,
+                    &before.unwrap(),
+                    &fields,
+                    &op.view,
+                    &op.seen,
+                    &op.patch,
+                );
+                self.done(session, op);
+                self.commit_pushed(op.row, fields);
+                (status, Some(self.log.rows[&op.row].version), None)
+            }
+            Verdict::Delete => {
+                self.done(session, op);
+                self.commit(&Change::Delete(op.row));
+                (Status::Applied, Some(self.log.rows[&op.row].version), None)
+            }
+            Verdict::AlreadySo(status) => {
+                *self.log.met.entry(op.id).or_default() += 1;
+                (status, Some(self.log.rows[&op.row].version), None)
+            }
+            Verdict::Conflict(reason, _) => {
+                if reason == ConflictReason::NotVisible {
+                    self.log.issues.push(op.id);
+                }
+                (Status::Conflict, None, Some(reason))
+            }
+            Verdict::Defer => (Status::Deferred, None, None),
+        }
+    }
+
+    /// Commits an edit whose sums were already accounted for.
+    fn commit_pushed(&mut self, row: RowKey, fields: Fields) {
+        let version = self.log.rows[&row].version;
+        let seq = self.log.tick();
+        self.log.apply(self.bench, &Change::Edit(row, fields), seq);
+        let present = &self.log.rows[&row];
+        if present.version != version + 1 {
+            self.violation("I4: a write that is not one version");
+        }
+        if let Some(Value::Number(points)) = present.fields.get("points")
+            && self.log.points.get(&row).copied().unwrap_or(0) != *points
+        {
+            self.violation("a sum is not what was added");
+        }
+        self.unpark();
+    }
+
+    /// Holds a change of a row against what the person who made it saw.
+    fn check_change(
+        &mut self,
+        row: RowKey,
+        before: &Fields,
+        changes: &Fields,
+        view: &Fields,
+        seen: &Fields,
+        wanted: &Fields,
+    ) {
+        let list = book::fields_of(row.collection);
+        let unseen = |name: &str| view.get(name) != before.get(name);
+        let mut faults = Vec::new();
+        for field in list.iter().filter(|field| changes.contains_key(field.name)) {
+            let (old, new) = (&before[field.name], &changes[field.name]);
+            match field.policy {
+                Policy::ServerWins => {
+                    if unseen(field.name) {
+                        faults.push("what nobody had seen was overwritten");
+                    }
+                }
+                Policy::Whole => {
+                    let whole = list.iter().filter(|field| field.policy == Policy::Whole);
+                    if whole.into_iter().any(|field| unseen(field.name)) {
+                        faults.push("a whole was mixed of two edits");
+                    }
+                }
+                Policy::Additive => {
+                    let difference = number(&wanted[field.name]) - number(&seen[field.name]);
+                    *self.log.points.entry(row).or_default() += difference;
+                }
+                Policy::AppendOnly => {
+                    if let (Value::List(old), Value::List(new)) = (old, new)
+                        && old.iter().any(|entry| !new.contains(entry))
+                    {
+                        faults.push("an entry was taken from a list that only grows");
+                    }
+                }
+                Policy::Status(steps) => {
+                    if let (Value::Text(from), Value::Text(to)) = (old, new)
+                        && !steps.contains(&(from.as_str(), to.as_str()))
+                    {
+                        faults.push("a status took a step that there is not");
+                    }
+                }
+            }
+        }
+        for fault in faults {
+            self.violation(fault);
+        }
+    }
+
+    fn done(&mut self, session: Session, op: &Op) {
+        let count = self.log.done.entry(op.id).or_default();
+        *count += 1;
+        if *count > 1 {
+            self.violation("I3: an operation was done twice");
+        }
+        let failed = op
+            .depends_on
+            .iter()
+            .any(|id| self.log.done.get(id).is_none() && self.log.met.get(id).is_none());
+        if failed {
+            self.violation("an operation was done without what it depends on");
+        }
+        let meant = &self.meant[&(session.device, op.id)];
+        if *meant != (op.kind, op.row, op.patch.clone()) {
+            self.violation("I10: an operation changed its meaning");
+        }
+    }
+
+    /// Tries once more what waited.
+    fn unpark(&mut self) {
+        let parked = std::mem::take(&mut self.log.parked);
+        for Parked { session, op } in parked {
+            let is_here = op
+                .scope
+                .is_none_or(|scope| self.parent(session.user, scope) != Parent::Unknown);
+            let answered = |id: &Uuid| {
+                let recorded = self.log.ledger.get(&(session.device, *id));
+                recorded.is_some_and(|(_, recorded)| recorded.status != Status::Deferred)
+            };
+            if !is_here || !op.depends_on.iter().all(answered) {
+                self.log.parked.push(Parked { session, op });
+                continue;
+            }
+            let depends_failed = op.depends_on.iter().any(|id| {
+                let (_, recorded) = &self.log.ledger[&(session.device, *id)];
+                matches!(recorded.status, Status::Conflict | Status::Rejected)
+            });
+            let (status, version, _) = if depends_failed {
+                self.log.issues.push(op.id);
+                (Status::Rejected, None, None)
+            } else {
+                self.perform(session, &op, op.base_version)
+            };
+            self.settle_parked(session, &op, status, version);
+        }
+    }
+
+    fn settle_parked(&mut self, session: Session, op: &Op, status: Status, version: Option<i64>) {
+        let seq = self.log.clock();
+        if let Some((_, recorded)) = self.log.ledger.get_mut(&(session.device, op.id)) {
+            recorded.status = status;
+            recorded.version = version;
+            recorded.seq = seq;
+        }
+    }
+
+    /// Gives up what has waited too long.
+    pub fn expire_parked(&mut self) {
+        for Parked { session, op } in std::mem::take(&mut self.log.parked) {
+            self.log.issues.push(op.id);
+            self.settle_parked(session, &op, Status::Rejected, None);
+        }
+    }
+
+    fn take(
+        &mut self,
+        session: Session,
+        op: &Op,
+        head: &Head,
+        batch: &Batch<'_, Bench>,
+    ) -> OpResult {
+        let result = |status, version, seq: Seq, reason| OpResult {
+            op: op.id,
+            status,
+            version,
+            seq: seq.get(),
+            reason,
+        };
+        let key = (session.device, op.id);
+        let mut answered = BTreeMap::new();
+        for id in &op.depends_on {
+            if let Some((_, recorded)) = self.log.ledger.get(&(session.device, *id)) {
+                answered.insert(*id, recorded.status);
+            }
+        }
+        let recorded = self.log.ledger.get(&key).map(|(_, recorded)| recorded);
+        let memory = Memory {
+            recorded,
+            forgotten: self
+                .log
+                .forgotten
+                .get(&session.device)
+                .copied()
+                .unwrap_or(0),
+            answered: &answered,
+        };
+        let is_known = recorded.is_some();
+        let content = (op.kind, op.row, op.patch.clone());
+        let admission = batch.admit(head, memory);
+        let is_as_meant = self.meant.get(&key).is_none_or(|meant| *meant == content);
+        if is_known
+            && !is_as_meant
+            && matches!(admission, Admission::Answered { status, .. } if status != Status::Retry)
+        {
+            self.violation("I10: another operation passed for one on record");
+        }
+        if is_as_meant && admission == Admission::Refused(Refusal::IdempotencyMismatch) {
+            self.violation("I10: a repetition passed for another operation");
+        }
+        let (status, version, reason) = match admission {
+            Admission::Answered {
+                status,
+                version,
+                seq,
+            } => {
+                if status == Status::Deferred && !is_known {
+                    self.meant.entry(key).or_insert(content);
+                    self.park(session, op, head);
+                }
+                return result(status, version, seq.unwrap_or(self.log.clock()), None);
+            }
+            Admission::Refused(Refusal::IdempotencyMismatch) => {
+                return result(Status::Rejected, None, self.log.clock(), None);
+            }
+            Admission::Refused(Refusal::DependencyFailed | Refusal::DependencyAfter) => {
+                self.log.issues.push(op.id);
+                (Status::Rejected, None, None)
+            }
+            Admission::Do { base_version } => {
+                self.meant.entry(key).or_insert(content);
+                let before = self.log.done.get(&op.id).copied();
+                let performed = self.perform(session, op, base_version);
+                if before != self.log.done.get(&op.id).copied() {
+                    let last = self.last_done.entry(session.device).or_default();
+                    if *last > op.seq {
+                        self.violation("operations of a device out of their order");
+                    } else {
+                        *last = op.seq;
+                    }
+                }
+                performed
+            }
+        };
+        if status == Status::Deferred {
+            self.park(session, op, head);
+        } else {
+            self.record(session, head, status, version);
+        }
+        result(status, version, self.log.clock(), reason)
+    }
+
+    fn record(&mut self, session: Session, head: &Head, status: Status, version: Option<i64>) {
+        let recorded = Recorded {
+            hash: head.hash,
+            status,
+            version,
+            seq: self.log.clock(),
+        };
+        let key = (session.device, head.id);
+        self.log.ledger.insert(key, (head.seq, recorded));
+    }
+
+    fn park(&mut self, session: Session, op: &Op, head: &Head) {
+        self.record(session, head, Status::Deferred, None);
+        self.log.parked.retain(|parked| parked.op.id != op.id);
+        let op = op.clone();
+        self.log.parked.push(Parked { session, op });
+    }
+
+    fn push_row(&mut self, session: Session, pushed: &PushedRow) -> Option<Master> {
+        let row = pushed.row;
+        let list = book::fields_of(row.collection);
+        let now = self.log.row_now(session.user, row);
+        let push = RowPush {
+            assumed: pushed.assumed.as_ref().map(|(_, fields)| fields),
+            assumed_version: pushed.assumed.as_ref().map(|(version, _)| *version),
+            new: pushed.new.as_ref(),
+            parent: Some(self.parent(session.user, pushed.scope))
+                .filter(|_| pushed.assumed.is_none()),
+        };
+        let verdict = judge_row(&self.bench, list, &push, now);
+        let (before, is_false) = match now {
+            RowNow::Visible { fields, .. } => (
+                Some(fields.clone()),
+                verdict == RowVerdict::Master
+                    && push
+                        .assumed
+                        .is_some_and(|assumed| is_same_content(list, fields, assumed)),
+            ),
+            RowNow::Absent | RowNow::Deleted | RowNow::Hidden => (None, false),
+        };
+        if is_false {
+            self.violation("a conflict where nobody changed anything");
+        }
+        self.log.pushed.insert((session.device, row), self.now);
+        let is_refused = pushed.new.as_ref().is_some_and(book::is_refused);
+        let master = |service: &Self| Some(Master::Document(service.log.document(row)));
+        match verdict {
+            RowVerdict::Insert | RowVerdict::Tombstone { .. } if is_refused => {
+                Some(Master::Tombstone(row))
+            }
+            RowVerdict::Write(_) if is_refused => master(self),
+            RowVerdict::Insert => {
+                let fields = pushed.new.clone().unwrap();
+                if let Some(Value::Number(points)) = fields.get("points") {
+                    self.log.points.insert(row, *points);
+                }
+                self.commit(&Change::Insert(row, pushed.scope, fields));
+                None
+            }
+            RowVerdict::Write(changes) => {
+                let assumed = push.assumed.unwrap();
+                let wanted = push.new.unwrap();
+                self.check_change(row, &before.unwrap(), &changes, assumed, assumed, wanted);
+                for (edit, name) in &pushed.edits {
+                    if changes.contains_key(name) {
+                        let count = self.log.edits.entry((*edit, name)).or_default();
+                        *count += 1;
+                        if *count > 1 {
+                            self.violations
+                                .push("I3: an edit was done twice".to_owned());
+                        }
+                    }
+                }
+                self.commit_pushed(row, changes);
+                None
+            }
+            RowVerdict::Delete => {
+                self.commit(&Change::Delete(row));
+                None
+            }
+            RowVerdict::AlreadySo => None,
+            RowVerdict::Master => master(self),
+            RowVerdict::Tombstone { .. } => Some(Master::Tombstone(row)),
+        }
+    }
+}
+
+fn number(value: &Value) -> i64 {
+    match value {
+        Value::Number(number) => *number,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+impl Remote for Service {
+    fn pull(&mut self, request: &PullRequest) -> PullAnswer {
+        let session = request.session;
+        let binding = self.binding(session.user);
+        let mut replaces = false;
+        let opened = match &request.token {
+            None => Ok(Opened::Resume(Progress::NEW)),
+            Some(token) => self.sealer.open(&binding, request.collections, token),
+        };
+        let mut progress = match opened {
+            Ok(Opened::Resume(progress)) => Ok(progress),
+            Ok(Opened::Replace(restart)) => Err(restart),
+            Err(tampered) => panic!("{tampered:?}"),
+        };
+        loop {
+            let outcome = match progress {
+                Ok(progress) => {
+                    let key = (session.device, request.collections.bits());
+                    self.acked.insert(key, progress.since().get());
+                    self.page(request, progress)
+                }
+                Err(restart) => Err(restart),
+            };
+            match outcome {
+                Ok(Outcome::Page(page)) => {
+                    return PullAnswer::Page(self.answer(request, &page, replaces));
+                }
+                Ok(Outcome::GoOn(from)) => progress = Ok(from),
+                Err(restart) => {
+                    if restart == Restart::Purged && !self.may_resync {
+                        self.violation("I8: an active device had to start over");
+                    }
+                    if request.surface == Surface::Rows {
+                        return PullAnswer::ResyncRequired;
+                    }
+                    replaces = true;
+                    progress = Ok(Progress::NEW);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, request: &PushRequest) -> Vec<OpResult> {
+        let session = request.session;
+        let heads: Vec<Head> = request
+            .ops
+            .iter()
+            .map(|op| Head {
+                id: op.id,
+                seq: op.seq,
+                row: op.row,
+                base_version: op.base_version,
+                depends_on: op.depends_on.clone(),
+                hash: request_hash(
+                    &self.bench,
+                    op.kind,
+                    op.row,
+                    &op.patch,
+                    &op.seen,
+                    op.base_version,
+                ),
+            })
+            .collect();
+        let saved = request
+            .all_or_nothing
+            .then(|| (self.log.clone(), self.meant.clone(), self.last_done.clone()));
+        let bench = self.bench;
+        let mut batch = Batch::new(&bench, &heads);
+        let fault_at = self.fault_at.take();
+        let mut results = Vec::new();
+        for (number, at) in in_order(&heads).into_iter().enumerate() {
+            let (op, head) = (&request.ops[at], &heads[at]);
+            let result = if fault_at == Some(number) {
+                OpResult {
+                    op: op.id,
+                    status: Status::Retry,
+                    version: None,
+                    seq: self.log.clock,
+                    reason: None,
+                }
+            } else {
+                self.take(session, op, head, &batch)
+            };
+            batch.settle(head, result.status, result.version);
+            results.push(result);
+        }
+        if let Some((log, meant, last_done)) = saved
+            && results.iter().any(|result| undoes_batch(result.status))
+        {
+            self.log = log;
+            self.meant = meant;
+            self.last_done = last_done;
+            for result in &mut results {
+                if matches!(
+                    result.status,
+                    Status::Applied | Status::Merged | Status::Deferred
+                ) {
+                    result.status = Status::Retry;
+                    result.version = None;
+                }
+            }
+        }
+        if results.len() != request.ops.len() {
+            self.violation("I11: an operation without an answer");
+        }
+        results
+    }
+
+    fn push_rows(&mut self, session: Session, rows: &[PushedRow]) -> Vec<Master> {
+        rows.iter()
+            .filter_map(|row| self.push_row(session, row))
+            .collect()
+    }
+}
+
+/// The collections of a set, for a device that takes them one by one.
+pub fn one(collection: clientele::sync::Collection) -> CollectionSet {
+    [collection].into_iter().collect()
+}
+
+/// For comparing what a device has with what it must have.
+pub fn difference(
+    want: &BTreeMap<RowKey, Document>,
+    got: &BTreeMap<RowKey, Document>,
+) -> Option<String> {
+    let mut rows: Vec<&RowKey> = want.keys().chain(got.keys()).collect();
+    rows.sort_unstable();
+    let row = rows.into_iter().find(|row| want.get(row) != got.get(row))?;
+    Some(format!(
+        "{row:?}: service {:?}, device {:?}",
+        want.get(row),
+        got.get(row)
+    ))
+}
