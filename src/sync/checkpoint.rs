@@ -93,17 +93,23 @@ impl Sealer {
         collections: CollectionSet,
         progress: &Progress,
     ) -> String {
+        let position = match progress {
+            Progress::Done(_) => None,
+            Progress::Within(window) => window.position,
+        };
+        // A pull that has not told anything yet may as well begin again.
+        let until = match position {
+            None => progress.since(),
+            Some(_) => progress.until(),
+        };
         let mut bytes = Vec::with_capacity(80);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&tail::<5>(binding.user));
         bytes.extend_from_slice(&tail::<6>(binding.epoch));
         bytes.extend_from_slice(&progress.since().to_bytes());
-        bytes.extend_from_slice(&progress.until().to_bytes());
+        bytes.extend_from_slice(&until.to_bytes());
         bytes.extend_from_slice(&collections.bits().to_be_bytes());
-        if let Progress::Within(Window {
-            position: Some(at), ..
-        }) = progress
-        {
+        if let Some(at) = position {
             bytes.push(at.scope.rank);
             bytes.extend_from_slice(at.scope.id.as_bytes());
             bytes.extend_from_slice(&at.seq.to_bytes());

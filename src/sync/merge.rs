@@ -95,11 +95,10 @@ pub fn merge(
     master: &Fields,
     new: &Fields,
 ) -> Merge {
-    let is_whole = |field: &Field| rules.policy(field.policy, replay) == Policy::Whole;
-    let whole_moved = list
-        .iter()
-        .filter(|field| is_whole(field))
-        .any(|field| side(seen, master, field.name) != Side::Same);
+    let whole_moved = list.iter().any(|field| {
+        rules.policy(field.policy, replay) == Policy::Whole
+            && side(seen, master, field.name) != Side::Same
+    });
     let mut changes = Fields::new();
     let mut conflicts = Vec::new();
     for field in list {

@@ -157,7 +157,8 @@ impl Hand {
             let scope = random.of(scopes).copied();
             // A new order may need a contact that the device made and has not sent yet.
             let made = self.queue.iter().filter(|op| op.kind == OpKind::Create);
-            let depends_on = made.map(|op| op.id).filter(|_| random.chance(30)).last();
+            let depends_on = made.map(|op| op.id).next_back();
+            let depends_on = depends_on.filter(|_| random.chance(50));
             self.queue_op(
                 mark,
                 OpKind::Create,

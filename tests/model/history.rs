@@ -399,7 +399,7 @@ impl World {
             self.service.carry_out(&change, seq);
         }
         let quiet = Fate::default();
-        for round in 0..3 {
+        for _ in 0..3 {
             self.service.expire_parked();
             for device in &mut self.devices {
                 for _ in 0..200 {
@@ -443,7 +443,6 @@ impl World {
                     }
                 }
             }
-            let _ = round;
         }
     }
 

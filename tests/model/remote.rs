@@ -3,7 +3,7 @@
 
 use clientele::sync::merge::Fields;
 use clientele::sync::plan::Surface;
-use clientele::sync::push::{ConflictReason, OpKind, Status};
+use clientele::sync::push::{OpKind, Status};
 use clientele::sync::{CollectionSet, RowKey, ScopeKey};
 use uuid::Uuid;
 
@@ -82,7 +82,6 @@ pub struct OpResult {
     pub status: Status,
     pub version: Option<i64>,
     pub seq: u64,
-    pub reason: Option<ConflictReason>,
 }
 
 /// A row as stock RxDB pushes it.

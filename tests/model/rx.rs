@@ -127,9 +127,10 @@ impl Rx {
 
     /// The answer to the push under way arrives.
     pub fn take_push(&mut self) {
-        let (Some(batch), Some(answer)) = (self.batch.take(), self.answer.take()) else {
+        let Some(answer) = self.answer.take() else {
             return;
         };
+        let batch = self.batch.take().unwrap_or_default();
         let mut masters: BTreeMap<RowKey, Master> = BTreeMap::new();
         for master in answer {
             let row = match &master {
@@ -188,7 +189,10 @@ impl Rx {
         match self.replications[which].pulled.take() {
             None => true,
             Some((PullAnswer::ResyncRequired, _)) => {
-                // The app clears the collection, except for what the person wrote and nobody has.
+                // The app ends the replication and clears the collection, except for what the person wrote and
+                // nobody has. What was under way may be of the life before.
+                self.batch = None;
+                self.answer = None;
                 let collection = book::collections()[which];
                 let rows = self.local.keys().copied();
                 let rows = rows.filter(|row| row.collection == collection);

@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clientele::sync::checkpoint::{Binding, Opened, Restart, Sealer};
-use clientele::sync::merge::{Fields, Policy, Value, is_same_content};
+use clientele::sync::merge::{Field, Fields, Policy, Value, is_same_content};
 use clientele::sync::plan::{
-    Appetite, Emission, Item, Outcome, Page, Planner, Progress, ScopeCase, Standing, Surface, start,
+    Appetite, Emission, Item, Outcome, Page, Planner, Progress, ScopeCase, Surface, Window, start,
 };
 use clientele::sync::push::{
     Admission, Batch, ConflictReason, Deed, Head, Memory, OpKind, Parent, Recorded, Refusal,
@@ -203,11 +203,7 @@ impl Service {
     }
 
     /// What a user can have to do with, in order.
-    fn scopes(
-        &self,
-        session: &Session,
-        window: &clientele::sync::plan::Window,
-    ) -> Vec<(ScopeKey, ScopeCase, Vec<Item>)> {
+    fn scopes(&self, session: &Session, window: &Window) -> Vec<(ScopeKey, ScopeCase, Vec<Item>)> {
         let mut scopes = Vec::new();
         if let Some(echoes) = self.log.echoes.get(&session.device) {
             let key = ScopeKey {
@@ -300,7 +296,7 @@ impl Service {
         session: Session,
         op: &Op,
         base_version: Option<i64>,
-    ) -> (Status, Option<i64>, Option<ConflictReason>) {
+    ) -> (Status, Option<i64>) {
         let list = book::fields_of(op.row.collection);
         let now = self.log.row_now(session.user, op.row);
         let deed = Deed {
@@ -321,7 +317,7 @@ impl Service {
         );
         if is_write && book::is_refused(&op.patch) {
             self.log.issues.push(op.id);
-            return (Status::Rejected, None, None);
+            return (Status::Rejected, None);
         }
         match verdict {
             Verdict::Create => {
@@ -330,7 +326,7 @@ impl Service {
                     self.log.points.insert(op.row, *points);
                 }
                 self.commit(&Change::Insert(op.row, op.scope.unwrap(), op.patch.clone()));
-                (Status::Applied, Some(1), None)
+                (Status::Applied, Some(1))
             }
             Verdict::Change(fields, status) => {
                 self.check_change(
@@ -343,24 +339,24 @@ impl Service {
                 );
                 self.done(session, op);
                 self.commit_pushed(op.row, fields);
-                (status, Some(self.log.rows[&op.row].version), None)
+                (status, Some(self.log.rows[&op.row].version))
             }
             Verdict::Delete => {
                 self.done(session, op);
                 self.commit(&Change::Delete(op.row));
-                (Status::Applied, Some(self.log.rows[&op.row].version), None)
+                (Status::Applied, Some(self.log.rows[&op.row].version))
             }
             Verdict::AlreadySo(status) => {
                 *self.log.met.entry(op.id).or_default() += 1;
-                (status, Some(self.log.rows[&op.row].version), None)
+                (status, Some(self.log.rows[&op.row].version))
             }
             Verdict::Conflict(reason, _) => {
                 if reason == ConflictReason::NotVisible {
                     self.log.issues.push(op.id);
                 }
-                (Status::Conflict, None, Some(reason))
+                (Status::Conflict, None)
             }
-            Verdict::Defer => (Status::Deferred, None, None),
+            Verdict::Defer => (Status::Deferred, None),
         }
     }
 
@@ -370,12 +366,13 @@ impl Service {
         let seq = self.log.tick();
         self.log.apply(self.bench, &Change::Edit(row, fields), seq);
         let present = &self.log.rows[&row];
-        if present.version != version + 1 {
+        let is_one = present.version == version + 1;
+        let sum = self.log.points.get(&row).copied().unwrap_or(0);
+        let points = present.fields.get("points").map(number);
+        if !is_one {
             self.violation("I4: a write that is not one version");
         }
-        if let Some(Value::Number(points)) = present.fields.get("points")
-            && self.log.points.get(&row).copied().unwrap_or(0) != *points
-        {
+        if points.is_some_and(|points| points != sum) {
             self.violation("a sum is not what was added");
         }
         self.unpark();
@@ -403,8 +400,9 @@ impl Service {
                     }
                 }
                 Policy::Whole => {
-                    let whole = list.iter().filter(|field| field.policy == Policy::Whole);
-                    if whole.into_iter().any(|field| unseen(field.name)) {
+                    let is_unseen =
+                        |field: &Field| field.policy == Policy::Whole && unseen(field.name);
+                    if list.iter().any(is_unseen) {
                         faults.push("a whole was mixed of two edits");
                     }
                 }
@@ -442,7 +440,7 @@ impl Service {
         let failed = op
             .depends_on
             .iter()
-            .any(|id| self.log.done.get(id).is_none() && self.log.met.get(id).is_none());
+            .any(|id| !self.log.done.contains_key(id) && !self.log.met.contains_key(id));
         if failed {
             self.violation("an operation was done without what it depends on");
         }
@@ -471,9 +469,9 @@ impl Service {
                 let (_, recorded) = &self.log.ledger[&(session.device, *id)];
                 matches!(recorded.status, Status::Conflict | Status::Rejected)
             });
-            let (status, version, _) = if depends_failed {
+            let (status, version) = if depends_failed {
                 self.log.issues.push(op.id);
-                (Status::Rejected, None, None)
+                (Status::Rejected, None)
             } else {
                 self.perform(session, &op, op.base_version)
             };
@@ -505,12 +503,11 @@ impl Service {
         head: &Head,
         batch: &Batch<'_, Bench>,
     ) -> OpResult {
-        let result = |status, version, seq: Seq, reason| OpResult {
+        let result = |status, version, seq: Seq| OpResult {
             op: op.id,
             status,
             version,
             seq: seq.get(),
-            reason,
         };
         let key = (session.device, op.id);
         let mut answered = BTreeMap::new();
@@ -543,7 +540,7 @@ impl Service {
         if is_as_meant && admission == Admission::Refused(Refusal::IdempotencyMismatch) {
             self.violation("I10: a repetition passed for another operation");
         }
-        let (status, version, reason) = match admission {
+        let (status, version) = match admission {
             Admission::Answered {
                 status,
                 version,
@@ -553,14 +550,14 @@ impl Service {
                     self.meant.entry(key).or_insert(content);
                     self.park(session, op, head);
                 }
-                return result(status, version, seq.unwrap_or(self.log.clock()), None);
+                return result(status, version, seq.unwrap_or(self.log.clock()));
             }
             Admission::Refused(Refusal::IdempotencyMismatch) => {
-                return result(Status::Rejected, None, self.log.clock(), None);
+                return result(Status::Rejected, None, self.log.clock());
             }
             Admission::Refused(Refusal::DependencyFailed | Refusal::DependencyAfter) => {
                 self.log.issues.push(op.id);
-                (Status::Rejected, None, None)
+                (Status::Rejected, None)
             }
             Admission::Do { base_version } => {
                 self.meant.entry(key).or_insert(content);
@@ -582,7 +579,7 @@ impl Service {
         } else {
             self.record(session, head, status, version);
         }
-        result(status, version, self.log.clock(), reason)
+        result(status, version, self.log.clock())
     }
 
     fn record(&mut self, session: Session, head: &Head, status: Status, version: Option<i64>) {
@@ -693,13 +690,13 @@ impl Remote for Service {
             Ok(Opened::Replace(restart)) => Err(restart),
             Err(tampered) => panic!("{tampered:?}"),
         };
+        // What the token says is on the device, however far this answer goes.
+        let has = progress.map_or(0, |progress| progress.since().get());
+        let key = (session.device, request.collections.bits());
+        self.acked.insert(key, has);
         loop {
             let outcome = match progress {
-                Ok(progress) => {
-                    let key = (session.device, request.collections.bits());
-                    self.acked.insert(key, progress.since().get());
-                    self.page(request, progress)
-                }
+                Ok(progress) => self.page(request, progress),
                 Err(restart) => Err(restart),
             };
             match outcome {
@@ -711,6 +708,7 @@ impl Remote for Service {
                     if restart == Restart::Purged && !self.may_resync {
                         self.violation("I8: an active device had to start over");
                     }
+                    self.acked.insert(key, 0);
                     if request.surface == Surface::Rows {
                         return PullAnswer::ResyncRequired;
                     }
@@ -757,7 +755,6 @@ impl Remote for Service {
                     status: Status::Retry,
                     version: None,
                     seq: self.log.clock,
-                    reason: None,
                 }
             } else {
                 self.take(session, op, head, &batch)

@@ -279,12 +279,7 @@ fn values(field: &Field) -> BoxedStrategy<Value> {
 
 fn documents() -> impl Strategy<Value = Fields> {
     let fields: Vec<_> = LIST.iter().map(values).collect();
-    fields.prop_map(|values| {
-        LIST.iter()
-            .map(|field| field.name)
-            .zip(values)
-            .collect()
-    })
+    fields.prop_map(|values| LIST.iter().map(|field| field.name).zip(values).collect())
 }
 
 fn replays() -> impl Strategy<Value = Replay> {
