@@ -451,12 +451,13 @@ impl<'r, R: Rules> Planner<'r, R> {
         self.appetite()
     }
 
-    /// Ends the page before it is full, for its size in bytes: what was taken stays, the rest comes on the
-    /// next page. Only for [`Surface::Whole`], and not before something was taken.
-    pub fn cut(&mut self) {
+    /// Ends the page before it is full, for its size in bytes, if it may: only for [`Surface::Whole`], and not
+    /// before something was taken. What was taken stays, the rest comes on the next page.
+    pub fn cut(&mut self) -> Appetite {
         if self.surface == Surface::Whole && !self.entries.is_empty() {
             self.has_more = true;
         }
+        self.appetite()
     }
 
     /// The page, once it is full or nothing is left to tell.

@@ -343,7 +343,10 @@ impl World {
             (Kind::Crash, Device::Rx(rx)) => rx.crash(),
             (Kind::Rewind, Device::Hand(hand)) => service.may_resync |= hand.rewind(random),
             (Kind::Rewind, Device::Rx(rx)) => service.may_resync |= rx.rewind(random),
-            (Kind::SendChanged, Device::Hand(hand)) => hand.send_changed(service, mark),
+            // A restored ledger knows nothing of what was answered after the backup.
+            (Kind::SendChanged, Device::Hand(hand)) if !service.was_restored => {
+                hand.send_changed(service, mark);
+            }
             _ => {}
         }
         self.service.fault_at = None;

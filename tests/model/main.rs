@@ -21,6 +21,7 @@ mod hand;
 mod history;
 mod log;
 mod mutant;
+mod pushes;
 mod random;
 mod remote;
 mod rx;
