@@ -18,8 +18,8 @@ use crate::book;
 use crate::log::{Change, Log};
 use crate::mutant::{Bench, Mutant};
 use crate::remote::{
-    Document, Master, OpResult, PullAnswer, PullRequest, PulledPage, PushRequest, PushedRow, Remote,
-    Session,
+    Document, Master, OpResult, PullAnswer, PullRequest, PulledPage, PushRequest, PushedRow,
+    Remote, Session,
 };
 
 /// How long a tick of a history lasts.
@@ -64,8 +64,8 @@ impl Service {
             acked: BTreeMap::new(),
             may_resync: false,
             was_restored: false,
-            pub meant: BTreeMap::new(),
-            pub last_done: BTreeMap::new(),
+            meant: BTreeMap::new(),
+            last_done: BTreeMap::new(),
             highest_told: 0,
             violations: Vec::new(),
         }
