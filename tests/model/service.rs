@@ -14,7 +14,6 @@ use clientele::sync::push::OpKind;
 use clientele::sync::{CollectionSet, RowKey, Rules, ScopeKey, Seq};
 use uuid::Uuid;
 
-use crate::book;
 use crate::log::{Change, Log};
 use crate::mutant::{Bench, Mutant};
 use crate::remote::{
@@ -210,7 +209,7 @@ impl Service {
                 row: *row,
                 live: true,
             });
-            scopes.push((key, ScopeCase::Echo, items.collect()));
+            scopes.push((key, ScopeCase::Echo, items.collect::<Vec<_>>()));
         }
         for (scope, items) in &self.log.items {
             let Some(membership) = self.log.members.get(&(session.user, *scope)) else {
