@@ -158,14 +158,22 @@ pub enum ScopeCase {
 impl ScopeCase {
     /// The case of a scope in that window.
     ///
-    /// A scope lost before a first pull began is quiet: a device that holds nothing has nothing to remove.
-    pub fn of(membership: &Membership, window: &Window) -> Self {
+    /// A scope lost before the first pull began is quiet to a device that holds nothing: there is nothing to
+    /// remove.
+    pub fn of(
+        rules: &impl Rules,
+        surface: Surface,
+        window: &Window,
+        membership: &Membership,
+    ) -> Self {
         match membership.left {
             None if membership.entered > window.since => Self::Gained,
             None if membership.head > window.since => Self::Changed,
             None => Self::Quiet,
             Some(left) if left <= window.since => Self::Quiet,
-            Some(left) if window.since == Seq::ZERO && left <= window.until => Self::Quiet,
+            Some(left) if rules.holds_nothing(surface, window) && left <= window.until => {
+                Self::Quiet
+            }
             Some(left) => Self::Lost(left),
         }
     }
@@ -245,8 +253,9 @@ pub enum TombstoneReason {
 /// a tombstone, because the current row decides. A device that holds nothing is told of nothing dead.
 pub fn emission(
     rules: &impl Rules,
-    case: ScopeCase,
+    surface: Surface,
     window: &Window,
+    case: ScopeCase,
     item: &Item,
     standing: Standing,
 ) -> Option<Emission> {
@@ -255,9 +264,11 @@ pub fn emission(
     }
     let is_told = match case {
         ScopeCase::Quiet => false,
-        ScopeCase::Changed => item.live || window.since != Seq::ZERO,
+        ScopeCase::Changed => item.live || !rules.holds_nothing(surface, window),
         ScopeCase::Gained => {
-            item.live || (window.since != Seq::ZERO && rules.tells_dead_on_gain(item, window.since))
+            item.live
+                || (!rules.holds_nothing(surface, window)
+                    && rules.tells_dead_on_gain(item, window.since))
         }
         ScopeCase::Lost(left) => {
             item.added <= left && (item.live || rules.tells_dead_on_loss(item, window.since))
@@ -427,7 +438,8 @@ impl<'r, R: Rules> Planner<'r, R> {
             seq: item.seq,
             row: item.row,
         };
-        let Some(emission) = emission(self.rules, case, &self.window, item, standing) else {
+        let Some(emission) = emission(self.rules, self.surface, &self.window, case, item, standing)
+        else {
             if self.rules.counts_silent() && standing == Standing::Visible {
                 self.silent += 1;
                 self.last = Some(position);

@@ -7,13 +7,20 @@
 use std::time::Duration;
 
 use super::merge::{Policy, Replay};
-use super::plan::{Item, Progress, Standing, Surface};
+use super::plan::{Item, Progress, Standing, Surface, Window};
 use super::push::Status;
 use super::terms::Seq;
 
 /// What pull and push hold to.
 pub trait Rules {
     // --- Pull ----------------------------------------------------------------------------------------------------
+
+    /// Whether the device holds nothing, and so has nothing to remove: on its first pull, if it stores a page and
+    /// the token of the page together. RxDB stores the documents first; killed in between, it holds rows and no
+    /// checkpoint.
+    fn holds_nothing(&self, surface: Surface, window: &Window) -> bool {
+        surface == Surface::Whole && window.since == Seq::ZERO
+    }
 
     /// Up to which change the items of a lost scope are told: all of them. Nothing later will ever mention
     /// this scope to this user, so a row that moved while a device was paging would stay on it for ever.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clientele::sync::merge::{Policy, Replay};
-use clientele::sync::plan::{Item, Progress, Standing, Surface};
+use clientele::sync::plan::{Item, Progress, Standing, Surface, Window};
 use clientele::sync::push::Status;
 use clientele::sync::{Protocol, Rules, Seq};
 
@@ -26,6 +26,7 @@ pub enum Mutant {
     NoHorizon,
     SilentCounts,
     RowTwiceInPage,
+    FirstPullHoldsNothing,
     // Further rules of push.
     RequestMayDiffer,
     HashCoversVersion,
@@ -67,6 +68,7 @@ impl Mutant {
         Self::NoHorizon,
         Self::SilentCounts,
         Self::RowTwiceInPage,
+        Self::FirstPullHoldsNothing,
         Self::RequestMayDiffer,
         Self::HashCoversVersion,
         Self::ForgottenDoneAgain,
@@ -117,6 +119,14 @@ const ANY_STEP: &[(&str, &str)] = &[
 ];
 
 impl Rules for Bench {
+    fn holds_nothing(&self, surface: Surface, window: &Window) -> bool {
+        if self.breaks(Mutant::FirstPullHoldsNothing) {
+            window.since == Seq::ZERO
+        } else {
+            Protocol.holds_nothing(surface, window)
+        }
+    }
+
     fn lost_until(&self, until: Seq) -> Option<Seq> {
         if self.breaks(Mutant::LostBoundedByTarget) {
             Some(until)

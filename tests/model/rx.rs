@@ -91,7 +91,9 @@ impl Rx {
             scope: document.scope,
         });
         if kind < 85 {
-            dirty.edits.extend(patch.keys().map(|name| (mark, *name)));
+            // What is added to a list is known by itself, and is sent again with what is added next.
+            let edits = patch.keys().filter(|name| **name != "tags");
+            dirty.edits.extend(edits.map(|name| (mark, *name)));
             self.local.get_mut(&row).unwrap().fields.extend(patch);
         } else {
             self.local.remove(&row);

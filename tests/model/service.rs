@@ -169,7 +169,7 @@ impl Service {
         let mut planner = Planner::new(&self.bench, *surface, window, limit);
         let cut_after = self.cut_after.take();
         let mut taken = 0;
-        for (scope, case, items) in self.scopes(session, &window) {
+        for (scope, case, items) in self.scopes(session, *surface, &window) {
             let Some(bounds) = planner.scope(scope, case) else {
                 continue;
             };
@@ -196,7 +196,12 @@ impl Service {
     }
 
     /// What a user can have to do with, in order.
-    fn scopes(&self, session: &Session, window: &Window) -> Vec<(ScopeKey, ScopeCase, Vec<Item>)> {
+    fn scopes(
+        &self,
+        session: &Session,
+        surface: Surface,
+        window: &Window,
+    ) -> Vec<(ScopeKey, ScopeCase, Vec<Item>)> {
         let mut scopes = Vec::new();
         if let Some(echoes) = self.log.echoes.get(&session.device) {
             let key = ScopeKey {
@@ -223,7 +228,7 @@ impl Service {
                 },
                 id: scope.id,
             };
-            let case = ScopeCase::of(membership, window);
+            let case = ScopeCase::of(&self.bench, surface, window, membership);
             scopes.push((key, case, items.values().copied().collect()));
         }
         scopes.sort_by_key(|(key, _, _)| *key);
