@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use entity::{Locale, SessionId, UserId, UserRole, session, user};
+use entity::{Locale, ServiceKeyId, SessionId, UserId, UserRole, session, user};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Condition, Query};
 use sea_orm::{
@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::dialect;
-use super::scope;
+use super::scope::{self, Span};
 use super::select::decode_all;
 use super::session::Session;
 use super::tx::Tx;
@@ -62,6 +62,10 @@ pub enum EndReason {
     PasswordChanged,
     /// An administrator set another password.
     PasswordReset,
+    /// A backup was put back: whether the session had ended after it was taken is not known.
+    Restored,
+    /// The user signed in on more devices than one may have, and this one was not used for the longest.
+    TooMany,
 }
 
 impl EndReason {
@@ -74,6 +78,8 @@ impl EndReason {
             Self::Deactivated => "DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordReset => "PASSWORD_RESET",
+            Self::Restored => "RESTORED",
+            Self::TooMany => "TOO_MANY",
         }
     }
 }
@@ -91,6 +97,14 @@ const ACCOUNT: &str = "SELECT u.id, u.email, u.role, u.deactivated_at, c.passwor
      FROM users u LEFT JOIN credentials c ON c.user_id = u.id";
 
 impl Session {
+    /// The tries counted under `key` by now. More may be under way.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn failures(&self, key: &str) -> Result<Option<Failures>> {
+        read_failures(self, key, "").await
+    }
+
     /// The account with this e-mail address, in lower case. For the service itself.
     ///
     /// # Errors
@@ -171,7 +185,7 @@ impl Session {
         }))
     }
 
-    fn require_own_account(&self, user: UserId) -> Result<()> {
+    pub(super) fn require_own_account(&self, user: UserId) -> Result<()> {
         let viewer = self.viewer();
         if viewer.is_admin() || viewer.user_id() == Some(user) {
             return Ok(());
@@ -200,7 +214,8 @@ impl Tx {
         self.account_of(user).await
     }
 
-    /// Keeps the hash of a user's password. For whom [`Session::account_of`] works.
+    /// Keeps the hash of a user's password. A code to set another is good no longer. For whom
+    /// [`Session::account_of`] works.
     ///
     /// # Errors
     /// As [`Session::account_of`].
@@ -214,7 +229,7 @@ impl Tx {
             [user.into(), hash.into(), self.now().into()],
         );
         self.execute_raw(statement).await?;
-        Ok(())
+        self.drop_reset(user).await
     }
 
     /// The tries counted under `key`, held until the transaction ends, so that tries made at once are
@@ -231,19 +246,7 @@ impl Tx {
             [key.into(), self.now().into()],
         );
         self.execute_raw(make).await?;
-        let sql = format!(
-            "SELECT failures, window_started_at, blocked_until FROM sign_in_failures WHERE key = $1{}",
-            dialect::for_update(self.backend())
-        );
-        let statement = Statement::from_sql_and_values(self.backend(), sql, [key.into()]);
-        let Some(row) = self.query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Failures {
-            failures: row.try_get("", "failures")?,
-            window_started_at: row.try_get("", "window_started_at")?,
-            blocked_until: row.try_get("", "blocked_until")?,
-        }))
+        read_failures(self, key, dialect::for_update(self.backend())).await
     }
 
     /// Keeps the tries counted under `key`, or forgets them.
@@ -271,6 +274,21 @@ impl Tx {
                 [key.into()],
             ),
         };
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Notes that the key of a program was used on `day`, once a day.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn note_key_use(&self, key: ServiceKeyId, day: NaiveDate) -> Result<()> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE service_keys SET last_used_on = $2 \
+             WHERE id = $1 AND (last_used_on IS NULL OR last_used_on < $2)",
+            [key.into(), day.into()],
+        );
         self.execute_raw(statement).await?;
         Ok(())
     }
@@ -311,7 +329,9 @@ impl Tx {
     /// From the database.
     pub async fn lock_session(&self, id: SessionId) -> Result<Option<Visible<session::Model>>> {
         let mut condition = Condition::all().add(session::Column::Id.eq(id));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = session::Entity::find().filter(condition).into_query();
@@ -340,7 +360,9 @@ impl Tx {
             .add(Column::IdleExpiresAt.gt(self.now()))
             .add(Column::ExpiresAt.gt(self.now()))
             .add_option(except.map(|id| Column::Id.ne(id)));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -351,6 +373,33 @@ impl Tx {
             .cond_where(condition);
         let done = self.execute_raw(self.backend().build(&statement)).await?;
         Ok(done.rows_affected())
+    }
+
+    /// Ends sessions of a user that are alive, those unused for the longest first, until no more than `most`
+    /// are. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn make_room(&self, user: UserId, most: u64) -> Result<u64> {
+        match self.viewer().actor() {
+            Actor::System { .. } => {}
+            Actor::User { .. } => return Err(refused()),
+        }
+        // PostgreSQL takes `LIMIT ALL`, SQLite a number that is never reached.
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE sessions SET revoked_at = $2, revoked_reason = $3 WHERE id IN \
+             (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL \
+             AND idle_expires_at > $2 AND expires_at > $2 \
+             ORDER BY last_used_at DESC, id DESC LIMIT 1000000 OFFSET $4)",
+            [
+                user.into(),
+                self.now().into(),
+                EndReason::TooMany.as_str().into(),
+                i64::try_from(most).unwrap_or(i64::MAX).into(),
+            ],
+        );
+        Ok(self.execute_raw(statement).await?.rows_affected())
     }
 
     /// Changes settings of the viewer's own row of the directory, which else only administrators write,
@@ -378,6 +427,21 @@ impl Tx {
     }
 }
 
-fn refused() -> Error {
+async fn read_failures(session: &Session, key: &str, held: &str) -> Result<Option<Failures>> {
+    let sql = format!(
+        "SELECT failures, window_started_at, blocked_until FROM sign_in_failures WHERE key = $1{held}"
+    );
+    let statement = Statement::from_sql_and_values(session.backend(), sql, [key.into()]);
+    let Some(row) = session.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Failures {
+        failures: row.try_get("", "failures")?,
+        window_started_at: row.try_get("", "window_started_at")?,
+        blocked_until: row.try_get("", "blocked_until")?,
+    }))
+}
+
+pub(super) fn refused() -> Error {
     Error::bug("somebody reached for the account of somebody else")
 }

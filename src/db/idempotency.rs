@@ -5,18 +5,21 @@
 //! So the transaction of a keyed mutation stays open from its effect until its answer is put together; what
 //! the answer reads meanwhile is read inside it.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::UserId;
+use entity::{ClientId, EntityId, UserId, client};
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use sea_orm::Statement;
+use ring::hmac;
+use sea_orm::{ColumnTrait, Condition, Statement};
 
 use super::classify::is_transient;
+use super::confidential::Confidential;
 use super::session::Session;
-use super::tx::Tx;
+use super::tx::{CHUNK_PARAMETERS, Tx};
 use super::unit::Unit;
 use super::viewer::Actor;
 use crate::error::{Code, Error, Result};
@@ -36,12 +39,21 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key that came with `request`, its body byte for byte.
+    /// The key that came with `request`, its body byte for byte. The request is hashed under the key, which
+    /// is kept nowhere: a body may hold a password, and its plain hash would let it be guessed.
     pub fn new(key: &str, request: &[u8]) -> Self {
+        let under = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         Self {
-            key_hash: sha256(key.as_bytes()),
-            request_hash: sha256(request),
+            key_hash: hash_of(digest(&SHA256, key.as_bytes()).as_ref()),
+            request_hash: hash_of(hmac::sign(&under, request).as_ref()),
         }
+    }
+}
+
+impl Recorded {
+    /// What was kept of the answer.
+    pub fn answer(&self) -> &str {
+        &self.answer
     }
 }
 
@@ -51,9 +63,9 @@ impl std::fmt::Debug for IdempotencyKey {
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+fn hash_of(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
     let mut hash = [0; SHA256_OUTPUT_LEN];
-    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+    for (to, from) in hash.iter_mut().zip(bytes) {
         *to = *from;
     }
     hash
@@ -64,10 +76,12 @@ pub(super) struct KeyedRequest {
     user: UserId,
     key: IdempotencyKey,
     /// Answers that were on record when the request came, by field.
-    known: BTreeMap<i32, String>,
+    known: BTreeMap<i32, Recorded>,
     /// Which mutation of the document is next.
     next: AtomicI32,
     state: Mutex<State>,
+    /// Whether the request was given up: what it does from then on is not kept.
+    has_ended: AtomicBool,
 }
 
 /// What has become of the mutation that runs.
@@ -76,8 +90,19 @@ struct State {
     field: i32,
     /// Its transaction, with its effect, not kept yet.
     open: Option<Arc<Unit>>,
+    /// The clients it is about: those it held, and those it made.
+    clients: BTreeSet<ClientId>,
     /// The answer of a twin that was faster.
-    found: Option<String>,
+    found: Option<Recorded>,
+    /// Whether its answer holds a secret.
+    is_secret: bool,
+}
+
+/// An answer on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    answer: String,
+    clients: Vec<ClientId>,
 }
 
 impl KeyedRequest {
@@ -90,9 +115,25 @@ impl KeyedRequest {
         self.state(|state| state.open.clone())
     }
 
-    /// Keeps the transaction of an effect open until its answer is there.
-    pub(super) fn keep_open(&self, unit: Arc<Unit>) {
-        self.state(|state| state.open = Some(unit));
+    /// Notes the clients among `rows`, which the mutation that runs holds or has made.
+    pub(super) fn note<M: Any>(&self, rows: &[M]) {
+        let clients = rows.iter().filter_map(|row| {
+            let row: &dyn Any = row;
+            row.downcast_ref::<client::Model>()
+        });
+        self.state(|state| state.clients.extend(clients.map(|client| client.id)));
+    }
+
+    /// Keeps the transaction of an effect open until its answer is there. Gives it back when nobody waits for
+    /// the answer any more: it has to be undone.
+    pub(super) fn keep_open(&self, unit: Arc<Unit>) -> Option<Arc<Unit>> {
+        self.state(|state| {
+            if self.has_ended.load(Ordering::Relaxed) {
+                return Some(unit);
+            }
+            state.open = Some(unit);
+            None
+        })
     }
 
     /// Puts the mutation on record, before its effect, in `tx`. Twins wait here for each other.
@@ -103,6 +144,7 @@ impl KeyedRequest {
     pub(super) async fn claim(&self, tx: &Tx) -> Result<()> {
         let field = self.state(|state| {
             state.found = None;
+            state.clients.clear();
             (state.open.is_none()).then_some(state.field)
         });
         let Some(field) = field else {
@@ -113,7 +155,8 @@ impl KeyedRequest {
             tx.backend(),
             "INSERT INTO idempotent_answers (user_id, key_hash, field, request_hash, answer, created_at) \
              VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT (user_id, key_hash, field) DO UPDATE SET \
-             request_hash = excluded.request_hash, answer = '', created_at = excluded.created_at \
+             request_hash = excluded.request_hash, answer = '', client_ids = '', \
+             created_at = excluded.created_at \
              WHERE idempotent_answers.created_at <= $6 RETURNING field",
             [
                 self.user.into(),
@@ -147,15 +190,15 @@ impl KeyedRequest {
 struct Row {
     field: i32,
     request_hash: Vec<u8>,
-    answer: String,
+    recorded: Recorded,
 }
 
 /// The answers of `rows` by field.
-fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> {
+fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, Recorded>> {
     rows.into_iter()
         .map(|row| {
             if row.request_hash == key.request_hash {
-                return Ok((row.field, row.answer));
+                return Ok((row.field, row.recorded));
             }
             Err(Error::rule(
                 "idempotency.other_request",
@@ -164,6 +207,19 @@ fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> 
                 ),
             ))
         })
+        .collect()
+}
+
+/// Ids as a row keeps them: with spaces between.
+fn write_ids(ids: &BTreeSet<ClientId>) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+    ids.join(" ")
+}
+
+/// The ids a row keeps.
+fn read_ids(text: &str) -> Result<Vec<ClientId>> {
+    text.split_whitespace()
+        .map(|id| Ok(ClientId::from_uuid(id.parse().map_err(Error::internal)?)))
         .collect()
 }
 
@@ -196,6 +252,7 @@ impl Session {
             known,
             next: AtomicI32::new(0),
             state: Mutex::default(),
+            has_ended: AtomicBool::new(false),
         })))
     }
 
@@ -206,7 +263,7 @@ impl Session {
 
     /// Begins the next mutation of a keyed document. Answers what was answered when it was done already; then
     /// it must not be done again.
-    pub fn begin_keyed(&self) -> Option<String> {
+    pub fn begin_keyed(&self) -> Option<Recorded> {
         let keyed = self.key()?;
         let field = keyed.next.fetch_add(1, Ordering::Relaxed);
         keyed.state(|state| {
@@ -219,8 +276,55 @@ impl Session {
     }
 
     /// The answer of a twin that was faster than the mutation that runs, which then failed for that alone.
-    pub fn twin_answer(&self) -> Option<String> {
+    pub fn twin_answer(&self) -> Option<Recorded> {
         self.key()?.state(|state| state.found.take())
+    }
+
+    /// Notes that the answer of the mutation that runs holds a secret, which is not to be kept.
+    pub fn answers_secret(&self) {
+        if let Some(keyed) = self.key() {
+            keyed.state(|state| state.is_secret = true);
+        }
+    }
+
+    /// Whether the answer of the mutation that runs must not be kept.
+    pub fn is_answer_secret(&self) -> bool {
+        self.key()
+            .is_some_and(|keyed| keyed.state(|state| state.is_secret))
+    }
+
+    /// Demands that the viewer may still hear what was answered, and the confidential facts in it.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` `idempotency.out_of_reach` when it is about a client that is out of the viewer's scope by
+    /// now, or of which they may not see such a fact any more; from the database.
+    pub async fn require_heard(&self, recorded: &Recorded, shown: &[Confidential]) -> Result<()> {
+        let out_of_reach = || {
+            Error::new(
+                Code::NotFound,
+                say!("this was done; but it is about a client that you no longer see"),
+            )
+            .with_rule("idempotency.out_of_reach")
+        };
+        for chunk in recorded.clients.chunks(CHUNK_PARAMETERS) {
+            let all = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            let is_among = || client::Column::Id.is_in(chunk.iter().copied());
+            let seen = self
+                .select::<client::Entity>()
+                .filter(is_among())
+                .count(all)
+                .await?;
+            if seen != all {
+                return Err(out_of_reach());
+            }
+            for group in shown {
+                let which = Condition::all().add(is_among());
+                if self.hides_any(*group, which).await? {
+                    return Err(out_of_reach());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Keeps what the mutation that runs has done, together with its `answer`.
@@ -233,17 +337,22 @@ impl Session {
         };
         let record = Statement::from_sql_and_values(
             self.backend(),
-            "UPDATE idempotent_answers SET answer = $1 WHERE user_id = $2 AND key_hash = $3 AND field = $4",
+            "UPDATE idempotent_answers SET answer = $1, client_ids = $5 \
+             WHERE user_id = $2 AND key_hash = $3 AND field = $4",
             [
                 answer.into(),
                 keyed.user.into(),
                 keyed.key.key_hash.to_vec().into(),
                 keyed.state(|state| state.field).into(),
+                keyed.state(|state| write_ids(&state.clients)).into(),
             ],
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
         keyed.state(|state| state.open = None);
-        unit.settle(recorded).await
+        // In a task of its own: whoever waits for it may be cut short, and half a commit is not undone.
+        tokio::spawn(async move { unit.settle(recorded).await })
+            .await
+            .map_err(|error| Error::bug(format!("an answer was not kept: {error}")))?
     }
 
     /// Undoes what the mutation that runs has done: it could not be answered.
@@ -260,6 +369,17 @@ impl Session {
         }
     }
 
+    /// Ends the request, done or not: what has not been kept by now is undone, were it still to come.
+    ///
+    /// # Errors
+    /// As [`Self::undo_keyed`].
+    pub async fn end_keyed(&self) -> Result<()> {
+        if let Some(keyed) = self.key() {
+            keyed.state(|_| keyed.has_ended.store(true, Ordering::Relaxed));
+        }
+        self.undo_keyed().await
+    }
+
     async fn answers(
         &self,
         user: UserId,
@@ -271,7 +391,7 @@ impl Session {
             key.key_hash.to_vec().into(),
             (self.now() - KEEP_ANSWERS).into(),
         ];
-        let mut sql = "SELECT field, request_hash, answer FROM idempotent_answers \
+        let mut sql = "SELECT field, request_hash, answer, client_ids FROM idempotent_answers \
              WHERE user_id = $1 AND key_hash = $2 AND created_at > $3"
             .to_owned();
         if let Some(field) = field {
@@ -286,7 +406,10 @@ impl Session {
                 Ok(Row {
                     field: row.try_get("", "field")?,
                     request_hash: row.try_get("", "request_hash")?,
-                    answer: row.try_get("", "answer")?,
+                    recorded: Recorded {
+                        answer: row.try_get("", "answer")?,
+                        clients: read_ids(&row.try_get::<String>("", "client_ids")?)?,
+                    },
                 })
             })
             .collect()
@@ -308,7 +431,7 @@ impl Tx {
             self.backend(),
             "DELETE FROM idempotent_answers WHERE (user_id, key_hash, field) IN \
              (SELECT user_id, key_hash, field FROM idempotent_answers WHERE created_at <= $1 \
-             ORDER BY created_at LIMIT $2)",
+             ORDER BY created_at LIMIT $2) AND created_at <= $1",
             [
                 before.into(),
                 i64::try_from(CHUNK).unwrap_or(i64::MAX).into(),

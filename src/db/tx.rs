@@ -1,18 +1,19 @@
-//! Scoped writes. Every write of the service goes through [`Tx::insert_row`], [`Tx::update_row`] or
-//! [`Tx::delete_rows`] in this file, which is where a change log can see all of them.
+//! Scoped writes. Every write of the service goes through [`Tx::insert_rows`], [`Tx::update_row`] or
+//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which is where a change log can see
+//! all of them.
 
 use std::collections::HashSet;
 use std::ops::Deref;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::{ClientId, EntityId, UserId, client};
-use sea_orm::sea_query::{Condition, Expr, Query};
+use sea_orm::sea_query::{Condition, Expr, LockType, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DbBackend, EntityTrait, Insert, IntoSimpleExpr,
     Iterable, ModelTrait, QueryTrait,
 };
 
-use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, Span, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -122,8 +123,21 @@ impl Tx {
 
     /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
     async fn lock_where<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
+        let rows = self.lock_rows::<E>(condition).await?;
+        self.note(&rows);
+        Ok(rows)
+    }
+
+    /// Tells the request that its answer is about these rows.
+    fn note<M: 'static>(&self, rows: &[M]) {
+        if let Some(keyed) = self.key() {
+            keyed.note(rows);
+        }
+    }
+
+    async fn lock_rows<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
@@ -133,7 +147,8 @@ impl Tx {
             return decode_all::<E>(&self.query_all(&statement).await?);
         }
         let mut locking = statement.clone();
-        locking.lock_exclusive();
+        // Not against foreign keys: whoever writes a row that points here does not have to wait.
+        locking.lock(LockType::NoKeyUpdate);
         for _ in 0..ATTEMPTS {
             let held = decode_all::<E>(&self.query_all(&locking).await?)?;
             if scope::is_of_the_row_alone::<E>(self.viewer()) {
@@ -175,7 +190,7 @@ impl Tx {
         E: Scoped,
     {
         self.require_writer::<E>()?;
-        let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) else {
+        let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) else {
             return self.insert_rows::<E>(rows).await;
         };
         let rows = self.insert_rows::<E>(rows).await?;
@@ -183,7 +198,7 @@ impl Tx {
             Rule::Clients | Rule::OwnUser(_) => true,
             Rule::ThroughClient(_) => E::WRITERS == Writers::Viewers,
             // What is seen by its parts is seen once these are there.
-            Rule::Everyone | Rule::Managers | Rule::ThroughHandover(_) => false,
+            Rule::Everyone | Rule::Managers | Rule::Admins | Rule::ThroughHandover(_) => false,
         };
         if !is_checked {
             return Ok(rows);
@@ -454,6 +469,7 @@ impl Tx {
             let found = self.query_all(&statement).await?;
             inserted.extend(decode_all::<E>(&found)?);
         }
+        self.note(&inserted);
         Ok(Visible::family(inserted))
     }
 
@@ -466,7 +482,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -489,7 +505,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::delete();

@@ -7,7 +7,7 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::{clients, text, users};
-use crate::db::{Children, LockedClient, Session, Tx, Visible};
+use crate::db::{Children, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -154,7 +154,8 @@ pub async fn update(
     Ok((client, member))
 }
 
-/// Takes a member off the team. They stop seeing the client at once.
+/// Takes a member off the team. They stop seeing the client at once; in what a read replica answers, within
+/// [`MAX_LAG`](crate::db::MAX_LAG).
 ///
 /// # Errors
 /// `NOT_FOUND`, `STALE_VERSION`; `FORBIDDEN` `members.not_owner`.
@@ -339,6 +340,8 @@ async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -
         )
         .field(field));
     }
+    // They do not leave before they are let in.
+    tx.share(Guard::Tree).await?;
     let user = tx
         .select::<user::Entity>()
         .id(user)

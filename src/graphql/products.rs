@@ -8,6 +8,7 @@ use super::categories::Category;
 use super::clients::Archived;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::filters::{
     CategoryIdFilter, DateTimeFilter, FilterTree, ProductIdFilter, StringFilter, filter_tree,
 };
@@ -31,6 +32,11 @@ impl From<Visible<product::Model>> for Product {
 impl Node for Product {
     type Entity = product::Entity;
 }
+
+ready!(
+    Product: "id" | "externalId" | "sku" | "name" | "unit" | "listPrice" | "isActive" | "mayBackOrder" |
+        "reorderLevel" | "version" | "createdAt" | "updatedAt" | "archivedAt";
+);
 
 /// A product: something that is sold, at a list price per unit.
 #[Object]
@@ -350,7 +356,7 @@ pub struct ProductCreateInput {
     name: String,
     /// The category it lies in.
     category_id: Option<CategoryId>,
-    /// What one of it is, such as `box` or `kg`, 1 to 20 characters.
+    /// What one of it is, such as `box` or `kg`, 1 to 40 characters.
     unit: String,
     /// The price of one unit before any discount, 0 or more.
     list_price: MoneyInput,
@@ -378,7 +384,7 @@ pub struct ProductUpdateInput {
     name: MaybeUndefined<String>,
     /// The category it lies in; null takes it out of any.
     category_id: MaybeUndefined<CategoryId>,
-    /// What one of it is, 1 to 20 characters.
+    /// What one of it is, 1 to 40 characters.
     unit: MaybeUndefined<String>,
     /// A new price of one unit, with its currency, 0 or more.
     list_price: MaybeUndefined<MoneyInput>,

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod documents;
 pub mod errors;
 pub mod explorer;
+pub mod fetch;
 pub mod gateway;
 pub mod graphql;
 pub mod health;
@@ -22,6 +23,7 @@ pub mod observe;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod places;
+pub mod public_keys;
 pub mod refusal;
 pub mod request_id;
 pub mod scan;
@@ -30,6 +32,7 @@ pub mod server;
 pub mod sign_in;
 pub mod traceparent;
 pub mod trusted;
+pub mod weigh;
 
 use std::sync::Arc;
 
@@ -89,7 +92,7 @@ pub fn router<G: Gateway, E: Executor>(
 
 /// What `/` says where there is no explorer.
 const NO_EXPLORER: &str = "Clientele serves GraphQL at /graphql.\n\
-     The explorer is off: serve with --public-explorer true to have it here, or run `clientele demo`.\n";
+     The explorer is off: serve with --public-explorer to have it here, or run `clientele demo`.\n";
 
 /// The answer of the routes that are not GraphQL to an error, in the shape that GraphQL has too.
 pub fn plain_error(error: &crate::Error, request_id: &RequestId, locale: Locale) -> Response {

@@ -16,9 +16,11 @@ mod disk_full;
 mod drain;
 mod kill;
 mod race;
+mod replica;
 mod restart;
 mod service;
 mod shop;
+mod soak;
 
 /// Makes two tests of one body: `name::sqlite` and `name::postgres`.
 macro_rules! on_both {

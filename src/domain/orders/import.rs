@@ -121,12 +121,9 @@ pub async fn import(
     row.version = Set(1);
     row.created_at = Set(now);
     row.updated_at = Set(now);
-    let created = tx.insert_under::<order::Entity>(client, row).await?;
-    lines::insert(tx, client, id, &priced).await?;
     let mut events = vec![Event::plain(OrderEventKind::Created, None)];
     events.extend(shipment(status));
-    states::record(tx, client, id, events).await?;
-    Ok(created)
+    super::insert(tx, client, row, &priced, events).await
 }
 
 fn status(shipped_on: Option<NaiveDate>) -> OrderStatus {
@@ -218,6 +215,11 @@ async fn renew(
     }
     let present = lines::of(tx, existing).await?;
     let lines_differ = differ(&present, priced);
+    if existing.status == OrderStatus::Cancelled && (lines_differ || changes(existing, &row)) {
+        return Err(conflict(say!(
+            "the order with this external id was cancelled here; an import does not overwrite it"
+        )));
+    }
     if lines_differ && present.iter().any(|line| line.returned_quantity > 0) {
         return Err(conflict(say!(
             "goods of this order came back here; its lines can no longer change"
