@@ -1,0 +1,1 @@
+//! `pushX`: rows as stock RxDB sends them.
