@@ -296,6 +296,10 @@ ids! {
     TierAssignmentId = "tier_assignment";
     /// The id of a hand-over of clients between users.
     HandoverId = "handover";
+    /// The id of a device that holds documents of one user.
+    DeviceId = "device";
+    /// The id of something a device sent that was refused.
+    SyncIssueId = "sync_issue";
 }
 
 #[cfg(test)]

@@ -470,4 +470,6 @@ texts! {
     "tier assignment" => "等级记录",
     "hand-over" => "移交",
     "handover" => "移交",
+    "device" => "设备",
+    "sync issue" => "同步问题",
 }
