@@ -33,6 +33,9 @@ const ENDED_AT_ONCE: i32 = 130;
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// How often to look for what phones see no longer by the passing of time.
+const STAMP_EVERY: Duration = Duration::from_mins(1);
+
 /// How often to look for what nobody needs any more.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
@@ -111,12 +114,17 @@ pub(super) async fn serve(
         None => None,
     };
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, stopped.clone());
-    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, stopped);
+    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, stopped.clone());
+    let stamping = jobs::sync::spawn(database.clone(), STAMP_EVERY, stopped);
     let told = stop_signal(app.health().clone(), config.drain_grace.get())?;
     let drained = server.serve(app.router(), told).await;
     // The receiver lives as long as the job; a job that is gone needs no telling.
     let _ = stop.send(true);
-    for (name, job) in [("statistics", sweeping), ("housekeeping", cleaning)] {
+    for (name, job) in [
+        ("statistics", sweeping),
+        ("housekeeping", cleaning),
+        ("sync", stamping),
+    ] {
         if job.await.is_err() {
             tracing::warn!(name, "a job ended in a panic");
         }

@@ -17,6 +17,8 @@ pub enum Guard {
     ClientParents,
     /// The job that forgets what nobody needs any more: one process leads.
     Housekeeping,
+    /// The job that stamps what ends by time for phones: one process leads.
+    Streams,
 }
 
 impl Guard {
@@ -27,6 +29,7 @@ impl Guard {
             Self::StatsSweep => 7_300_520,
             Self::ClientParents => 7_300_521,
             Self::Housekeeping => 7_300_522,
+            Self::Streams => 7_300_530,
         }
     }
 }

@@ -243,7 +243,7 @@ impl Session {
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
         keyed.state(|state| state.open = None);
-        unit.settle(recorded).await
+        unit.settle(self, recorded).await
     }
 
     /// Undoes what the mutation that runs has done: it could not be answered.

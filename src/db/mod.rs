@@ -49,6 +49,7 @@ mod select;
 mod session;
 mod stock;
 mod stream;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -60,7 +61,7 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
-pub use backup::{ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape};
+pub use backup::{ColumnShape, Kind, Restore, TableShape};
 pub(crate) use classify::classify;
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
@@ -73,6 +74,10 @@ pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_wi
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
+pub use sync::{
+    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight, Stream,
+    SyncItem, SyncScope, Synced,
+};
 pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
 pub use tx::{LockedClient, Tx, require_version};
 pub use viewer::{Actor, Viewer};

@@ -4,12 +4,13 @@
 use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
-    order_return_line, payment, product, product_category, session, stock_level, stock_movement,
+    order_return_line, payment, product, product_category, session, stock_level, stock_movement, sync_device, sync_issue,
     tier, tier_assignment, tier_scheme, user, user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, Query, SelectStatement, UnionType};
 use sea_orm::{ColumnTrait, EntityTrait, Value};
 
+use super::sync::Synced;
 use super::viewer::{Actor, Viewer};
 use chrono::{DateTime, Utc};
 
@@ -41,8 +42,10 @@ pub enum Writers {
     Admins,
 }
 
-/// A table with a rule.
-pub trait Scoped: EntityTrait<Model: Send + Sync + 'static, ActiveModel: Send + Sync> {
+/// A table with a rule. What phones hold of it is said in [`Synced`].
+pub trait Scoped:
+    EntityTrait<Model: Send + Sync + 'static, ActiveModel: Send + Sync> + Synced
+{
     /// Which rows.
     const RULE: Rule<Self::Column>;
     /// Who may write.
@@ -274,6 +277,21 @@ scoped!(
     ThroughClient(handover_client::Column::ClientId),
     Managers,
     under_client
+);
+scoped!(
+    sync_device,
+    "device",
+    OwnUser(sync_device::Column::UserId),
+    Viewers,
+    keyed
+);
+scoped!(
+    sync_issue,
+    "sync issue",
+    OwnUser(sync_issue::Column::UserId),
+    Viewers,
+    keyed,
+    versioned
 );
 
 /// The rows of `E` that `viewer` sees, as a condition; nothing when all.

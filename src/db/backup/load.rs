@@ -13,10 +13,6 @@ use crate::db::unit;
 use crate::db::viewer::Actor;
 use crate::error::{Code, Error, Result};
 
-/// The setting that names the line of changes a device follows. It is another one after a restore: what a
-/// device has may be newer than what there is now.
-pub const SYNC_EPOCH: &str = "sync_epoch";
-
 /// Tables whose rows somebody would miss. A database without any of these was made and not used; others may
 /// hold rows from its making.
 const TELLING: [&str; 3] = ["clients", "products", "users"];
@@ -159,11 +155,11 @@ impl Restore {
             }
         }
         Migrator::up(&self.transaction, None).await?;
+        // What a device has may be newer than what there is now.
         let epoch = Statement::from_sql_and_values(
             self.backend,
-            "INSERT INTO settings (key, value) VALUES ($1, $2) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [SYNC_EPOCH.into(), Uuid::now_v7().to_string().into()],
+            "UPDATE sync_clock SET epoch = $1",
+            [Uuid::now_v7().into()],
         );
         self.transaction.execute_raw(epoch).await?;
         self.transaction.commit().await?;

@@ -88,6 +88,7 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/housekeeping.rs",
         "what nobody needs any more goes",
     ),
+    ("src/jobs/sync.rs", "shares end and devices stay away"),
     ("src/demo/mod.rs", "demo"),
     ("src/cli/demo.rs", "demo"),
     ("src/app.rs", "figures of the service"),

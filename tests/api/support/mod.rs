@@ -13,6 +13,7 @@
 pub mod database;
 pub mod people;
 pub mod process;
+mod watch;
 pub mod server;
 
 use reqwest::header::HeaderMap;
