@@ -50,6 +50,8 @@ impl Session {
                 "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = 0",
                 "SET LOCAL idle_in_transaction_session_timeout = 0",
+                // What it writes is the line of changes itself, whole: it is told from what people do.
+                "SET LOCAL application_name = 'clientele restore'",
                 // The turn of whoever changes tables, as in Database::migrate.
                 "SELECT pg_advisory_xact_lock(7300517)",
             ],

@@ -25,12 +25,12 @@ const DOCUMENTS: &[(&str, i16, &str, &str)] = &[
     ("tiers", 83, "", "id"),
 ];
 
-/// Only what the service does is watched: tests write past it to set a scene. The clock was taken by the
+/// Only what the service does is watched: tests write past it to set a scene, and a restore writes all rows there
+/// are under another name. The clock was taken by the
 /// transaction itself, so its row is this transaction's, and no other's position can pass for it.
 const FUNCTION: &str = "CREATE FUNCTION watch_documents() RETURNS trigger LANGUAGE plpgsql AS $$ \
     DECLARE present jsonb := CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END; \
     BEGIN \
-    IF current_setting('application_name') <> 'clientele' THEN RETURN NULL; END IF; \
     IF NOT EXISTS (SELECT 1 FROM sync_items i JOIN sync_clock c ON c.seq = i.seq \
     AND c.xmin = pg_current_xact_id()::xid \
     WHERE i.collection = TG_ARGV[0]::smallint AND i.row_id = (present->>TG_ARGV[2])::uuid \
@@ -48,6 +48,7 @@ pub(super) async fn install(url: &str) {
         statements.push(format!(
             "CREATE CONSTRAINT TRIGGER watch_{table} AFTER INSERT OR UPDATE OR DELETE ON {table} \
              DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+             WHEN (current_setting('application_name') = 'clientele') \
              EXECUTE FUNCTION watch_documents({collection}, '{scope}', '{row}')"
         ));
     }
