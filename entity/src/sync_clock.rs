@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     /// Always 1.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub only: i32,
+    pub id: i32,
     /// Names the line. Another one after a restore: what a phone has may be newer than what there is.
     pub epoch: Uuid,
     /// How many writing transactions the line has seen, from 1. Goes up as the last act of each.

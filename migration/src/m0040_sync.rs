@@ -100,10 +100,10 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(
             Table::create()
                 .table("sync_clock")
-                .col(integer("only").primary_key())
+                .col(integer("id").primary_key())
                 .col(uuid("epoch"))
                 .col(big_integer("seq"))
-                .check(("sync_clock_one_row", Expr::col("only").eq(1)))
+                .check(("sync_clock_one_row", Expr::col("id").eq(1)))
                 .take(),
         )
         .await?;
@@ -308,7 +308,7 @@ async fn fill(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     };
     let epoch = Query::insert()
         .into_table("sync_clock")
-        .columns(["only", "epoch", "seq"])
+        .columns(["id", "epoch", "seq"])
         .values_panic([1.into(), Uuid::now_v7().into(), 1_i64.into()])
         .take();
     connection.execute(&epoch).await?;

@@ -19,7 +19,7 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
     round_trip(
         db,
         sync_clock::Model {
-            only: 1,
+            id: 1,
             epoch: some,
             seq: far,
         },

@@ -80,7 +80,7 @@ impl SyncItem {
 }
 
 fn number(collection: SyncCollection) -> i16 {
-    sea_orm::ActiveEnum::into_value(collection)
+    sea_orm::ActiveEnum::to_value(&collection)
 }
 
 impl Session {
@@ -159,8 +159,8 @@ impl Session {
             text.value(after.collection),
         );
         // Documents of a user whose id is that of a client are of another scope.
-        let own: Vec<SyncCollection> = sea_orm::Iterable::iter()
-            .filter(|one: &SyncCollection| one.scope_kind() == scope.kind())
+        let own: Vec<SyncCollection> = <SyncCollection as sea_orm::Iterable>::iter()
+            .filter(|one| one.scope_kind() == scope.kind())
             .collect();
         let own = text.list(own);
         text.push(&format!(

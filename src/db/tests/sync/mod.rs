@@ -143,7 +143,7 @@ on_both!(every_table_says_how_phones_hold_it, 2, async |ground: Ground| {
     assert!(tables().iter().all(|(_, held)| !held.is_empty()));
     // The step that puts old rows in the line knows the same kinds, under the same numbers.
     let known = ground.ask("SELECT count(*) AS answer FROM sync_horizons").await;
-    let all: Vec<SyncCollection> = sea_orm::Iterable::iter().collect();
+    let all: Vec<SyncCollection> = <SyncCollection as sea_orm::Iterable>::iter().collect();
     assert_eq!(known, i64::try_from(all.len()).unwrap());
     let horizons = system.sync_horizons().await.unwrap();
     assert!(all.iter().all(|one| horizons.get(one) == Some(&0)));
