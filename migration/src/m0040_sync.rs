@@ -47,6 +47,14 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         make_line(manager).await?;
         make_devices(manager).await?;
+        // Those who see clients by what they are, not by whose these are: few among many.
+        index(
+            manager,
+            "users_by_role",
+            "users",
+            &["role", "is_pool_keeper", "id"],
+        )
+        .await?;
         // The job that looks for shares that ended reads them in this order.
         index(
             manager,
@@ -71,9 +79,10 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        connection
-            .execute_unprepared("DROP INDEX client_members_by_expiry")
-            .await?;
+        for index in ["client_members_by_expiry", "users_by_role"] {
+            let sql = format!("DROP INDEX {index}");
+            connection.execute_unprepared(&sql).await?;
+        }
         drop_tables(
             manager,
             &[

@@ -221,8 +221,10 @@ fn seen(text: &mut Text, session: &Session, which: &Which, streams: &str) -> Str
          UNION SELECT st.user_id, m.client_id FROM {viewers} {reach} \
          JOIN client_members m ON m.user_id = r.user_id \
          WHERE {members} AND (m.expires_at IS NULL OR m.expires_at > {now}) \
-         UNION SELECT st.user_id, c.id FROM {viewers} JOIN clients c ON u.role = 'ADMIN' \
-         OR (u.role = 'MANAGER' AND u.is_pool_keeper AND c.owner_id IS NULL) WHERE {clients}"
+         UNION SELECT st.user_id, c.id FROM {viewers} CROSS JOIN clients c \
+         WHERE u.role = 'ADMIN' AND {clients} \
+         UNION SELECT st.user_id, c.id FROM {viewers} CROSS JOIN clients c \
+         WHERE u.role = 'MANAGER' AND u.is_pool_keeper = TRUE AND c.owner_id IS NULL AND {clients}"
     )
 }
 

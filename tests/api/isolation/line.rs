@@ -11,6 +11,7 @@ use entity::{
     stream_scope, sync_clock, sync_issue, sync_item, sync_scope, sync_stream, tier,
     tier_assignment, tier_scheme, user,
 };
+use sea_orm::ActiveValue::Set;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 use uuid::Uuid;
 
@@ -310,30 +311,32 @@ pub async fn check_in(app: &App, person: &Person) {
 /// Puts what was written past the service in the line, as the step that makes the line does, and lets the devices
 /// of `people` come anew.
 pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) {
-    for (key, (live, _)) in documents(db).await {
-        let item = sync_item::ActiveModel {
-            scope_id: sea_orm::ActiveValue::Set(key.0),
-            collection: sea_orm::ActiveValue::Set(key.1),
-            row_id: sea_orm::ActiveValue::Set(key.2),
-            seq: sea_orm::ActiveValue::Set(1),
-            live: sea_orm::ActiveValue::Set(live),
-        };
-        let known = sea_orm::sea_query::OnConflict::new().do_nothing().to_owned();
-        sync_item::Entity::insert(item)
-            .on_conflict(known)
+    let line = Line::read(db, app.server().clock.now()).await;
+    let missing = |key: &&Key| !line.items.contains_key(*key);
+    let missing: Vec<&Key> = line.documents.keys().filter(missing).collect();
+    let items = missing.iter().map(|key| sync_item::ActiveModel {
+        scope_id: Set(key.0),
+        collection: Set(key.1),
+        row_id: Set(key.2),
+        seq: Set(1),
+        live: Set(line.documents[*key].0),
+    });
+    for items in items.collect::<Vec<_>>().chunks(500) {
+        sync_item::Entity::insert_many(items.to_vec())
             .exec_without_returning(db)
             .await
             .unwrap();
-        if key.1.scope_kind() == ScopeKind::User {
+    }
+    for key in missing {
+        let scope = (key.1.scope_kind(), key.0);
+        if key.1 == SyncCollection::Users && !line.heads.contains_key(&scope) {
             let scope = sync_scope::ActiveModel {
-                kind: sea_orm::ActiveValue::Set(ScopeKind::User),
-                id: sea_orm::ActiveValue::Set(key.0),
-                is_broadcast: sea_orm::ActiveValue::Set(false),
-                head_seq: sea_orm::ActiveValue::Set(1),
+                kind: Set(ScopeKind::User),
+                id: Set(key.0),
+                is_broadcast: Set(false),
+                head_seq: Set(1),
             };
-            let known = sea_orm::sea_query::OnConflict::new().do_nothing().to_owned();
             sync_scope::Entity::insert(scope)
-                .on_conflict(known)
                 .exec_without_returning(db)
                 .await
                 .unwrap();
