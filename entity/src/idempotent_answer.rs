@@ -22,6 +22,9 @@ pub struct Model {
     /// The value of the field, as JSON.
     #[sea_orm(column_type = "Text")]
     pub answer: String,
+    /// The ids of the clients it is about, with spaces between: it is answered again only to who sees them.
+    #[sea_orm(column_type = "Text")]
+    pub client_ids: String,
     /// When the mutation was done, UTC.
     pub created_at: DateTimeUtc,
 }

@@ -14,6 +14,7 @@ mod m0009_client_stats;
 mod m0010_handovers;
 mod m0011_settings;
 mod m0012_idempotent_answers;
+mod m0013_answered_clients;
 mod m0040_sync;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_handovers::Migration),
             Box::new(m0011_settings::Migration),
             Box::new(m0012_idempotent_answers::Migration),
+            Box::new(m0013_answered_clients::Migration),
             Box::new(m0040_sync::Migration),
         ]
     }

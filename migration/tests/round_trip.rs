@@ -536,6 +536,7 @@ async fn round_trip_every_entity(db: &DatabaseConnection) {
     round_trip(
         db,
         idempotent_answer::Model {
+            client_ids: "0192f0c1".to_owned(),
             user_id: id(),
             key_hash: vec![0, 159, 146, 150],
             field: 1,

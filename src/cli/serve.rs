@@ -70,9 +70,16 @@ impl Serve {
 /// Takes the address, so that what is wrong with it shows before anything else happens.
 pub(super) async fn bind(config: &Config) -> Result<Server> {
     let left = END_WITHIN.saturating_sub(WRITES_WITHIN);
+    let defaults = http::server::Options::default();
     let options = http::server::Options {
         drain_deadline: left.saturating_sub(config.drain_grace.get()),
-        ..http::server::Options::default()
+        // The proxy is one peer for everybody.
+        max_per_peer: if config.trusted_proxy {
+            None
+        } else {
+            defaults.max_per_peer
+        },
+        ..defaults
     };
     bind_at(config.listen, "--listen", options).await
 }

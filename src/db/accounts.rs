@@ -62,6 +62,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An administrator set another password.
     PasswordReset,
+    /// The user signed in on more devices than one may have, and this one was not used for the longest.
+    TooMany,
 }
 
 impl EndReason {
@@ -74,6 +76,7 @@ impl EndReason {
             Self::Deactivated => "DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordReset => "PASSWORD_RESET",
+            Self::TooMany => "TOO_MANY",
         }
     }
 }
@@ -91,6 +94,14 @@ const ACCOUNT: &str = "SELECT u.id, u.email, u.role, u.deactivated_at, c.passwor
      FROM users u LEFT JOIN credentials c ON c.user_id = u.id";
 
 impl Session {
+    /// The tries counted under `key` by now. More may be under way.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn failures(&self, key: &str) -> Result<Option<Failures>> {
+        read_failures(self, key, "").await
+    }
+
     /// The account with this e-mail address, in lower case. For the service itself.
     ///
     /// # Errors
@@ -231,19 +242,7 @@ impl Tx {
             [key.into(), self.now().into()],
         );
         self.execute_raw(make).await?;
-        let sql = format!(
-            "SELECT failures, window_started_at, blocked_until FROM sign_in_failures WHERE key = $1{}",
-            dialect::for_update(self.backend())
-        );
-        let statement = Statement::from_sql_and_values(self.backend(), sql, [key.into()]);
-        let Some(row) = self.query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Failures {
-            failures: row.try_get("", "failures")?,
-            window_started_at: row.try_get("", "window_started_at")?,
-            blocked_until: row.try_get("", "blocked_until")?,
-        }))
+        read_failures(self, key, dialect::for_update(self.backend())).await
     }
 
     /// Keeps the tries counted under `key`, or forgets them.
@@ -353,6 +352,33 @@ impl Tx {
         Ok(done.rows_affected())
     }
 
+    /// Ends sessions of a user that are alive, those unused for the longest first, until no more than `most`
+    /// are. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn make_room(&self, user: UserId, most: u64) -> Result<u64> {
+        match self.viewer().actor() {
+            Actor::System { .. } => {}
+            Actor::User { .. } => return Err(refused()),
+        }
+        // PostgreSQL takes `LIMIT ALL`, SQLite a number that is never reached.
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE sessions SET revoked_at = $2, revoked_reason = $3 WHERE id IN \
+             (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL \
+             AND idle_expires_at > $2 AND expires_at > $2 \
+             ORDER BY last_used_at DESC, id DESC LIMIT 1000000 OFFSET $4)",
+            [
+                user.into(),
+                self.now().into(),
+                EndReason::TooMany.as_str().into(),
+                i64::try_from(most).unwrap_or(i64::MAX).into(),
+            ],
+        );
+        Ok(self.execute_raw(statement).await?.rows_affected())
+    }
+
     /// Changes settings of the viewer's own row of the directory, which else only administrators write,
     /// and nothing but these.
     ///
@@ -376,6 +402,21 @@ impl Tx {
         self.update_versioned::<user::Entity>(&row, Some(version), changes)
             .await
     }
+}
+
+async fn read_failures(session: &Session, key: &str, held: &str) -> Result<Option<Failures>> {
+    let sql = format!(
+        "SELECT failures, window_started_at, blocked_until FROM sign_in_failures WHERE key = $1{held}"
+    );
+    let statement = Statement::from_sql_and_values(session.backend(), sql, [key.into()]);
+    let Some(row) = session.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Failures {
+        failures: row.try_get("", "failures")?,
+        window_started_at: row.try_get("", "window_started_at")?,
+        blocked_until: row.try_get("", "blocked_until")?,
+    }))
 }
 
 fn refused() -> Error {

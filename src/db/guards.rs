@@ -15,6 +15,8 @@ pub enum Guard {
     StatsSweep,
     /// Which client belongs to which.
     ClientParents,
+    /// Who reports to whom, and who has left.
+    Tree,
     /// The job that forgets what nobody needs any more: one process leads.
     Housekeeping,
     /// The job that stamps what ends by time for phones: one process leads.
@@ -25,6 +27,7 @@ impl Guard {
     /// Numbers of this service; no two guards share one.
     const fn key(self) -> i64 {
         match self {
+            Self::Tree => 7_300_518,
             Self::TierSchemes => 7_300_519,
             Self::StatsSweep => 7_300_520,
             Self::ClientParents => 7_300_521,

@@ -5,18 +5,19 @@
 //! So the transaction of a keyed mutation stays open from its effect until its answer is put together; what
 //! the answer reads meanwhile is read inside it.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::UserId;
+use entity::{ClientId, EntityId, UserId, client};
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use sea_orm::Statement;
+use sea_orm::{ColumnTrait, Statement};
 
 use super::classify::is_transient;
 use super::session::Session;
-use super::tx::Tx;
+use super::tx::{CHUNK_PARAMETERS, Tx};
 use super::unit::Unit;
 use super::viewer::Actor;
 use crate::error::{Code, Error, Result};
@@ -45,6 +46,13 @@ impl IdempotencyKey {
     }
 }
 
+impl Recorded {
+    /// The value of the field, as JSON.
+    pub fn answer(&self) -> &str {
+        &self.answer
+    }
+}
+
 impl std::fmt::Debug for IdempotencyKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("IdempotencyKey(…)")
@@ -64,7 +72,7 @@ pub(super) struct KeyedRequest {
     user: UserId,
     key: IdempotencyKey,
     /// Answers that were on record when the request came, by field.
-    known: BTreeMap<i32, String>,
+    known: BTreeMap<i32, Recorded>,
     /// Which mutation of the document is next.
     next: AtomicI32,
     state: Mutex<State>,
@@ -76,8 +84,17 @@ struct State {
     field: i32,
     /// Its transaction, with its effect, not kept yet.
     open: Option<Arc<Unit>>,
+    /// The clients it is about: those it held, and those it made.
+    clients: BTreeSet<ClientId>,
     /// The answer of a twin that was faster.
-    found: Option<String>,
+    found: Option<Recorded>,
+}
+
+/// An answer on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    answer: String,
+    clients: Vec<ClientId>,
 }
 
 impl KeyedRequest {
@@ -88,6 +105,15 @@ impl KeyedRequest {
     /// The transaction that is open, for what reads the answer together.
     pub(super) fn open(&self) -> Option<Arc<Unit>> {
         self.state(|state| state.open.clone())
+    }
+
+    /// Notes the clients among `rows`, which the mutation that runs holds or has made.
+    pub(super) fn note<M: Any>(&self, rows: &[M]) {
+        let clients = rows.iter().filter_map(|row| {
+            let row: &dyn Any = row;
+            row.downcast_ref::<client::Model>()
+        });
+        self.state(|state| state.clients.extend(clients.map(|client| client.id)));
     }
 
     /// Keeps the transaction of an effect open until its answer is there.
@@ -103,6 +129,7 @@ impl KeyedRequest {
     pub(super) async fn claim(&self, tx: &Tx) -> Result<()> {
         let field = self.state(|state| {
             state.found = None;
+            state.clients.clear();
             (state.open.is_none()).then_some(state.field)
         });
         let Some(field) = field else {
@@ -113,7 +140,8 @@ impl KeyedRequest {
             tx.backend(),
             "INSERT INTO idempotent_answers (user_id, key_hash, field, request_hash, answer, created_at) \
              VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT (user_id, key_hash, field) DO UPDATE SET \
-             request_hash = excluded.request_hash, answer = '', created_at = excluded.created_at \
+             request_hash = excluded.request_hash, answer = '', client_ids = '', \
+             created_at = excluded.created_at \
              WHERE idempotent_answers.created_at <= $6 RETURNING field",
             [
                 self.user.into(),
@@ -147,15 +175,15 @@ impl KeyedRequest {
 struct Row {
     field: i32,
     request_hash: Vec<u8>,
-    answer: String,
+    recorded: Recorded,
 }
 
 /// The answers of `rows` by field.
-fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> {
+fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, Recorded>> {
     rows.into_iter()
         .map(|row| {
             if row.request_hash == key.request_hash {
-                return Ok((row.field, row.answer));
+                return Ok((row.field, row.recorded));
             }
             Err(Error::rule(
                 "idempotency.other_request",
@@ -164,6 +192,19 @@ fn known(key: &IdempotencyKey, rows: Vec<Row>) -> Result<BTreeMap<i32, String>> 
                 ),
             ))
         })
+        .collect()
+}
+
+/// Ids as a row keeps them: with spaces between.
+fn write_ids(ids: &BTreeSet<ClientId>) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+    ids.join(" ")
+}
+
+/// The ids a row keeps.
+fn read_ids(text: &str) -> Result<Vec<ClientId>> {
+    text.split_whitespace()
+        .map(|id| Ok(ClientId::from_uuid(id.parse().map_err(Error::internal)?)))
         .collect()
 }
 
@@ -206,7 +247,7 @@ impl Session {
 
     /// Begins the next mutation of a keyed document. Answers what was answered when it was done already; then
     /// it must not be done again.
-    pub fn begin_keyed(&self) -> Option<String> {
+    pub fn begin_keyed(&self) -> Option<Recorded> {
         let keyed = self.key()?;
         let field = keyed.next.fetch_add(1, Ordering::Relaxed);
         keyed.state(|state| {
@@ -219,8 +260,33 @@ impl Session {
     }
 
     /// The answer of a twin that was faster than the mutation that runs, which then failed for that alone.
-    pub fn twin_answer(&self) -> Option<String> {
+    pub fn twin_answer(&self) -> Option<Recorded> {
         self.key()?.state(|state| state.found.take())
+    }
+
+    /// What was answered, for who may still hear it.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` `idempotency.out_of_reach` when it is about a client that is out of the viewer's scope by
+    /// now; from the database.
+    pub async fn heard_again(&self, recorded: Recorded) -> Result<String> {
+        let Recorded { answer, clients } = recorded;
+        for chunk in clients.chunks(CHUNK_PARAMETERS) {
+            let ids = chunk.iter().copied();
+            let seen = self
+                .select::<client::Entity>()
+                .filter(client::Column::Id.is_in(ids))
+                .count(u64::try_from(chunk.len()).unwrap_or(u64::MAX))
+                .await?;
+            if seen != u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
+                return Err(Error::new(
+                    Code::NotFound,
+                    say!("this was done; but it is about a client that you no longer see"),
+                )
+                .with_rule("idempotency.out_of_reach"));
+            }
+        }
+        Ok(answer)
     }
 
     /// Keeps what the mutation that runs has done, together with its `answer`.
@@ -233,12 +299,14 @@ impl Session {
         };
         let record = Statement::from_sql_and_values(
             self.backend(),
-            "UPDATE idempotent_answers SET answer = $1 WHERE user_id = $2 AND key_hash = $3 AND field = $4",
+            "UPDATE idempotent_answers SET answer = $1, client_ids = $5 \
+             WHERE user_id = $2 AND key_hash = $3 AND field = $4",
             [
                 answer.into(),
                 keyed.user.into(),
                 keyed.key.key_hash.to_vec().into(),
                 keyed.state(|state| state.field).into(),
+                keyed.state(|state| write_ids(&state.clients)).into(),
             ],
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
@@ -271,7 +339,7 @@ impl Session {
             key.key_hash.to_vec().into(),
             (self.now() - KEEP_ANSWERS).into(),
         ];
-        let mut sql = "SELECT field, request_hash, answer FROM idempotent_answers \
+        let mut sql = "SELECT field, request_hash, answer, client_ids FROM idempotent_answers \
              WHERE user_id = $1 AND key_hash = $2 AND created_at > $3"
             .to_owned();
         if let Some(field) = field {
@@ -286,7 +354,10 @@ impl Session {
                 Ok(Row {
                     field: row.try_get("", "field")?,
                     request_hash: row.try_get("", "request_hash")?,
-                    answer: row.try_get("", "answer")?,
+                    recorded: Recorded {
+                        answer: row.try_get("", "answer")?,
+                        clients: read_ids(&row.try_get::<String>("", "client_ids")?)?,
+                    },
                 })
             })
             .collect()
@@ -308,7 +379,7 @@ impl Tx {
             self.backend(),
             "DELETE FROM idempotent_answers WHERE (user_id, key_hash, field) IN \
              (SELECT user_id, key_hash, field FROM idempotent_answers WHERE created_at <= $1 \
-             ORDER BY created_at LIMIT $2)",
+             ORDER BY created_at LIMIT $2) AND created_at <= $1",
             [
                 before.into(),
                 i64::try_from(CHUNK).unwrap_or(i64::MAX).into(),

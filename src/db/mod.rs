@@ -68,7 +68,7 @@ pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
 pub use figures::PoolFigures;
 pub use guards::Guard;
-pub use idempotency::{IdempotencyKey, KEEP_ANSWERS};
+pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;

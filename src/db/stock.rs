@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use entity::{OrderId, ProductId, StockMovementId, product, stock_level, stock_movement};
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, DbBackend, EntityTrait, IntoSimpleExpr, QueryFilter,
     QueryTrait, Statement, Value,
@@ -140,7 +140,7 @@ impl Tx {
             .filter(stock_level::Column::ProductId.eq(product))
             .into_query();
         if self.backend() == DbBackend::Postgres {
-            statement.lock_exclusive();
+            statement.lock(LockType::NoKeyUpdate);
         }
         let rows = self.query_all(&statement).await?;
         decode_all::<stock_level::Entity>(&rows)?

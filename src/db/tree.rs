@@ -2,8 +2,9 @@
 //! is kept in the transaction that changes the tree, one change of the tree at a time.
 
 use entity::UserId;
-use sea_orm::{DbBackend, Statement};
+use sea_orm::Statement;
 
+use super::guards::Guard;
 use super::tx::Tx;
 use crate::error::{Error, Result};
 use crate::say;
@@ -14,12 +15,7 @@ impl Tx {
     /// # Errors
     /// From the database.
     pub async fn lock_tree(&self) -> Result<()> {
-        if self.backend() == DbBackend::Postgres {
-            let statement =
-                Statement::from_string(self.backend(), "SELECT pg_advisory_xact_lock(7300518)");
-            self.query_one_raw(statement).await?;
-        }
-        Ok(())
+        self.hold(Guard::Tree).await
     }
 
     /// Puts a new user below `manager` (or at the top). Call [`Self::lock_tree`] first.

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::{ClientId, EntityId, UserId, client};
-use sea_orm::sea_query::{Condition, Expr, Query};
+use sea_orm::sea_query::{Condition, Expr, LockType, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DbBackend, EntityTrait, Insert, IntoSimpleExpr,
     Iterable, ModelTrait, QueryTrait,
@@ -123,6 +123,19 @@ impl Tx {
 
     /// The rows of `E` in scope that meet `condition`, held, as they are now, in the order of their ids.
     async fn lock_where<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
+        let rows = self.lock_rows::<E>(condition).await?;
+        self.note(&rows);
+        Ok(rows)
+    }
+
+    /// Tells the request that its answer is about these rows.
+    fn note<M: 'static>(&self, rows: &[M]) {
+        if let Some(keyed) = self.key() {
+            keyed.note(rows);
+        }
+    }
+
+    async fn lock_rows<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
         if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
             condition = condition.add(scope);
@@ -134,7 +147,8 @@ impl Tx {
             return decode_all::<E>(&self.query_all(&statement).await?);
         }
         let mut locking = statement.clone();
-        locking.lock_exclusive();
+        // Not against foreign keys: whoever writes a row that points here does not have to wait.
+        locking.lock(LockType::NoKeyUpdate);
         for _ in 0..ATTEMPTS {
             let held = decode_all::<E>(&self.query_all(&locking).await?)?;
             if scope::is_of_the_row_alone::<E>(self.viewer()) {
@@ -455,6 +469,7 @@ impl Tx {
             let found = self.query_all(&statement).await?;
             inserted.extend(decode_all::<E>(&found)?);
         }
+        self.note(&inserted);
         let inserted = Visible::family(inserted);
         self.note_made::<E>(&inserted);
         Ok(inserted)

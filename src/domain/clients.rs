@@ -391,6 +391,8 @@ pub async fn check_owner(tx: &Tx, owner: Option<UserId>) -> Result<()> {
     if viewer.user_id() == Some(owner) {
         return Ok(());
     }
+    // They neither leave nor move away before the client is theirs.
+    tx.share(Guard::Tree).await?;
     let user = tx
         .select::<user::Entity>()
         .id(owner)

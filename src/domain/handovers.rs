@@ -10,7 +10,7 @@ use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition};
 
 use super::{members, text, users};
-use crate::db::{Children, LockedClient, Session, Tx, Visible};
+use crate::db::{Children, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::messages::Message;
 use crate::say;
@@ -353,6 +353,8 @@ async fn in_reach(session: &Session, user: UserId) -> Result<bool> {
 }
 
 async fn check_target(tx: &Tx, to: UserId) -> Result<()> {
+    // They neither leave nor move away before the clients are theirs.
+    tx.share(Guard::Tree).await?;
     let target = get_user(tx, to, "toUserId").await?;
     if target.deactivated_at.is_some() {
         return Err(

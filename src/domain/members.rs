@@ -7,7 +7,7 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::{clients, text, users};
-use crate::db::{Children, LockedClient, Session, Tx, Visible};
+use crate::db::{Children, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -339,6 +339,8 @@ async fn check_user(tx: &Tx, client: &LockedClient, user: UserId, field: &str) -
         )
         .field(field));
     }
+    // They do not leave before they are let in.
+    tx.share(Guard::Tree).await?;
     let user = tx
         .select::<user::Entity>()
         .id(user)

@@ -454,6 +454,31 @@ mod tests {
         assert!(subtract(i64::MIN, 1).is_err());
     }
 
+    #[test]
+    fn a_million_sums_of_lines_are_exact() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |end: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            i64::try_from(state % end).unwrap()
+        };
+        let (mut nets, mut expected) = (Vec::new(), 0_i128);
+        for line in 1..=1_000_000 {
+            let quantity = below(20_000) - 10_000;
+            let price = below(2_000_000) - 1_000_000;
+            let discount = below(10_001);
+            nets.push(line_net(quantity, price, i32::try_from(discount).unwrap()).unwrap());
+            // Ten-thousandths of a minor unit; the nearest whole one, halves away from zero.
+            let exact = i128::from(quantity) * i128::from(price) * i128::from(10_000 - discount);
+            expected += (exact.abs() + 5_000) / 10_000 * exact.signum();
+            if line % 5 == 0 {
+                let total = sum(nets.drain(..)).unwrap();
+                assert_eq!(i128::from(total), std::mem::take(&mut expected));
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn text_comes_back_as_it_went(amount: i64, currency in any_currency()) {

@@ -13,6 +13,12 @@ use crate::db::{MAX_STOCK, Tx, Visible};
 use crate::error::{Code, Error, Result};
 use crate::say;
 
+/// The longest article number, in characters.
+pub const MAX_SKU: usize = 60;
+
+/// The longest name of a unit, in characters.
+pub const MAX_UNIT: usize = 40;
+
 /// A product to be.
 #[derive(Clone, Debug)]
 pub struct NewProduct {
@@ -301,11 +307,15 @@ fn apply(row: product::ActiveModel, patch: ProductPatch) -> Result<product::Acti
             say!("the reorder level is 0 to {most}", most = MAX_STOCK),
         ));
     }
-    let sku = sku.map(|sku| text::text("sku", &sku, 60)).transpose()?;
+    let sku = sku
+        .map(|sku| text::text("sku", &sku, MAX_SKU))
+        .transpose()?;
     let name = name
         .map(|name| text::text("name", &name, 200))
         .transpose()?;
-    let unit = unit.map(|unit| text::text("unit", &unit, 20)).transpose()?;
+    let unit = unit
+        .map(|unit| text::text("unit", &unit, MAX_UNIT))
+        .transpose()?;
     let currency = list_price.map(|(_, currency)| currency.as_str().to_owned());
     Ok(product::ActiveModel {
         sku: set(sku),

@@ -115,6 +115,11 @@ impl SignIn {
             address: address.map(throttle::address_key),
         };
         let system = self.unguarded();
+        // Who has to wait anyway takes nobody's turn to write.
+        for (key, free) in keys.counters() {
+            let failures = system.failures(key).await?;
+            throttle::admit(free, failures.as_ref(), system.now())?;
+        }
         let counted = keys.clone();
         system
             .write(move |tx| {
@@ -150,6 +155,7 @@ impl SignIn {
                         return Err(wrong());
                     }
                     take_back(&tx, &keys).await?;
+                    tx.make_room(account.user, MAX_SESSIONS - 1).await?;
                     let state = SessionState::begin(&first, tx.now());
                     insert(&tx, account.user, &device_name, user_agent, &state).await?;
                     tx.select::<user::Entity>().id(account.user).get().await
@@ -226,6 +232,7 @@ impl SignIn {
                     if !account.is_active {
                         return Err(Error::rule("users.deactivated", say!("this user has left")));
                     }
+                    tx.make_room(user, MAX_SESSIONS - 1).await?;
                     let mut state = SessionState::begin(&unused, tx.now());
                     state.expires_at = tx.now() + ttl;
                     state.idle_expires_at = state.expires_at;
@@ -264,6 +271,10 @@ impl SignIn {
         })
     }
 }
+
+/// How many devices of a user are signed in at the same time. Whoever signs in on one more ends the session
+/// that was not used for the longest.
+pub const MAX_SESSIONS: u64 = 30;
 
 /// Under which names a try is counted.
 #[derive(Clone)]

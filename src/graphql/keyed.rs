@@ -13,7 +13,7 @@ use async_graphql::{
 };
 
 use super::Mutation;
-use crate::db::Session;
+use crate::db::{Recorded, Session};
 use crate::error::{Error, Result};
 
 /// All mutations, each done once per key.
@@ -59,8 +59,10 @@ impl Root {
         ctx: &Context<'_>,
         session: &Session,
     ) -> ServerResult<Option<Value>> {
-        if let Some(answer) = session.begin_keyed() {
-            return read(&answer).map_err(|error| placed(ctx, error));
+        if let Some(recorded) = session.begin_keyed() {
+            return repeat(session, recorded)
+                .await
+                .map_err(|error| placed(ctx, error));
         }
         let before = errors_of(ctx).len();
         let outcome = self.0.resolve_field(ctx).await;
@@ -73,7 +75,11 @@ impl Root {
             // It was done, and cannot be told whole: the next try would hear the same half for good.
             Ok(_) => raised.remove(0),
             Err(error) => match session.twin_answer() {
-                Some(answer) => return read(&answer).map_err(|error| placed(ctx, error)),
+                Some(recorded) => {
+                    return repeat(session, recorded)
+                        .await
+                        .map_err(|error| placed(ctx, error));
+                }
                 None => error,
             },
         };
@@ -97,8 +103,10 @@ async fn keep(session: &Session, value: Option<&Value>) -> Result<()> {
     session.keep_answer(&answer).await
 }
 
-fn read(answer: &str) -> Result<Option<Value>> {
-    serde_json::from_str(answer).map_err(Error::internal)
+/// What was answered then, unless it is about a client that is out of scope by now.
+async fn repeat(session: &Session, recorded: Recorded) -> Result<Option<Value>> {
+    let answer = session.heard_again(recorded).await?;
+    serde_json::from_str(&answer).map_err(Error::internal)
 }
 
 fn placed(ctx: &Context<'_>, error: Error) -> ServerError {

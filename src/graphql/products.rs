@@ -350,7 +350,7 @@ pub struct ProductCreateInput {
     name: String,
     /// The category it lies in.
     category_id: Option<CategoryId>,
-    /// What one of it is, such as `box` or `kg`, 1 to 20 characters.
+    /// What one of it is, such as `box` or `kg`, 1 to 40 characters.
     unit: String,
     /// The price of one unit before any discount, 0 or more.
     list_price: MoneyInput,
@@ -378,7 +378,7 @@ pub struct ProductUpdateInput {
     name: MaybeUndefined<String>,
     /// The category it lies in; null takes it out of any.
     category_id: MaybeUndefined<CategoryId>,
-    /// What one of it is, 1 to 20 characters.
+    /// What one of it is, 1 to 40 characters.
     unit: MaybeUndefined<String>,
     /// A new price of one unit, with its currency, 0 or more.
     list_price: MaybeUndefined<MoneyInput>,

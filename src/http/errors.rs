@@ -207,6 +207,11 @@ fn log(error: &Error, request_id: &RequestId) {
             let cause = source.map(chain).unwrap_or_default();
             tracing::error!(request_id, code, cause, "{}", error.message());
         }
+        // Tokens run out all day long; the line of the request says so.
+        (Code::Unauthenticated, Some(source)) => {
+            let cause = chain(source);
+            tracing::debug!(request_id, code, cause, "{}", error.message());
+        }
         (_, Some(source)) => {
             let cause = chain(source);
             tracing::warn!(request_id, code, cause, "{}", error.message());

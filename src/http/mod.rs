@@ -89,7 +89,7 @@ pub fn router<G: Gateway, E: Executor>(
 
 /// What `/` says where there is no explorer.
 const NO_EXPLORER: &str = "Clientele serves GraphQL at /graphql.\n\
-     The explorer is off: serve with --public-explorer true to have it here, or run `clientele demo`.\n";
+     The explorer is off: serve with --public-explorer to have it here, or run `clientele demo`.\n";
 
 /// The answer of the routes that are not GraphQL to an error, in the shape that GraphQL has too.
 pub fn plain_error(error: &crate::Error, request_id: &RequestId, locale: Locale) -> Response {

@@ -145,6 +145,18 @@ pub(crate) async fn watch(
     response
 }
 
+/// How much of such a name the log repeats, in characters.
+const MAX_NAME: usize = 64;
+
+/// The beginning of a name that a caller chose.
+fn cut(name: &str) -> &str {
+    let end = name
+        .char_indices()
+        .nth(MAX_NAME)
+        .map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or_default()
+}
+
 fn log(seen: &Seen<'_>) {
     let told = seen.told;
     macro_rules! line {
@@ -154,7 +166,7 @@ fn log(seen: &Seen<'_>) {
                 request_id = seen.request_id.as_str(),
                 method = seen.method.as_str(),
                 path = seen.route,
-                operation = told.name.as_deref(),
+                operation = told.name.as_deref().map(cut),
                 kind = told.kind.map(Kind::as_str),
                 status = seen.status,
                 code = told.code,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
@@ -12,9 +13,13 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT}
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use http_body_util::LengthLimitError;
 use serde::Serialize;
 
 use super::address::client_address;
+use super::limits::Concurrency;
+use super::places::{Owner, Places};
+use super::refusal::Refusal;
 use super::{RequestId, Told, negotiate, refusal};
 use crate::domain::sign_in::{Device, SignIn, SignedIn};
 use crate::messages::Message;
@@ -27,6 +32,19 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long a client may take to send its body.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long all of it may take. Whoever waited as long has given up, or tries again.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How many may sign in or refresh at the same time: from one network, and all together. An office has one
+/// address, and its people come at nine.
+const PLACES: Concurrency = Concurrency {
+    per_user: 1,
+    per_address: 16,
+    process: 64,
+    queries: 64,
+    patience: Duration::from_secs(2),
+};
+
 /// The routes below `/auth`. `proxy_header` names the header in which a trusted proxy tells the client's
 /// address (its last address counts); without one the address of the connection counts.
 pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
@@ -37,12 +55,15 @@ pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
         .with_state(Arc::new(Auth {
             sign_in,
             proxy_header,
+            places: Places::new(PLACES),
         }))
 }
 
 struct Auth {
     sign_in: SignIn,
     proxy_header: Option<HeaderName>,
+    /// Nobody has a token here yet, so addresses have places.
+    places: Places,
 }
 
 /// The fields of a body, all texts.
@@ -105,7 +126,7 @@ fn granted(signed_in: SignedIn) -> Response {
 }
 
 async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, true, async |headers, address, body| {
+    answer(&auth, request, true, async |headers, address, body| {
         let mut fields = read(&headers, body).await?;
         let email = fields.required("email");
         let password = fields.required("password");
@@ -114,7 +135,7 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
         let device = Device {
             name: device_name,
             user_agent: text(&headers, &USER_AGENT),
-            address: client_address(&headers, auth.proxy_header.as_ref(), address),
+            address,
         };
         let signed_in = auth.sign_in.sign_in(&email, &password, device).await?;
         Ok(granted(signed_in))
@@ -123,7 +144,7 @@ async fn begin(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 }
 
 async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, true, async |headers, _, body| {
+    answer(&auth, request, true, async |headers, _, body| {
         let mut fields = read(&headers, body).await?;
         let refresh_token = fields.required("refreshToken");
         fields.done()?;
@@ -134,7 +155,7 @@ async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
 }
 
 async fn end(State(auth): State<Arc<Auth>>, request: Request) -> Response {
-    answer(request, false, async |headers, _, _| {
+    answer(&auth, request, false, async |headers, _, _| {
         let token = text(&headers, &AUTHORIZATION);
         let token = token.as_deref().and_then(bearer).ok_or_else(|| {
             Error::unauthenticated(say!(
@@ -156,8 +177,24 @@ impl From<Error> for Refused {
     }
 }
 
-/// Runs one handler. Nothing that holds a token may be kept by anybody on the way.
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        refusal.error.into()
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(
+        Code::Timeout,
+        say!("this took too long; try again in a moment"),
+    )
+    .detail("retryAfterSeconds", 5)
+}
+
+/// Runs one handler, which hears the caller's address. Nothing that holds a token may be kept by anybody on
+/// the way.
 async fn answer(
+    auth: &Auth,
     request: Request,
     is_sign_in: bool,
     handler: impl AsyncFnOnce(HeaderMap, Option<IpAddr>, Body) -> Result<Response, Refused>,
@@ -172,8 +209,15 @@ async fn answer(
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| peer.ip());
+    let address = client_address(&parts.headers, auth.proxy_header.as_ref(), peer);
     let locale = negotiate::locale(&parts.headers, None);
-    let mut response = match handler(parts.headers, peer, body).await {
+    let handled = async {
+        let _own = auth.places.own(Owner::anonymous(address)).await?;
+        let _shared = auth.places.shared(OperationType::Mutation).await?;
+        handler(parts.headers, address, body).await
+    };
+    let handled = tokio::time::timeout(DEADLINE, handled).await;
+    let mut response = match handled.unwrap_or_else(|_| Err(too_slow().into())) {
         Ok(response) => response,
         Err(Refused(status, error)) => super::plain_error_as(status, &error, &request_id, locale),
     };
@@ -203,6 +247,9 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
     }
     let bytes = match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if !is_too_long(&error) => {
+            return Err(Error::new(Code::BadUserInput, say!("the body broke off")).into());
+        }
         Ok(Err(_)) => {
             return Err(Refused(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -234,6 +281,18 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Refused> {
         )
         .into()),
     }
+}
+
+/// Whether a body was not read because it is over the limit; it broke off otherwise.
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Fields {

@@ -11,6 +11,7 @@ use super::read::{Columns, Problem, Row, amount, any_amount, count, flag};
 use super::{FileKind, Known, Run, Work, by_key, look_up, values_of};
 use crate::db::{Session, Tx, Visible};
 use crate::domain::money::CurrencyCode;
+use crate::domain::products::{MAX_SKU, MAX_UNIT};
 use crate::domain::{products, text};
 use crate::error::Result;
 
@@ -201,8 +202,8 @@ impl Planner<'_> {
             Ok(currency) => row.demand("list_price", |price| amount(price, *currency)),
             Err(_) => row.demand("list_price", any_amount),
         };
-        let unit = row.parse("unit", |unit| text::text("unit", unit, 100));
-        let sku = row.parse("sku", |sku| text::text("sku", sku, 100));
+        let unit = row.parse("unit", |unit| text::text("unit", unit, MAX_UNIT));
+        let sku = row.parse("sku", |sku| text::text("sku", sku, MAX_SKU));
         let reorder_level = row.parse("reorder_level", count);
         let on_hand = row.parse("stock_on_hand", count);
         let is_discontinued = row.parse("discontinued", flag);

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use sea_orm::ActiveValue::{self, NotSet, Set};
 
+use crate::db::MAX_STOCK;
 use crate::domain::dates;
 use crate::error::{Code, Error, Result};
 
@@ -353,12 +354,12 @@ pub(super) fn day(text: &str) -> Result<NaiveDate> {
     dates::day("", parsed)
 }
 
-/// A whole number of 0 or more.
+/// A number of goods: whole, from 0 to [`MAX_STOCK`].
 pub(super) fn count(text: &str) -> Result<i64> {
     text.parse()
         .ok()
-        .filter(|count| *count >= 0)
-        .ok_or_else(|| wrong("not a whole number of 0 or more"))
+        .filter(|count| (0..=MAX_STOCK).contains(count))
+        .ok_or_else(|| wrong(&format!("not a whole number from 0 to {MAX_STOCK}")))
 }
 
 /// Yes or no.

@@ -138,6 +138,8 @@ texts! {
         => "该 Idempotency-Key 已用于另一个请求；每个请求请使用新的键，重发时使用相同的键和内容",
     "the first request with this Idempotency-Key still runs; repeat yours in a moment"
         => "使用该 Idempotency-Key 的首个请求仍在处理；请稍后重发",
+    "this was done; but it is about a client that you no longer see"
+        => "该操作已经完成，但所涉及的客户您已无权查看",
     "this was done already" => "该操作已经完成",
     "send one Idempotency-Key of 1 to {most} visible ASCII characters, such as a UUID"
         => "请发送一个 Idempotency-Key，由 1 至 {most} 个可见 ASCII 字符组成，例如 UUID",
@@ -325,6 +327,10 @@ texts! {
     "this external id belongs to an order of another client" => "该外部编号属于另一个客户的订单",
     "the order with this external id was placed here; an import does not overwrite it"
         => "该外部编号的订单是在本系统中下的，导入不会覆盖它",
+    "the order with this external id was cancelled here; an import does not overwrite it"
+        => "该外部编号的订单已在本系统中取消，导入不会覆盖它",
+    "this order needs approval for other reasons by now: {reasons}; approve it for these"
+        => "该订单目前需要审批的原因已变为：{reasons}；请按这些原因审批",
     "goods of this order came back here; its lines can no longer change"
         => "该订单已在本系统中退货，明细不能再修改",
 
@@ -350,6 +356,8 @@ texts! {
     "the body has at most {limit} bytes" => "请求体最多 {limit} 字节",
     "the body ended before it was complete" => "请求体不完整",
     "the body did not arrive in time" => "请求体未能按时到达",
+    "this took too long; try again in a moment" => "处理时间过长，请稍后重试",
+    "the body broke off" => "请求内容中断",
     "the body took too long to arrive" => "请求体传输超时",
     "the body is not a JSON object" => "请求体不是 JSON 对象",
     "the body is not JSON: line {line}, column {column}" => "请求体不是 JSON：第 {line} 行第 {column} 列",

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clientele::db::{IdempotencyKey, Session};
+use clientele::jobs;
 use entity::idempotent_answer;
 use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
-use sea_orm::{Database, EntityTrait, PaginatorTrait};
+use sea_orm::{ConnectionTrait, Database, EntityTrait, PaginatorTrait, TransactionTrait};
 use serde_json::{Value, json};
 
 use crate::orders::{levels, product};
-use crate::support::{Answer, App, Person, Team};
+use crate::races::until_waiting;
+use crate::support::{Answer, App, Backend, Person, Team};
 
 const RECEIVE: &str = "mutation($input: StockReceiveInput!) { stockReceive(input: $input) { product { id stock { onHand } } } }";
 
@@ -306,7 +308,7 @@ on_both!(an_answer_is_kept_for_thirty_days, async |app: App| {
     let team = app.team().await;
     let id = product(&app, &team, "A", "1.00", json!({})).await;
     let sweep = async || {
-        clientele::jobs::housekeeping::sweep(&app.server().database)
+        jobs::housekeeping::sweep(&app.server().database)
             .await
             .unwrap()
     };
@@ -435,11 +437,11 @@ on_both!(
         tokio::time::sleep(Duration::from_millis(50)).await;
         one.keep_answer("\"said\"").await.unwrap();
         assert!(waiting.await.unwrap().is_err());
-        assert_eq!(two.twin_answer().as_deref(), Some("\"said\""));
+        assert_eq!(two.twin_answer().unwrap().answer(), "\"said\"");
         assert_eq!(on_hand(&app, &team, &id).await, 1);
         assert_eq!(on_record(&app).await, 1);
         let later = session(&app, &team.left, "k").await;
-        assert_eq!(later.begin_keyed().as_deref(), Some("\"said\""));
+        assert_eq!(later.begin_keyed().unwrap().answer(), "\"said\"");
         let other = session(&app, &team.right, "k").await;
         assert_eq!(other.begin_keyed(), None);
     }
@@ -450,7 +452,7 @@ on_both!(
     async |app: App| {
         let team = app.team().await;
         let id = product(&app, &team, "A", "1.00", json!({})).await;
-        if app.backend() == crate::support::Backend::Sqlite {
+        if app.backend() == Backend::Sqlite {
             // One writer: a twin waits for it as every other write does.
             return;
         }
@@ -485,3 +487,73 @@ on_both!(
         held.undo_keyed().await.unwrap();
     }
 );
+
+on_both!(
+    an_answer_about_a_client_is_for_who_sees_the_client,
+    async |app: App| {
+        let team = app.team().await;
+        let (ann, ben, left) = (&team.ann, &team.ben, &team.left);
+        let create = "mutation($input: ClientCreateInput!) { clientCreate(input: $input) { client { id name phone } } }";
+        let input = json!({ "input": { "kind": "ORGANIZATION", "name": "Tongren", "currency": "CNY",
+            "profile": { "phone": "+86 10 6525 0000" } } });
+        let made = text(&app, &ann.token, "make", create, &input).await;
+        assert_eq!(text(&app, &ann.token, "make", create, &input).await, made);
+        let client = send(&app, &ann.token, "make", create, input.clone()).await;
+        let client = client.text("/clientCreate/client/id").to_owned();
+        let update = "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { name } } }";
+        let change =
+            json!({ "input": { "id": client, "version": 1, "profile": { "fax": "1234567" } } });
+        let changed = text(&app, &ann.token, "change", update, &change).await;
+        let hand_over = async |to: &Person| {
+            let query = "mutation($input: ClientHandOverInput!) { clientHandOver(input: $input) { clientCount } }";
+            let input = json!({ "clientIds": [client], "toUserId": to.id.to_string() });
+            let _ = app
+                .gql(&left.token, query, json!({ "input": input }))
+                .await
+                .ok();
+        };
+        hand_over(ben).await;
+        for (key, query, input) in [("make", create, &input), ("change", update, &change)] {
+            let again = send(&app, &ann.token, key, query, input.clone()).await;
+            assert_eq!(again.code(0), "NOT_FOUND");
+            assert_eq!(again.rule(), "idempotency.out_of_reach");
+            let told = format!("{again:?}");
+            assert!(
+                !told.contains("Tongren") && !told.contains("6525"),
+                "{told}"
+            );
+        }
+        hand_over(ann).await;
+        assert_eq!(text(&app, &ann.token, "make", create, &input).await, made);
+        assert_eq!(
+            text(&app, &ann.token, "change", update, &change).await,
+            changed
+        );
+    }
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_given_anew_is_not_forgotten() {
+    let app = App::start(Backend::Postgres).await;
+    let team = app.team().await;
+    let database = &app.server().database;
+    let product = product(&app, &team, "TEA", "1.00", json!({})).await;
+    let token = &team.admin.token;
+    send(&app, token, "old", RECEIVE, units(&product, 5))
+        .await
+        .ok();
+    app.server().clock.advance(TimeDelta::days(40));
+    // Somebody takes the key anew, and is not done with it when what is old is swept away.
+    let db = Database::connect(app.database_url()).await.unwrap();
+    let anew = db.begin().await.unwrap();
+    let sql = "UPDATE idempotent_answers SET created_at = created_at + interval '40 days'";
+    anew.execute_unprepared(sql).await.unwrap();
+    let sweep = tokio::spawn({
+        let database = database.clone();
+        async move { jobs::housekeeping::sweep(&database).await }
+    });
+    until_waiting(&db, 1).await;
+    anew.commit().await.unwrap();
+    sweep.await.unwrap().unwrap();
+    assert_eq!(on_record(&app).await, 1);
+}

@@ -390,6 +390,31 @@ on_both!(
     }
 );
 
+on_both!(
+    an_import_brings_no_more_goods_than_the_service_can_count,
+    async |app: App| {
+        let long = "x".repeat(61);
+        let products = format!(
+            "{}P4,Tea,,box,1.00,USD,5000000000,9223372036854775807,false\nP5,Tea,,{long},1.00,USD,1000000000,1000000000,false\n",
+            PRODUCTS.replace("10.005000", "10.5000")
+        );
+        let report = import(&app, &Files::all().with("products.csv", &products)).await;
+        assert_refused(
+            &report,
+            &[
+                (FileKind::Products, 5, "reorder_level", "from 0 to"),
+                (FileKind::Products, 5, "stock_on_hand", "from 0 to"),
+                (FileKind::Products, 6, "unit", "40"),
+            ],
+        );
+        let team = app.team().await;
+        let query =
+            "{ products(first: 20) { nodes { unit reorderLevel stock { onHand reserved } } } }";
+        let answer = app.gql(&team.ann.token, query, json!({})).await.ok();
+        assert_eq!(answer.data("/products/nodes").as_array().unwrap().len(), 3);
+    }
+);
+
 on_both!(an_order_goes_in_whole_or_not_at_all, async |app: App| {
     let files = Files::all()
         .with(

@@ -172,7 +172,7 @@ on_both!(wrong_input_is_named, async |app: App| {
         ("sku", json!("x".repeat(61)), "input.sku"),
         ("name", json!(""), "input.name"),
         ("name", json!("x".repeat(201)), "input.name"),
-        ("unit", json!("x".repeat(21)), "input.unit"),
+        ("unit", json!("x".repeat(41)), "input.unit"),
         ("listPrice", price("-0.01"), "input.listPrice.amount"),
         ("listPrice", price("1.001"), "input.listPrice.amount"),
         ("reorderLevel", json!(-1), "input.reorderLevel"),

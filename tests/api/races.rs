@@ -8,7 +8,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::orders::{levels, mutate, product, read, shop, stock};
-use crate::support::{Answer, App, Backend};
+use crate::support::{Answer, App, Backend, Person};
 
 const ARCHIVE: &str =
     "mutation($input: ProductVersionInput!) { productArchive(input: $input) { product { id } } }";
@@ -26,7 +26,8 @@ async fn waiting(db: &DatabaseConnection) -> i64 {
     row.try_get("", "found").unwrap()
 }
 
-async fn until_waiting(db: &DatabaseConnection, count: i64) {
+/// Waits a while until so many statements wait for a lock. PostgreSQL only.
+pub async fn until_waiting(db: &DatabaseConnection, count: i64) {
     for _ in 0..400 {
         if waiting(db).await >= count {
             return;
@@ -228,3 +229,56 @@ on_both!(
         assert!(!answer.json.to_string().contains(&hidden));
     }
 );
+
+/// Sends `change`, which needs the client, while that is held; then `leave`, by which the user leaves to whom
+/// the change gives it. Whoever leaves does so when the change is done.
+async fn while_somebody_leaves(
+    app: &App,
+    change: impl Future<Output = Answer>,
+    leave: impl Future<Output = Answer>,
+) {
+    let db = Database::connect(app.database_url()).await.unwrap();
+    let gate = db.begin().await.unwrap();
+    gate.execute_unprepared("SELECT 1 FROM clients FOR UPDATE")
+        .await
+        .unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let change = async {
+        let answer = change.await;
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        answer
+    };
+    let leave = async {
+        until_waiting(&db, 1).await;
+        let answer = leave.await.ok();
+        assert!(
+            done.load(std::sync::atomic::Ordering::SeqCst),
+            "they left before"
+        );
+        answer
+    };
+    let opening = async {
+        until_waiting(&db, 2).await;
+        gate.rollback().await.unwrap();
+    };
+    let (changed, _, ()) = futures_util::future::join3(change, leave, opening).await;
+    let _ = changed.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_given_a_client_after_they_left() {
+    let app = App::start(Backend::Postgres).await;
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+    let leave =
+        "mutation($input: UserVersionInput!) { userDeactivate(input: $input) { user { id } } }";
+    let leaves = |user: &Person| {
+        let input = json!({ "input": { "id": user.id.to_string(), "version": 1 } });
+        app.gql(&team.admin.token, leave, input)
+    };
+    let query =
+        "mutation($input: ClientHandOverInput!) { clientHandOver(input: $input) { clientCount } }";
+    let input = json!({ "input": { "clientIds": [client], "toUserId": team.ben.id.to_string() } });
+    let hand_over = app.gql(&team.left.token, query, input);
+    while_somebody_leaves(&app, hand_over, leaves(&team.ben)).await;
+}

@@ -5,7 +5,7 @@ use clientele::app::{AUDIENCE, ISSUER};
 use clientele::auth::keys::Keyring;
 use clientele::auth::passwords::Passwords;
 use clientele::auth::tokens::Tokens;
-use clientele::domain::sign_in::SignIn;
+use clientele::domain::sign_in::{MAX_SESSIONS, SignIn};
 use clientele::domain::users;
 use clientele::jobs;
 use reqwest::{Method, StatusCode};
@@ -560,4 +560,30 @@ on_both!(every_refusal_has_one_shape, async |app: App| {
         said.contains("/graphql") && said.contains("--public-explorer"),
         "{said}"
     );
+});
+
+on_both!(a_user_has_so_many_devices, async |app: App| {
+    let team = app.team().await;
+    let email = with_password(&app, &team.ann).await;
+    let first = app.sign_in(team.ann.id, "the first").await;
+    let ask = async |token: &str| app.gql(token, VIEWER, json!({})).await;
+    let next = async || {
+        app.server().clock.advance(TimeDelta::seconds(1));
+        let answer = sign_in(&app, &email, PASSWORD).await.ok();
+        at(&answer, "/accessToken").to_owned()
+    };
+    let mut tokens = Vec::new();
+    for _ in 0..MAX_SESSIONS {
+        tokens.push(next().await);
+    }
+    // The one that was not used for the longest has ended; all others go on.
+    assert_eq!(ask(&first.token).await.code(0), "UNAUTHENTICATED");
+    for token in &tokens {
+        let _ = ask(token).await.ok();
+    }
+    tokens.push(next().await);
+    assert_eq!(ask(&tokens[0]).await.code(0), "UNAUTHENTICATED");
+    let _ = ask(&tokens[1]).await.ok();
+    // Nobody else's.
+    let _ = ask(&team.ben.token).await.ok();
 });

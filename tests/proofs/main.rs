@@ -19,6 +19,7 @@ mod race;
 mod restart;
 mod service;
 mod shop;
+mod soak;
 
 /// Makes two tests of one body: `name::sqlite` and `name::postgres`.
 macro_rules! on_both {

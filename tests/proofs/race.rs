@@ -126,3 +126,78 @@ on_both!(the_last_credit_is_given_once, async |backend: Backend| {
         }
     }
 });
+
+on_both!(
+    approvals_do_not_pass_the_limit_unseen,
+    async |backend: Backend| {
+        /// Orders that wait for a manager because of their discount.
+        const WAITING: usize = 8;
+        const APPROVE: &str = "mutation($input: OrderApproveInput!) { orderApprove(input: $input) { order { status } } }";
+        const WAIT: &str = "mutation($input: OrderCreateInput!) { orderCreate(input: $input) { order { id version status approvalReasons } } }";
+        let place = Place::new(backend).await;
+        let shop = Shop::open(&place, 100_000_000).await;
+        let service = place.start().await;
+        let admin = service.caller(&shop.admin);
+        let rep = service.caller(&shop.reps[0].token);
+        let mut random = Random::new(19);
+        for _ in 0..rounds(3) {
+            let units = 10 + random.below(30);
+            let cents = units * 250;
+            let client = shop::client(&rep).await;
+            let limit = format!("{}.{:02}", cents / 100, cents % 100);
+            let query = "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { id } } }";
+            let input = json!({ "id": client, "version": 1,
+                "profile": { "creditLimit": { "amount": limit, "currency": "EUR" } } });
+            admin.ask(query, json!({ "input": input })).await.data();
+            let mut approvals = Vec::new();
+            for _ in 0..WAITING {
+                // EUR 1.25 a unit.
+                let input = json!({ "id": new_order(), "clientId": client, "submit": true,
+                    "lines": [{ "productId": shop.product, "quantity": 2, "discountBp": 5_000 }] });
+                let made = rep.ask(WAIT, json!({ "input": input })).await.data();
+                let order = &made["orderCreate"]["order"];
+                assert_eq!(order["approvalReasons"], json!(["DISCOUNT"]));
+                approvals.push(json!({ "id": order["id"], "version": order["version"] }));
+            }
+            let barrier = Arc::new(tokio::sync::Barrier::new(RACERS));
+            let approving = approvals.into_iter().map(|input| {
+                let (admin, barrier) = (admin.clone(), Arc::clone(&barrier));
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    match admin.ask(APPROVE, json!({ "input": input })).await {
+                        Outcome::Data(data) => {
+                            assert_eq!(data["orderApprove"]["order"]["status"], "APPROVED");
+                            250
+                        }
+                        refused => {
+                            assert_eq!(refused.rule(), "orders.reasons_changed", "{refused:?}");
+                            0
+                        }
+                    }
+                })
+            });
+            let ordering = (WAITING..RACERS).map(|_| {
+                let (rep, barrier) = (rep.clone(), Arc::clone(&barrier));
+                let (units, client) = (1 + random.below(3), client.clone());
+                let order = order(&client, &shop.product, units);
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    let data = shop::send(&rep, order).await.data();
+                    match data["orderCreate"]["order"]["status"].as_str().unwrap() {
+                        "APPROVED" => units * 250,
+                        _ => 0,
+                    }
+                })
+            });
+            let tasks: Vec<_> = approving.chain(ordering).collect();
+            let booked: u64 = join_all(tasks).await.into_iter().map(Result::unwrap).sum();
+            assert!(booked <= cents, "{booked} cents of {cents}");
+            // No order asks for more than three units, so no more than that can be left over.
+            assert!(booked + 750 > cents.min(1_250), "{booked} cents of {cents}");
+            let query = "query($id: ID!) { client(id: $id) { stats { receivable { amount } } } }";
+            let data = admin.ask(query, json!({ "id": client })).await.data();
+            let owed = format!("{}.{:02}", booked / 100, booked % 100);
+            assert_eq!(data["client"]["stats"]["receivable"]["amount"], owed);
+        }
+    }
+);

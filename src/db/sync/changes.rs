@@ -99,7 +99,7 @@ impl Changes {
 }
 
 impl Tx {
-    fn note(&self, note: impl FnOnce(&mut Changes)) {
+    fn touch(&self, note: impl FnOnce(&mut Changes)) {
         if let Some(unit) = &self.within {
             unit.note_change(note);
         }
@@ -110,7 +110,7 @@ impl Tx {
     where
         E::Model: Send + Sync + 'static,
     {
-        self.note(|changes| {
+        self.touch(|changes| {
             for row in rows {
                 changes.row::<E>(row);
                 // A new user sees nothing yet.
@@ -123,7 +123,7 @@ impl Tx {
 
     /// Notes that a row was changed: as it was, and as it is.
     pub(in crate::db) fn note_changed<E: Synced>(&self, was: &E::Model, is: &E::Model) {
-        self.note(|changes| {
+        self.touch(|changes| {
             // In another scope there is nothing left of it.
             if let Held::Document(read) = E::HELD
                 && read(was).0 != read(is).0
@@ -146,7 +146,7 @@ impl Tx {
 
     /// Notes rows that were deleted.
     pub(in crate::db) fn note_deleted<E: Synced>(&self, rows: &[E::Model]) {
-        self.note(|changes| {
+        self.touch(|changes| {
             for row in rows {
                 changes.gone::<E>(row);
                 if let Sight::Client(client, _) = E::SIGHT {
@@ -163,7 +163,7 @@ impl Tx {
 
     /// Notes that clients, or parts of their documents, were written by a statement of its own.
     pub(in crate::db) fn note_clients(&self, clients: impl IntoIterator<Item = ClientId>) {
-        self.note(|changes| {
+        self.touch(|changes| {
             for id in clients {
                 let document = Document {
                     scope: SyncScope::Client(id),
@@ -177,23 +177,23 @@ impl Tx {
 
     /// Notes that other people may see these clients now.
     pub(in crate::db) fn note_sight_of(&self, clients: impl IntoIterator<Item = ClientId>) {
-        self.note(|changes| changes.clients.extend(clients));
+        self.touch(|changes| changes.clients.extend(clients));
     }
 
     /// Notes that these users may see other clients now.
     pub(in crate::db) fn note_viewers(&self, viewers: impl IntoIterator<Item = UserId>) {
-        self.note(|changes| changes.viewers.extend(viewers));
+        self.touch(|changes| changes.viewers.extend(viewers));
     }
 
     pub(super) fn note_opening(&self, user: UserId) {
-        self.note(|changes| {
+        self.touch(|changes| {
             changes.opening.insert(user);
             changes.viewers.insert(user);
         });
     }
 
     pub(super) fn note_closing(&self, users: impl IntoIterator<Item = UserId>) {
-        self.note(|changes| changes.closing.extend(users));
+        self.touch(|changes| changes.closing.extend(users));
     }
 }
 

@@ -218,6 +218,11 @@ async fn renew(
     }
     let present = lines::of(tx, existing).await?;
     let lines_differ = differ(&present, priced);
+    if existing.status == OrderStatus::Cancelled && (lines_differ || changes(existing, &row)) {
+        return Err(conflict(say!(
+            "the order with this external id was cancelled here; an import does not overwrite it"
+        )));
+    }
     if lines_differ && present.iter().any(|line| line.returned_quantity > 0) {
         return Err(conflict(say!(
             "goods of this order came back here; its lines can no longer change"

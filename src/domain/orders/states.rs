@@ -2,7 +2,9 @@
 //! event.
 
 use chrono::NaiveDate;
-use entity::{OrderEventKind, OrderId, OrderStatus, ProductId, order, order_event, order_line};
+use entity::{
+    ApprovalReason, OrderEventKind, OrderId, OrderStatus, ProductId, order, order_event, order_line,
+};
 use sea_orm::ActiveEnum;
 use sea_orm::ActiveValue::Set;
 
@@ -264,18 +266,56 @@ fn require_manager(tx: &Tx) -> Result<()> {
     )))
 }
 
-/// Approves an order that waits for it.
+/// Approves an order that waits for it, for `reasons`; for those on the order when absent.
 ///
 /// # Errors
-/// `FORBIDDEN` for reps; `NOT_FOUND`, `STALE_VERSION`; `RULE_VIOLATED` `orders.illegal_transition`.
-pub async fn approve(tx: &Tx, seen: Seen, note: Option<String>) -> Result<Visible<order::Model>> {
+/// `FORBIDDEN` for reps; `NOT_FOUND`, `STALE_VERSION`; `RULE_VIOLATED` `orders.illegal_transition`,
+/// `orders.reasons_changed` when it needs approval for others by now.
+pub async fn approve(
+    tx: &Tx,
+    seen: Seen,
+    note: Option<String>,
+    reasons: Option<Vec<ApprovalReason>>,
+) -> Result<Visible<order::Model>> {
     require_manager(tx)?;
+    let note = parse_note(note.as_deref())?;
+    let (client, order) = open_decision(tx, seen, OrderStatus::Approved).await?;
+    let mut all = terms::read(order.approval_reason.as_deref());
+    let agreed = reasons.unwrap_or_else(|| all.clone());
+    // What the client owes has changed since it was submitted.
+    let terms = terms::of(tx, &client).await?;
+    let asked = Asked {
+        id: Some(order.id),
+        total_minor: order.total_minor,
+        discounts_bp: &[],
+    };
+    all.extend(terms::reasons(tx, &client, &terms, &asked).await?);
+    all.sort_unstable_by_key(ActiveEnum::to_value);
+    all.dedup();
+    if all.iter().any(|reason| !agreed.contains(reason)) {
+        let names: Vec<String> = all.iter().map(ActiveEnum::to_value).collect();
+        return Err(Error::rule(
+            "orders.reasons_changed",
+            say!(
+                "this order needs approval for other reasons by now: {reasons}; approve it for these",
+                reasons = names.join(", ")
+            ),
+        )
+        .field("reasons")
+        .detail("reasons", names));
+    }
+    let changes = order::ActiveModel {
+        approval_reason: Set(terms::write(&all)),
+        ..Default::default()
+    };
+    let kind = OrderEventKind::Approved;
     decide(
         tx,
-        seen,
+        (client, order),
         OrderStatus::Approved,
-        OrderEventKind::Approved,
-        parse_note(note.as_deref())?,
+        kind,
+        note,
+        changes,
     )
     .await
 }
@@ -288,32 +328,38 @@ pub async fn approve(tx: &Tx, seen: Seen, note: Option<String>) -> Result<Visibl
 pub async fn refuse(tx: &Tx, seen: Seen, note: String) -> Result<Visible<order::Model>> {
     require_manager(tx)?;
     let note = text::long_text("note", &note, MAX_NOTE)?;
-    decide(
-        tx,
-        seen,
-        OrderStatus::Draft,
-        OrderEventKind::Refused,
-        Some(note),
-    )
-    .await
+    let to = OrderStatus::Draft;
+    let opened = open_decision(tx, seen, to).await?;
+    let changes = order::ActiveModel::default();
+    decide(tx, opened, to, OrderEventKind::Refused, Some(note), changes).await
+}
+
+/// An order about which the viewer may decide, and its client.
+async fn open_decision(
+    tx: &Tx,
+    seen: Seen,
+    to: OrderStatus,
+) -> Result<(LockedClient, Visible<order::Model>)> {
+    let (client, order) = open_seen(tx, seen).await?;
+    clients::require_steward(tx, &client).await?;
+    require_step(order.status, to)?;
+    Ok((client, order))
 }
 
 async fn decide(
     tx: &Tx,
-    seen: Seen,
+    (client, order): (LockedClient, Visible<order::Model>),
     to: OrderStatus,
     kind: OrderEventKind,
     note: Option<String>,
+    changes: order::ActiveModel,
 ) -> Result<Visible<order::Model>> {
-    let (client, order) = open_seen(tx, seen).await?;
-    clients::require_steward(tx, &client).await?;
-    require_step(order.status, to)?;
     let changes = order::ActiveModel {
         status: Set(to),
         decided_by_id: Set(tx.viewer().user_id()),
         decided_at: Set(Some(tx.now())),
         decision_note: Set(note.clone()),
-        ..Default::default()
+        ..changes
     };
     let event = Event::step(kind, order.status, to, note);
     step(tx, &client, &order, changes, event).await

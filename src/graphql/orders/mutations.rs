@@ -1,7 +1,7 @@
 //! Writing orders.
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
-use entity::{AddressId, ClientId, OrderId, OrderLineId, ProductId, order};
+use entity::{AddressId, ApprovalReason, ClientId, OrderId, OrderLineId, ProductId, order};
 
 use super::{Order, OrderLine, OrderReturn};
 use crate::db::{Tx, Visible};
@@ -117,6 +117,19 @@ pub struct OrderStepInput {
     version: i32,
     /// What there is to say, at most 1,000 characters.
     note: Option<String>,
+}
+
+/// An order that is approved in the version you saw.
+#[derive(Clone, Debug, InputObject)]
+pub struct OrderApproveInput {
+    /// The order.
+    id: OrderId,
+    /// The version you saw.
+    version: i32,
+    /// What there is to say, at most 1,000 characters.
+    note: Option<String>,
+    /// For which reasons you approve it although it needs approval; those on the order when absent. When others have come up meanwhile, such as a credit limit that later orders used up, it is refused with the rule `orders.reasons_changed`, which names them.
+    reasons: Option<Vec<ApprovalReason>>,
 }
 
 /// An order whose approval is refused.
@@ -423,12 +436,17 @@ impl OrderMutation {
     async fn order_approve(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The order that waits.")] input: OrderStepInput,
+        #[graphql(desc = "The order that waits.")] input: OrderApproveInput,
     ) -> Result<OrderPayload> {
-        let OrderStepInput { id, version, note } = input;
+        let OrderApproveInput {
+            id,
+            version,
+            note,
+            reasons,
+        } = input;
         change(ctx, move |tx| {
-            let note = note.clone();
-            async move { orders::approve(&tx, seen(id, version), note).await }
+            let (note, reasons) = (note.clone(), reasons.clone());
+            async move { orders::approve(&tx, seen(id, version), note, reasons).await }
         })
         .await
     }

@@ -191,3 +191,54 @@ on_both!(
         assert_eq!(levels(&app, &shop.team, &shop.tofu).await, (20, 0));
     }
 );
+
+on_both!(
+    an_import_does_not_revive_what_was_cancelled,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let left = &shop.team.left;
+        let input = json!({ "clientId": shop.client, "externalId": "10248",
+        "lines": [{ "productId": shop.chai, "quantity": 1 }] });
+        let draft = order_of(
+            mutate(&app, left, "orderCreate", input).await,
+            "orderCreate",
+        );
+        let input = json!({ "id": draft["id"], "version": 1 });
+        let before = order_of(
+            mutate(&app, left, "orderCancel", input).await,
+            "orderCancel",
+        );
+        let by = shop.team.ann.id;
+        let products = [&shop.chai];
+        let refused = import(
+            &app,
+            &shop.client,
+            imported(by, Some("1996-07-16")),
+            &products,
+            77,
+        )
+        .await;
+        assert_eq!(refused.unwrap_err().code(), Code::Conflict);
+        assert_eq!(read(&app, left, &before).await, before);
+        // Nor what came by an import and was cancelled here; the same rows again are no fault.
+        let other = ImportedOrder {
+            external_id: "10249".to_owned(),
+            ..imported(by, None)
+        };
+        let first = import(&app, &shop.client, other.clone(), &products, 12)
+            .await
+            .unwrap();
+        let input = json!({ "id": first.id.to_string(), "version": 1 });
+        let before = order_of(
+            mutate(&app, left, "orderCancel", input).await,
+            "orderCancel",
+        );
+        let again = import(&app, &shop.client, other.clone(), &products, 12)
+            .await
+            .unwrap();
+        assert_eq!(again.version, 2);
+        let refused = import(&app, &shop.client, other, &products, 13).await;
+        assert_eq!(refused.unwrap_err().code(), Code::Conflict);
+        assert_eq!(read(&app, left, &before).await, before);
+    }
+);

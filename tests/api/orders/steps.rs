@@ -302,6 +302,41 @@ on_both!(
     }
 );
 
+on_both!(
+    an_approval_does_not_pass_a_limit_that_nobody_spoke_of,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let (ann, ben, left) = (&shop.team.ann, &shop.team.ben, &shop.team.left);
+        let limit = json!({ "creditLimit": { "amount": "100.00", "currency": "EUR" } });
+        set_terms(&app, &shop, limit).await;
+        let cheap = json!({ "submit": true, "discountBp": 3_500 });
+        let waiting = placed(&app, &shop, cheap).await;
+        assert_eq!(waiting["approvalReasons"], json!(["DISCOUNT"]));
+        // Meanwhile another order takes most of the credit.
+        let other = placed(&app, &shop, json!({ "submit": true })).await;
+        assert_eq!(other["status"], "APPROVED");
+        let refused = mutate(&app, left, "orderApprove", at(&waiting)).await;
+        assert_eq!(refused.rule(), "orders.reasons_changed");
+        assert_eq!(refused.fields(), ["input.reasons"]);
+        let reasons = &refused.errors()[0]["extensions"]["reasons"];
+        assert_eq!(*reasons, json!(["CREDIT_LIMIT", "DISCOUNT"]));
+        assert_eq!(read(&app, left, &waiting).await["status"], "SUBMITTED");
+        let mut knowing = at(&waiting);
+        knowing["reasons"] = json!(["CREDIT_LIMIT"]);
+        let half = mutate(&app, left, "orderApprove", knowing.clone()).await;
+        assert_eq!(half.rule(), "orders.reasons_changed");
+        knowing["reasons"] = reasons.clone();
+        let reps = mutate(&app, ann, "orderApprove", knowing.clone()).await;
+        assert_eq!(reps.code(0), "FORBIDDEN");
+        let strangers = mutate(&app, ben, "orderApprove", knowing.clone()).await;
+        assert_eq!(strangers.code(0), "FORBIDDEN");
+        let approved = mutate(&app, left, "orderApprove", knowing).await;
+        let approved = order_of(approved, "orderApprove");
+        assert_eq!(approved["status"], "APPROVED");
+        assert_eq!(approved["approvalReasons"], *reasons);
+    }
+);
+
 on_both!(an_order_up_to_the_limit_needs_nobody, async |app: App| {
     let shop = shop(&app).await;
     set_terms(
