@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU32;
 use entity::{
     DeviceId, ScopeKind, SyncCollection, client_member, client_tag, contact, order_line, stream_scope, sync_issue, sync_item, sync_stream,
 };
+use migration::{Migrator, MigratorTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::*;
@@ -757,4 +758,47 @@ on_both!(a_write_takes_few_statements_more, 4, async |ground: Ground| {
     .await;
     let added = if ground.is_postgres() { 2 } else { 3 };
     assert_eq!(took(), 2 + added);
+});
+
+on_both!(what_is_there_already_is_put_in_the_line, 2, async |ground: Ground| {
+    let system = ground.system();
+    let ann = user(&system, UserRole::Rep, None).await;
+    let id = client(&system, Some(ann)).await;
+    product(&system, 1, true).await;
+    for is_away in [false, true] {
+        system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                let row = contact::ActiveModel {
+                    archived_at: Set(is_away.then(|| tx.now())),
+                    ..contact_row(&tx)
+                };
+                tx.insert_under::<contact::Entity>(&client, row).await?;
+                let row = order_row(&tx, id, ann, OrderStatus::Draft, day("2026-01-01"), 1);
+                tx.insert_under::<order::Entity>(&client, row).await
+            })
+            .await
+            .unwrap();
+    }
+    let outside = ground.outside().await;
+    let kept = async || {
+        let rows = sync_item::Entity::find().all(&outside).await.unwrap();
+        let rows = rows
+            .into_iter()
+            .map(|row| (row.scope_id, row.collection, row.row_id, row.live));
+        let scopes = entity::sync_scope::Entity::find().all(&outside).await.unwrap();
+        let scopes = scopes.into_iter().map(|row| (row.kind, row.id, row.is_broadcast));
+        (rows.collect::<BTreeSet<_>>(), scopes.collect::<BTreeSet<_>>())
+    };
+    let (items, scopes) = kept().await;
+    assert_eq!((items.len(), scopes.len()), (7, 2));
+    let before = system.sync_position().await.unwrap();
+    Migrator::down(&outside, Some(1)).await.unwrap();
+    Migrator::up(&outside, None).await.unwrap();
+    assert_eq!(kept().await, (items, scopes));
+    let after = system.sync_position().await.unwrap();
+    assert_eq!(after.seq, 1);
+    assert_ne!(after.epoch, before.epoch);
+    let places = "SELECT count(*) AS answer FROM sync_items WHERE seq <> 1";
+    assert_eq!(ground.ask(places).await, 0);
 });
