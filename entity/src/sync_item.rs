@@ -1,7 +1,7 @@
 //! When a document that phones hold was last written.
 
-use sea_orm::entity::prelude::*;
 use crate::sync_scope::ScopeKind;
+use sea_orm::entity::prelude::*;
 
 /// A kind of document that phones hold. The number is kept in rows: never used again for another kind.
 #[derive(

@@ -4,9 +4,7 @@
 use sea_orm::entity::prelude::*;
 
 /// What decides who holds a row on their phone.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
 pub enum ScopeKind {
     /// A client with its subtree: whoever sees the client.

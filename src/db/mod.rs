@@ -75,8 +75,8 @@ pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
 pub use sync::{
-    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight, Stream,
-    SyncItem, SyncScope, Synced,
+    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight,
+    Stream, SyncItem, SyncScope, Synced,
 };
 pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
 pub use tx::{LockedClient, Tx, require_version};

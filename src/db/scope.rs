@@ -4,8 +4,8 @@
 use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
-    order_return_line, payment, product, product_category, session, stock_level, stock_movement, sync_device, sync_issue,
-    tier, tier_assignment, tier_scheme, user, user_reach,
+    order_return_line, payment, product, product_category, session, stock_level, stock_movement,
+    sync_device, sync_issue, tier, tier_assignment, tier_scheme, user, user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, Query, SelectStatement, UnionType};
 use sea_orm::{ColumnTrait, EntityTrait, Value};

@@ -123,9 +123,7 @@ impl Unit {
             outcome => outcome,
         };
         let outcome = match outcome {
-            Ok(value) => sync::keep(session, &self)
-                .await
-                .map(|poke| (value, poke)),
+            Ok(value) => sync::keep(session, &self).await.map(|poke| (value, poke)),
             Err(error) => Err(error),
         };
         match outcome {

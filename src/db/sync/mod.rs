@@ -48,14 +48,14 @@ mod sight;
 mod text;
 
 pub(super) use changes::Changes;
+pub use clock::Poke;
 pub(super) use clock::{ChangeClock, Inline, tell};
 #[cfg(test)]
 pub(super) use clock::{tick, write};
-pub use clock::Poke;
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
-pub use held::{Document, Held, Sight, SyncScope, Synced};
 #[cfg(test)]
 pub(super) use held::tables;
+pub use held::{Document, Held, Sight, SyncScope, Synced};
 pub use read::{Head, Place, Position, Stream, SyncItem};
 
 use std::sync::Arc;

@@ -184,9 +184,7 @@ impl Session {
             SyncScope::User(_) | SyncScope::Catalogue => {}
         }
         let limit = text.value(i64::try_from(limit).unwrap_or(i64::MAX));
-        text.push(&format!(
-            " ORDER BY seq, row_id, collection LIMIT {limit}"
-        ));
+        text.push(&format!(" ORDER BY seq, row_id, collection LIMIT {limit}"));
         self.query_all_raw(text.done())
             .await?
             .iter()
@@ -207,7 +205,12 @@ impl Session {
         self.query_all_raw(statement)
             .await?
             .iter()
-            .map(|row| Ok((row.try_get("", "collection")?, row.try_get("", "purged_seq")?)))
+            .map(|row| {
+                Ok((
+                    row.try_get("", "collection")?,
+                    row.try_get("", "purged_seq")?,
+                ))
+            })
             .collect()
     }
 }

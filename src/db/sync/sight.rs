@@ -214,7 +214,8 @@ fn seen(text: &mut Text, session: &Session, which: &Which, streams: &str) -> Str
         "sync_streams st JOIN users u ON u.id = st.user_id AND u.deactivated_at IS NULL \
          AND {streams} AND {of_streams}"
     );
-    let reach = "JOIN user_reach r ON r.manager_id = st.user_id AND (r.depth = 0 OR u.role = 'MANAGER')";
+    let reach =
+        "JOIN user_reach r ON r.manager_id = st.user_id AND (r.depth = 0 OR u.role = 'MANAGER')";
     format!(
         "SELECT st.user_id AS user_id, c.id AS scope_id FROM {viewers} {reach} \
          JOIN clients c ON c.owner_id = r.user_id WHERE {clients} \

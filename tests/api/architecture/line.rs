@@ -30,7 +30,13 @@ const FREE: &[&str] = &[
 ];
 
 /// How a statement begins that writes.
-const WRITES: &[&str] = &["INSERT INTO ", "UPDATE ", "DELETE FROM ", "REPLACE INTO ", "TRUNCATE "];
+const WRITES: &[&str] = &[
+    "INSERT INTO ",
+    "UPDATE ",
+    "DELETE FROM ",
+    "REPLACE INTO ",
+    "TRUNCATE ",
+];
 
 /// What builds a statement that writes.
 const BUILDERS: &[&str] = &[
@@ -102,7 +108,9 @@ fn written(text: &str) -> Vec<String> {
         for (at, _) in text.match_indices(beginning) {
             // As part of another word or clause it is none: `FOR UPDATE`, `DO UPDATE SET`.
             let before = text[..at].trim_end();
-            let is_clause = ["FOR", "DO", "NO KEY"].iter().any(|word| before.ends_with(word));
+            let is_clause = ["FOR", "DO", "NO KEY"]
+                .iter()
+                .any(|word| before.ends_with(word));
             let target = text[at + beginning.len()..].trim_start();
             if target.starts_with('{') {
                 written.push("{}".to_owned());
@@ -149,7 +157,8 @@ fn writes_past_the_line(
             }
             let is = |entry: &&(&str, &str, &str)| entry.0 == source.path && entry.1 == what;
             if let Some(entry) = others.iter().find(is) {
-                rest.needed.extend(others.iter().position(|one| one == entry));
+                rest.needed
+                    .extend(others.iter().position(|one| one == entry));
                 continue;
             }
             let listed = writers.iter().position(|entry| is(&entry));
@@ -173,14 +182,21 @@ fn nothing_is_written_past_the_line_of_changes() {
     let tables = tables(&sources);
     assert!(tables.len() > 35, "{tables:?}");
     for free in FREE {
-        assert!(tables.iter().any(|table| table == free), "there is no table {free}");
+        assert!(
+            tables.iter().any(|table| table == free),
+            "there is no table {free}"
+        );
     }
     assert_none(&writes_past_the_line(&sources, &tables, WRITERS, OTHERS));
 }
 
 #[test]
 fn writes_past_the_line_are_found() {
-    let tables = vec!["clients".to_owned(), "notes".to_owned(), "settings".to_owned()];
+    let tables = vec![
+        "clients".to_owned(),
+        "notes".to_owned(),
+        "settings".to_owned(),
+    ];
     let find = |text: &str, writers: &[(&str, &str, &str)]| {
         let source = vec![Source::new("src/db/other.rs", text)];
         writes_past_the_line(&source, &tables, writers, &[])
@@ -205,7 +221,13 @@ fn writes_past_the_line_are_found() {
     }
     // What is listed has to note what it writes, and has to be there.
     let listed = &[("src/db/other.rs", "notes", "note_made")];
-    assert_eq!(find("fn f() { run(\"DELETE FROM notes\") }", listed).len(), 1);
-    assert_none(&find("fn f() { run(\"DELETE FROM notes\"); tx.note_made(rows) }", listed));
+    assert_eq!(
+        find("fn f() { run(\"DELETE FROM notes\") }", listed).len(),
+        1
+    );
+    assert_none(&find(
+        "fn f() { run(\"DELETE FROM notes\"); tx.note_made(rows) }",
+        listed,
+    ));
     assert_eq!(find("fn f() {}", listed).len(), 1);
 }

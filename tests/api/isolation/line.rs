@@ -112,9 +112,11 @@ impl Line {
             let expected = match row.left_seq {
                 Some(left) => left,
                 // Nothing was written there since, or it was seen by then.
-                None => row
-                    .entered_seq
-                    .max(last.get(&(ScopeKind::Client, client.0)).copied().unwrap_or_default()),
+                None => row.entered_seq.max(
+                    last.get(&(ScopeKind::Client, client.0))
+                        .copied()
+                        .unwrap_or_default(),
+                ),
             };
             if row.head_seq != expected || row.left_seq.is_some_and(|left| left < row.entered_seq) {
                 faults.push(format!("{user} at {client}: {row:?}, not {expected}"));
@@ -229,7 +231,13 @@ async fn documents(db: &DatabaseConnection) -> BTreeMap<Key, (bool, String)> {
         note in Notes;
     }
     for row in all::<payment::Entity>(db).await {
-        put(row.client_id.0, Of::Payments, row.id.0, true, format!("{row:?}"));
+        put(
+            row.client_id.0,
+            Of::Payments,
+            row.id.0,
+            true,
+            format!("{row:?}"),
+        );
     }
     macro_rules! of_catalogue {
         ($($table:ident in $of:ident;)+) => {$(
@@ -250,7 +258,13 @@ async fn documents(db: &DatabaseConnection) -> BTreeMap<Key, (bool, String)> {
     }
     for row in all::<sync_issue::Entity>(db).await {
         let live = row.archived_at.is_none();
-        put(row.user_id.0, Of::SyncIssues, row.id.0, live, format!("{row:?}"));
+        put(
+            row.user_id.0,
+            Of::SyncIssues,
+            row.id.0,
+            live,
+            format!("{row:?}"),
+        );
     }
     found
 }

@@ -26,18 +26,24 @@ on_both!(every_mutation_is_told_to_phones, async |app: App| {
             mutation.name,
             payload(&schema, &mutation.ty.name, 3)
         );
-        let viewers: Vec<_> = world.viewers().into_iter().collect();
+        let viewers = world.viewers();
         begin_anew(&world.app, &world.db, &viewers).await;
         for attempt in cases.into_iter().flatten() {
             let now = world.app.server().clock.now();
             let before = Line::read(&world.db, now).await;
             let variables = json!({ "input": attempt.input });
-            let answer = world.app.gql(&attempt.viewer.token, &query, variables).await;
+            let answer = world
+                .app
+                .gql(&attempt.viewer.token, &query, variables)
+                .await;
             if !answer.errors().is_empty() {
                 wrong.insert(format!("{} fails: {answer}", mutation.name));
             }
             let after = Line::read(&world.db, now).await;
-            let faults = after.faults().into_iter().chain(after.missed_since(&before));
+            let faults = after
+                .faults()
+                .into_iter()
+                .chain(after.missed_since(&before));
             wrong.extend(faults.map(|fault| format!("{}: {fault}", mutation.name)));
             let (documents, seen) = after.size_since(&before);
             told += documents;

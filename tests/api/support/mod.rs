@@ -13,8 +13,8 @@
 pub mod database;
 pub mod people;
 pub mod process;
-mod watch;
 pub mod server;
+mod watch;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};

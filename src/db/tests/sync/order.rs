@@ -49,7 +49,12 @@ async fn look(reader: &DatabaseConnection) -> (i64, HashMap<Uuid, i64>) {
     transaction.commit().await.unwrap();
     let items = items
         .iter()
-        .map(|row| (row.try_get("", "row_id").unwrap(), row.try_get("", "seq").unwrap()))
+        .map(|row| {
+            (
+                row.try_get("", "row_id").unwrap(),
+                row.try_get("", "seq").unwrap(),
+            )
+        })
         .collect();
     (clock.try_get("", "seq").unwrap(), items)
 }
@@ -83,7 +88,8 @@ async fn watched(ground: &Ground, clock: Arc<dyn ChangeClock>) -> (usize, usize)
                                 industry: Set(Some(before.to_string())),
                                 ..Default::default()
                             };
-                            tx.update::<entity::client::Entity>(&row, None, change).await
+                            tx.update::<entity::client::Entity>(&row, None, change)
+                                .await
                         })
                         .await
                         .unwrap();
