@@ -344,6 +344,8 @@ fn postgres(config: &DatabaseConfig, url: &str) -> ConnectOptions {
                 ("lock_timeout", "2000"),
                 ("idle_in_transaction_session_timeout", "15000"),
                 ("timezone", "UTC"),
+                // Whoever has waited for a row or the clock looks at what is there then.
+                ("default_transaction_isolation", "read committed"),
             ])
         });
     options

@@ -16,8 +16,9 @@
 //!   whenever an owner, a team, the tree of users or a role changed. What ends by time alone, a job compares.
 //! * [`devices`]: who has a device.
 //!
-//! Three statements at most on PostgreSQL: the clock; who sees what, where that may have changed; documents with
-//! their scopes. One more when the first device of a user comes. On SQLite each of these is up to three.
+//! Three statements on PostgreSQL: the clock; who sees what, where that may have changed; documents with their scopes.
+//! Only a unit that changes both who holds clients and who sees whom takes one more, and one that touches thousands of
+//! rows some. On SQLite, where a statement is no way to anywhere, the second is up to three and the third, too.
 //!
 //! # What is read from it
 //!
