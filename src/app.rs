@@ -2,6 +2,7 @@
 //! put together here, and knows nothing of it.
 
 use std::any::TypeId;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -12,14 +13,16 @@ use axum::Router;
 use axum::http::HeaderName;
 use futures_util::stream::BoxStream;
 
+use crate::auth::external::{Fetch, Provider};
 use crate::auth::keys::Keyring;
 use crate::auth::tokens::Tokens;
-use crate::db::{Actor, Database, IdempotencyKey, Session};
-use crate::domain::sign_in::SignIn;
+use crate::db::{Database, IdempotencyKey, Session, Way};
+use crate::domain::sign_in::{IdentityProvider, SignIn};
 use crate::error::{Error, Result};
-use crate::graphql::{self, check::Checked};
+use crate::graphql::{self, check::Checked, pace::Pace};
 use crate::http::metrics::{Pool, Reading};
 use crate::http::{self, Caller, Checks, Endpoint, Explorer, Gateway, Health, Identity};
+use crate::say;
 
 /// Who issues our tokens (`iss`).
 pub const ISSUER: &str = "clientele";
@@ -40,6 +43,60 @@ pub struct Options {
     /// Whether `X-Forwarded-For` names the client's address (its last entry counts): only behind a proxy that
     /// sets it. Otherwise the address of the connection counts.
     pub trust_proxy: bool,
+    /// The identity provider whose tokens are accepted too; none when absent.
+    pub provider: Option<ProviderOptions>,
+}
+
+/// An identity provider whose tokens are accepted.
+#[derive(Clone, Debug)]
+pub struct ProviderOptions {
+    /// How its tokens name it (`iss`).
+    pub issuer: String,
+    /// How its tokens name us (`aud`).
+    pub audience: String,
+    /// Its keys, a JSON Web Key Set: a file, or an address of https (of http on this machine).
+    pub keys: String,
+    /// Whether somebody seen for the first time is linked to the user with the e-mail address that the
+    /// provider verified.
+    pub links_by_email: bool,
+}
+
+impl ProviderOptions {
+    fn open(&self) -> Result<IdentityProvider> {
+        let Self {
+            issuer,
+            audience,
+            keys,
+            links_by_email,
+        } = self;
+        if issuer == ISSUER {
+            return Err(Error::bad_input(
+                "provider_issuer",
+                say!(
+                    "{issuer} is the issuer of the tokens of this service itself",
+                    issuer
+                ),
+            ));
+        }
+        let fetch: Fetch = if keys.contains("://") {
+            let document = http::fetch::Document::at(keys)?;
+            Arc::new(move || {
+                let document = document.clone();
+                Box::pin(async move { document.get().await })
+            })
+        } else {
+            let path = PathBuf::from(keys);
+            Arc::new(move || {
+                let read = std::fs::read(&path);
+                let read = read.map_err(|error| format!("{}: {error}", path.display()));
+                Box::pin(std::future::ready(read))
+            })
+        };
+        Ok(IdentityProvider {
+            provider: Provider::new(issuer, audience, fetch),
+            links_by_email: *links_by_email,
+        })
+    }
 }
 
 /// The service over one database.
@@ -56,10 +113,13 @@ impl App {
     /// Puts the service together.
     ///
     /// # Errors
-    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back.
+    /// `INTERNAL` when passwords cannot be hashed, or the schema cannot be read back; `BAD_USER_INPUT` for an
+    /// identity provider that cannot be.
     pub fn new(database: Database, keyring: &Arc<Keyring>, options: Options) -> Result<Self> {
         let tokens = Arc::new(Tokens::new(Arc::clone(keyring), ISSUER, AUDIENCE));
-        let sign_in = SignIn::new(database.clone(), keyring, tokens)?;
+        let provider = options.provider.as_ref().map(ProviderOptions::open);
+        let sign_in =
+            SignIn::new(database.clone(), keyring, tokens)?.with_provider(provider.transpose()?);
         Ok(Self {
             health: health(&database),
             database,
@@ -106,7 +166,11 @@ impl App {
         };
         let endpoint = Endpoint::new(door, Runner(self.schema.clone()), options);
         let sign_in = http::sign_in::routes(self.sign_in.clone(), proxy_header);
-        let rest = self.health.routes().merge(sign_in);
+        let public_keys = http::public_keys::routes({
+            let sign_in = self.sign_in.clone();
+            move || sign_in.public_keys()
+        });
+        let rest = self.health.routes().merge(public_keys).merge(sign_in);
         http::router(Arc::new(endpoint), self.options.explorer.as_ref(), rest)
     }
 }
@@ -141,6 +205,7 @@ async fn read(database: &Database) -> Reading {
         active_sessions: sessions.ok().and_then(Result::ok),
         pools: pools.collect(),
         replica_fallbacks: database.replica_fallbacks(),
+        replica_lag: database.replica_lag(),
     }
 }
 
@@ -156,13 +221,15 @@ impl Gateway for Door {
             return Ok(Caller::anonymous());
         };
         let viewer = self.sign_in.viewer(token).await?;
-        let identity = match viewer.actor() {
-            Actor::User { id, session, .. } => Some(Identity {
-                user: id.0,
-                session: session.0,
-            }),
-            Actor::System { .. } => None,
-        };
+        let identity = viewer.user_id().map(|user| Identity {
+            user: user.0,
+            session: match viewer.way() {
+                Way::Session(session) => session.0,
+                // All keys of a program draw on one bucket, as do all tokens of a provider for one user.
+                Way::Service { account, .. } => account.0,
+                Way::Provider | Way::Inside => user.0,
+            },
+        });
         let statements = Arc::new(AtomicU32::new(0));
         let locale = Some(viewer.locale());
         let mut data = Data::default();
@@ -192,17 +259,30 @@ fn session_of(data: &Data) -> Option<&Session> {
 
 /// Runs requests. One that came with an idempotency key runs in a task of its own: whoever gave up waiting
 /// for its answer asks for it again, and a transaction that is open until the answer is there must not be cut
-/// off in the middle.
+/// off in the middle. It has as long as any other: on SQLite nobody else writes meanwhile. What has no answer
+/// by then is undone.
 #[derive(Clone)]
 struct Runner(Checked);
 
 impl Executor for Runner {
     async fn execute(&self, request: Request) -> Response {
-        if !session_of(&request.data).is_some_and(Session::is_keyed) {
+        let keyed = session_of(&request.data).filter(|session| session.is_keyed());
+        let Some(session) = keyed.cloned() else {
             return self.0.execute(request).await;
-        }
+        };
         let schema = self.0.clone();
-        match tokio::spawn(async move { schema.execute(request).await }).await {
+        let pace = Pace::of(&request.data).cloned();
+        let running = tokio::spawn(async move {
+            let Some(pace) = pace else {
+                return schema.execute(request).await;
+            };
+            let done = pace.in_time(schema.execute(request)).await;
+            if let Err(error) = session.end_keyed().await {
+                tracing::warn!(error = ?error, "rollback failed");
+            }
+            done.unwrap_or_else(|| pace.ended())
+        });
+        match running.await {
             Ok(response) => response,
             Err(ended) => {
                 if let Ok(panic) = ended.try_into_panic() {

@@ -107,6 +107,29 @@ knobs! {
     data_dir: PathBuf, "CLIENTELE_DATA_DIR", "DIR",
     default "./data" PathBuf::from("./data");
 
+    /// Keys of access tokens in PEM (Ed25519 or RSA), separated by commas: the first with a private half
+    /// signs, tokens of the others are accepted; read again when they change
+    token_keys: PathList, "CLIENTELE_TOKEN_KEYS", "FILES",
+    default "keys made by the service" PathList::default();
+
+    /// The identity provider whose tokens are accepted too, as they name it (iss)
+    provider_issuer: String, "CLIENTELE_PROVIDER_ISSUER", "URL",
+    default "none" String::new();
+
+    /// How the provider's tokens name this service (aud)
+    provider_audience: String, "CLIENTELE_PROVIDER_AUDIENCE", "NAME",
+    default "clientele" String::from("clientele");
+
+    /// The provider's public keys, a JSON Web Key Set: a file, or an address of https (of http on this
+    /// machine)
+    provider_keys: String, "CLIENTELE_PROVIDER_KEYS", "FILE|URL",
+    default "none" String::new();
+
+    /// Whether somebody of the provider who is seen for the first time is linked to the user with the e-mail
+    /// address that the provider verified
+    provider_links_by_email: bool, "CLIENTELE_PROVIDER_LINKS_BY_EMAIL", "BOOL",
+    default "false" false;
+
     /// Address and port to listen on
     listen: SocketAddr, "CLIENTELE_LISTEN", "ADDRESS",
     default "127.0.0.1:8080" SocketAddr::from(([127, 0, 0, 1], 8080));

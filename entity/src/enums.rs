@@ -48,6 +48,22 @@ closed_lists! {
         Admin,
     }
 
+    /// What a program may do with the key of a service account. It never may more than the user it acts as.
+    ServiceScope {
+        /// Read what the user sees; every account may.
+        Read,
+        /// Record and change clients, their contacts, addresses, notes and tiers.
+        WriteClients,
+        /// Share clients, keep their teams, and hand them over.
+        WriteSharing,
+        /// Record and change orders, returns and payments.
+        WriteOrders,
+        /// Keep products, categories, stock and tier schemes.
+        WriteCatalogue,
+        /// Keep users and settings of the company.
+        Admin,
+    }
+
     /// A language that messages are written in.
     Locale {
         /// English.

@@ -296,6 +296,12 @@ ids! {
     TierAssignmentId = "tier_assignment";
     /// The id of a hand-over of clients between users.
     HandoverId = "handover";
+    /// The id of a service account: a program that uses the API.
+    ServiceAccountId = "service_account";
+    /// The id of a key of a service account.
+    ServiceKeyId = "service_key";
+    /// The id of who a user is to an identity provider.
+    UserIdentityId = "user_identity";
     /// The id of a device that holds documents of one user.
     DeviceId = "device";
     /// The id of something a device sent that was refused.

@@ -25,6 +25,8 @@ pub mod order_return_line;
 pub mod payment;
 pub mod product;
 pub mod product_category;
+pub mod service_account;
+pub mod service_key;
 pub mod session;
 pub mod setting;
 pub mod sign_in_failure;
@@ -42,6 +44,7 @@ pub mod tier;
 pub mod tier_assignment;
 pub mod tier_scheme;
 pub mod user;
+pub mod user_identity;
 pub mod user_reach;
 
 pub use enums::*;

@@ -20,8 +20,9 @@ pub struct Model {
     pub left_seq: Option<i64>,
     /// The position of the last change in its subtree while it was seen, or of its coming and going.
     pub head_seq: i64,
-    /// The order in which a phone fetches scopes, lowest first: 0 what today needs, 1 clients.
-    pub prio: i16,
+    /// Whether it is seen by shares alone: neither the user nor anybody below them answers for the client, so that
+    /// what is confidential of it may be hidden from them.
+    pub is_guest: bool,
 }
 
 /// Rows of other tables that a row leads to.

@@ -3,7 +3,8 @@
 use crate::sync_scope::ScopeKind;
 use sea_orm::entity::prelude::*;
 
-/// A kind of document that phones hold. The number is kept in rows: never used again for another kind.
+/// A kind of document that phones hold. The number is kept in rows and in tokens: below 32, and never used again for
+/// another kind.
 #[derive(
     Clone,
     Copy,
@@ -38,22 +39,22 @@ pub enum SyncCollection {
     #[sea_orm(num_value = 6)]
     Payments,
     /// The user themselves.
-    #[sea_orm(num_value = 50)]
+    #[sea_orm(num_value = 16)]
     Users,
     /// What could not be applied of what a device sent.
-    #[sea_orm(num_value = 51)]
+    #[sea_orm(num_value = 17)]
     SyncIssues,
     /// Products.
-    #[sea_orm(num_value = 80)]
+    #[sea_orm(num_value = 24)]
     Products,
     /// Categories of products.
-    #[sea_orm(num_value = 81)]
+    #[sea_orm(num_value = 25)]
     Categories,
     /// Tier schemes.
-    #[sea_orm(num_value = 82)]
+    #[sea_orm(num_value = 26)]
     TierSchemes,
     /// Tiers.
-    #[sea_orm(num_value = 83)]
+    #[sea_orm(num_value = 27)]
     Tiers,
 }
 
@@ -90,6 +91,9 @@ pub struct Model {
     pub row_id: Uuid,
     /// The position of its last change.
     pub seq: i64,
+    /// The position at which it came into the scope first. It stays when the document leaves and comes back: a device
+    /// may hold it from the first time.
+    pub added_seq: i64,
     /// Whether there is something to hold: not once the row was hidden, deleted, or moved to another scope.
     pub live: bool,
 }

@@ -15,6 +15,9 @@ mod m0010_handovers;
 mod m0011_settings;
 mod m0012_idempotent_answers;
 mod m0013_answered_clients;
+mod m0020_service_accounts;
+mod m0021_identities;
+mod m0030_client_orders;
 mod m0040_sync;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
@@ -40,6 +43,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_settings::Migration),
             Box::new(m0012_idempotent_answers::Migration),
             Box::new(m0013_answered_clients::Migration),
+            Box::new(m0020_service_accounts::Migration),
+            Box::new(m0021_identities::Migration),
+            Box::new(m0030_client_orders::Migration),
             Box::new(m0040_sync::Migration),
         ]
     }

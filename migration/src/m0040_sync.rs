@@ -30,12 +30,12 @@ const DOCUMENTS: &[(i16, &str, Option<&str>, &str)] = &[
     (4, "notes", Some("client_id"), "archived_at IS NULL"),
     (5, "orders", Some("client_id"), "TRUE"),
     (6, "payments", Some("client_id"), "TRUE"),
-    (50, "users", Some("id"), "TRUE"),
-    (51, "sync_issues", Some("user_id"), "archived_at IS NULL"),
-    (80, "products", None, "archived_at IS NULL"),
-    (81, "product_categories", None, "archived_at IS NULL"),
-    (82, "tier_schemes", None, "archived_at IS NULL"),
-    (83, "tiers", None, "archived_at IS NULL"),
+    (16, "users", Some("id"), "TRUE"),
+    (17, "sync_issues", Some("user_id"), "archived_at IS NULL"),
+    (24, "products", None, "archived_at IS NULL"),
+    (25, "product_categories", None, "archived_at IS NULL"),
+    (26, "tier_schemes", None, "archived_at IS NULL"),
+    (27, "tiers", None, "archived_at IS NULL"),
 ];
 
 #[async_trait::async_trait]
@@ -148,7 +148,7 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(big_integer("entered_seq"))
                 .col(big_integer_null("left_seq"))
                 .col(big_integer("head_seq"))
-                .col(small_integer("prio"))
+                .col(boolean("is_guest"))
                 .primary_key(Index::create().col("user_id").col("scope_id"))
                 .take(),
         )
@@ -178,6 +178,7 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(small_integer("collection"))
                 .col(uuid("row_id"))
                 .col(big_integer("seq"))
+                .col(big_integer("added_seq"))
                 .col(boolean("live"))
                 .primary_key(
                     Index::create()
@@ -193,7 +194,14 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         manager,
         "sync_items_by_seq",
         "sync_items",
-        &["scope_id", "seq", "row_id", "collection", "live"],
+        &[
+            "scope_id",
+            "seq",
+            "collection",
+            "row_id",
+            "live",
+            "added_seq",
+        ],
     )
     .await?;
     manager
@@ -216,13 +224,16 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(uuid("id").primary_key())
                 .col(uuid("user_id"))
                 .col(uuid_null("session_id"))
+                .col(text("name"))
                 .col(timestamp_with_time_zone("created_at"))
                 .col(timestamp_with_time_zone("last_seen_at"))
                 .col(big_integer("acked_seq"))
-                .col(big_integer("last_op_seq"))
+                .col(big_integer("forgotten_op_seq"))
                 .col(integer("schema_version"))
-                .col(boolean("is_wiped"))
                 .col(timestamp_with_time_zone_null("expired_at"))
+                .col(timestamp_with_time_zone_null("revoked_at"))
+                .col(timestamp_with_time_zone_null("wipe_asked_at"))
+                .col(timestamp_with_time_zone_null("wiped_at"))
                 .foreign_key(&mut dies_with("sync_devices", "user_id", "users"))
                 .take(),
         )
@@ -232,6 +243,13 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "sync_devices_by_user",
         "sync_devices",
         &["user_id", "id"],
+    )
+    .await?;
+    index(
+        manager,
+        "sync_devices_by_session",
+        "sync_devices",
+        &["session_id"],
     )
     .await?;
     index(
@@ -324,8 +342,8 @@ async fn fill(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     for (number, table, scope, live) in DOCUMENTS {
         let scope = scope.unwrap_or(&catalogue);
         let items = format!(
-            "INSERT INTO sync_items (scope_id, collection, row_id, seq, live) \
-             SELECT {scope}, {number}, id, 1, {live} FROM {table}"
+            "INSERT INTO sync_items (scope_id, collection, row_id, seq, added_seq, live) \
+             SELECT {scope}, {number}, id, 1, 1, {live} FROM {table}"
         );
         connection.execute_unprepared(&items).await?;
         let horizon =

@@ -548,6 +548,44 @@ async fn round_trip_every_entity(db: &DatabaseConnection) {
     .await;
     round_trip(
         db,
+        service_account::Model {
+            id: id(),
+            name: text("name 名"),
+            user_id: id(),
+            scopes: text("READ,ADMIN"),
+            created_by_id: Some(id()),
+            created_at: instant(),
+            closed_at: Some(instant()),
+        },
+    )
+    .await;
+    round_trip(
+        db,
+        service_key::Model {
+            id: id(),
+            account_id: id(),
+            secret_hash: vec![0, 159, 146, 150],
+            created_by_id: Some(id()),
+            created_at: instant(),
+            expires_at: instant(),
+            last_used_on: Some(day()),
+            revoked_at: Some(instant()),
+        },
+    )
+    .await;
+    round_trip(
+        db,
+        user_identity::Model {
+            id: id(),
+            user_id: id(),
+            issuer: text("issuer 名"),
+            subject: text("subject 名"),
+            created_at: instant(),
+        },
+    )
+    .await;
+    round_trip(
+        db,
         setting::Model {
             key: text("key 名"),
             value: text("value 名"),
@@ -625,7 +663,7 @@ async fn up_down_up(db: &DatabaseConnection) {
     round_trip_every_entity(db).await;
 }
 
-const TABLES: usize = 39;
+const TABLES: usize = 44;
 
 #[tokio::test]
 async fn every_row_round_trips_on_sqlite() {

@@ -4,9 +4,12 @@
 //! database nor HTTP; those layers store what these functions return.
 
 pub mod crypto;
+pub mod external;
 pub mod keys;
 pub mod passwords;
 pub mod refresh;
+pub mod reset_codes;
+pub mod service_keys;
 pub mod throttle;
 pub mod tokens;
 

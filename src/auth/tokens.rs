@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use quick_cache::sync::Cache;
+use ring::digest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::crypto;
-use super::keys::Keyring;
+use super::keys::{KeyRecord, Keyring};
 use crate::say;
 use crate::{Error, Result};
 
@@ -26,6 +28,9 @@ pub const LEEWAY_SECS: i64 = 5;
 
 /// Longer tokens are refused unread, in bytes. Ours have about 400.
 pub const MAX_TOKEN_BYTES: usize = 4 * 1024;
+
+/// How many tokens that were verified are remembered.
+const REMEMBERED: usize = 20_000;
 
 /// The `typ` of an access token (RFC 9068 section 2.1): no other kind of token passes for one.
 const TOKEN_TYPE: &str = "at+jwt";
@@ -54,10 +59,17 @@ pub struct Tokens {
     keyring: Arc<Keyring>,
     issuer: String,
     audience: String,
+    /// One per algorithm, made once: each holds several sets.
     validations: Vec<Validation>,
+    /// Tokens under a public key whose signature was found right: that is dear to find, and never changes.
+    /// By SHA-256 of the token, with the name of the key.
+    verified: Arc<Cache<[u8; 32], Verified>>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// The name of the key of a token, and what the token claims.
+type Verified = (Arc<str>, WireClaims);
+
+#[derive(Clone, Serialize, Deserialize)]
 struct WireClaims {
     iss: String,
     aud: String,
@@ -78,25 +90,24 @@ impl Tokens {
     ) -> Self {
         crypto::install();
         let (issuer, audience) = (issuer.into(), audience.into());
-        // One per algorithm in use, made once: each holds several sets.
-        let mut validations: Vec<Validation> = Vec::new();
-        for record in keyring.records() {
-            if find_validation(&validations, record.algorithm()).is_none() {
-                let mut validation = Validation::new(record.algorithm());
-                validation.set_issuer(&[&issuer]);
-                validation.set_audience(&[&audience]);
-                validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
-                // Both by the system clock; `check_times` does it by ours.
-                validation.validate_exp = false;
-                validation.validate_nbf = false;
-                validations.push(validation);
-            }
-        }
+        let validation = |algorithm| {
+            let mut validation = Validation::new(algorithm);
+            validation.set_issuer(&[&issuer]);
+            validation.set_audience(&[&audience]);
+            validation.set_required_spec_claims(&["iss", "aud", "sub", "nbf", "exp"]);
+            // Both by the system clock; `check_times` does it by ours.
+            validation.validate_exp = false;
+            validation.validate_nbf = false;
+            validation
+        };
+        let algorithms = [Algorithm::HS256, Algorithm::EdDSA, Algorithm::RS256];
+        let validations = algorithms.into_iter().map(validation).collect();
         Self {
             keyring,
             issuer,
             audience,
             validations,
+            verified: Arc::new(Cache::new(REMEMBERED)),
         }
     }
 
@@ -124,7 +135,10 @@ impl Tokens {
             exp: expires_at.timestamp(),
             jti: uuid::Builder::from_random_bytes(super::random_bytes()?).into_uuid(),
         };
-        let key = self.keyring.signing();
+        let keys = self.keyring.keys();
+        let key = keys
+            .signing(now)
+            .ok_or_else(|| Error::bug("no key signs access tokens now"))?;
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TOKEN_TYPE.to_owned());
         header.kid = Some(key.kid().to_owned());
@@ -157,15 +171,13 @@ impl Tokens {
         if header.crit.is_some() {
             return Err("critical header".into());
         }
-        let key = header
-            .kid
-            .and_then(|kid| self.keyring.find(&kid))
-            .ok_or("no such key")?;
-        let validation =
-            find_validation(&self.validations, key.algorithm()).ok_or("no such algorithm")?;
-        let claims = decode::<WireClaims>(token, key.decoding(), validation)
-            .map_err(|error| error.to_string())?
-            .claims;
+        let kid = header.kid.ok_or("no key is named")?;
+        let mut keys = self.keyring.keys();
+        if keys.find(&kid, now).is_none() {
+            keys = self.keyring.look_again();
+        }
+        let key = keys.find(&kid, now).ok_or("no such key")?;
+        let claims = self.claims(token, key)?;
         check_times(&claims, now)?;
         Ok(Claims {
             user: parse_id(&claims.sub, USER_PREFIX).ok_or("sub is not a user id")?,
@@ -174,6 +186,36 @@ impl Tokens {
             issued_at: DateTime::from_timestamp_secs(claims.iat).ok_or("iat is out of range")?,
             expires_at: DateTime::from_timestamp_secs(claims.exp).ok_or("exp is out of range")?,
         })
+    }
+
+    /// What a token says whose signature under `key` is right.
+    fn claims(&self, token: &str, key: &KeyRecord) -> Result<WireClaims, String> {
+        let validation =
+            find_validation(&self.validations, key.algorithm()).ok_or("no such algorithm")?;
+        let decoded = || {
+            decode::<WireClaims>(token, key.decoding(), validation)
+                .map(|token| token.claims)
+                .map_err(|error| error.to_string())
+        };
+        if key.algorithm() == Algorithm::HS256 {
+            return decoded();
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some((kid, claims)) = self.verified.get(&hash)
+            && *kid == *key.kid()
+        {
+            return Ok(claims);
+        }
+        let claims = decoded()?;
+        self.verified
+            .insert(hash, (key.kid().into(), claims.clone()));
+        Ok(claims)
+    }
+
+    /// The public halves of the keys whose tokens are accepted, as a JSON Web Key Set.
+    pub fn public_keys(&self, now: DateTime<Utc>) -> serde_json::Value {
+        self.keyring.keys().public_keys(now)
     }
 }
 
@@ -393,7 +435,7 @@ mod tests {
         let token = issue(&tokens_with(keyring().signing_with(private).unwrap()));
         assert_eq!(part(&token, 0)["alg"], "RS256");
         assert!(
-            tokens_with(keyring().accepting(public))
+            tokens_with(keyring().accepting(public).unwrap())
                 .verify(&token, now())
                 .is_ok()
         );

@@ -1,6 +1,6 @@
 //! The file of a backup: lines, compressed, with their sums.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,13 +37,17 @@ impl Output {
         let mut draft = path.as_os_str().to_owned();
         draft.push(".partial");
         let draft = PathBuf::from(draft);
+        take_away(&draft)?;
+        // New, and nobody else's: what lay there would keep its rights, and a link would lead elsewhere.
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options
             .open(&draft)
             .map_err(|error| unwritable(&draft, &error))?;
+        // Tells it from what a backup that was cut off left behind. Where files cannot be locked, none can.
+        let _ = file.try_lock();
         Ok(Self {
             to: GzEncoder::new(BufWriter::new(file), Compression::new(6)),
             draft: Draft(Some(draft)),
@@ -100,6 +104,26 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// Takes away what a backup that was cut off left behind. Nothing else is taken for that.
+fn take_away(draft: &Path) -> Result<()> {
+    let refused = |why: &str| {
+        let message = format!("{} {why}", draft.display());
+        Err(Error::new(Code::BadUserInput, message))
+    };
+    match std::fs::symlink_metadata(draft) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unwritable(draft, &error)),
+        Ok(found) if !found.is_file() => return refused("is in the way, and no file"),
+        Ok(_) => {}
+    }
+    if let Ok(left) = File::open(draft)
+        && matches!(left.try_lock(), Err(TryLockError::WouldBlock))
+    {
+        return refused("is being written by another backup");
+    }
+    std::fs::remove_file(draft).map_err(|error| unwritable(draft, &error))
 }
 
 /// A file without its name yet; it goes when this does.

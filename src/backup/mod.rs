@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::file::{Input, Line, Output};
-use crate::db::{Database, Restore, TableShape};
+use crate::db::{self, Database, Restore, TableShape};
 use crate::error::{Code, Error, Result};
 
 /// The number of this layout; files of a later one are refused.
@@ -58,6 +58,8 @@ pub struct Summary {
     pub database: String,
     /// The last step that made its tables.
     pub step: String,
+    /// The first of its steps that this version does not know: only a later one can put it back.
+    pub later_step: Option<String>,
     /// Its tables.
     pub tables: Vec<TableSum>,
     /// Rows of all tables.
@@ -70,30 +72,33 @@ impl Summary {
             taken_at: head.taken_at,
             database: head.database.clone(),
             step: head.steps.last().cloned().unwrap_or_default(),
+            later_step: db::later_step(&head.steps).map(str::to_owned),
             rows: tables.iter().map(|table| table.rows).sum(),
             tables,
         }
     }
 }
 
-/// Writes all there is into a new file, as it is at one moment.
+/// Writes all there is into a new file, as it is at one moment. Tables that somebody else put beside ours stay
+/// out.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` when the file exists or cannot be written; `UNAVAILABLE`, `INTERNAL` from the database.
-/// No file is left then.
+/// `BAD_USER_INPUT` when the file exists or cannot be written; `CONFLICT` when a table is not as we make it;
+/// `UNAVAILABLE`, `INTERNAL` from the database. No file is left then.
 pub async fn take(database: &Database, path: &Path) -> Result<Summary> {
     let mut output = Output::create(path)?;
     let kind = database.kind().to_owned();
     let session = database.as_system("backup");
     let summary = session
         .at_one_moment(async |session| {
+            let steps = session.steps_run().await?;
             let head = Head {
                 clientele_backup: LAYOUT,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
                 database: kind,
                 taken_at: session.now(),
-                steps: session.steps_run().await?,
-                tables: session.table_shapes().await?,
+                tables: session.table_shapes(&steps).await?,
+                steps,
             };
             output.line(&head)?;
             let mut sums = Vec::with_capacity(head.tables.len());
@@ -127,6 +132,23 @@ pub async fn take(database: &Database, path: &Path) -> Result<Summary> {
 /// # Errors
 /// `BAD_USER_INPUT` when it is no backup, is damaged, or of a later layout.
 pub fn check(path: &Path) -> Result<Summary> {
+    read_through(path).map(|(_, summary)| summary)
+}
+
+/// As [`check`], and demands that its tables are those that its steps make: that it can be put back. Of a backup of
+/// a later version only that version can say so ([`Summary::later_step`]).
+///
+/// # Errors
+/// As [`check`]; `BAD_USER_INPUT` when its tables are others.
+pub async fn verify(path: &Path) -> Result<Summary> {
+    let (head, summary) = read_through(path)?;
+    if summary.later_step.is_none() {
+        db::require_complete(&head.tables, &head.steps).await?;
+    }
+    Ok(summary)
+}
+
+fn read_through(path: &Path) -> Result<(Head, Summary)> {
     let mut input = Input::open(path)?;
     let head = head(&mut input)?;
     let mut sums = Vec::with_capacity(head.tables.len());
@@ -142,12 +164,12 @@ pub fn check(path: &Path) -> Result<Summary> {
     }
     let summary = Summary::new(&head, sums);
     tail(&mut input, &summary)?;
-    Ok(summary)
+    Ok((head, summary))
 }
 
 /// Puts what a file holds in the place of what the database holds, which must be nothing unless it
 /// `may_replace` it. All of it is there at the end, or nothing has changed. Devices that sync are told to begin
-/// anew.
+/// anew, and everybody to sign in. Tables that are not ours are left alone, in the file and in the database.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` when the file is no backup, is damaged, or comes from a later version; `CONFLICT` when the
@@ -163,6 +185,10 @@ pub async fn restore(database: &Database, path: &Path, may_replace: bool) -> Res
         .await?;
     let mut sums = Vec::with_capacity(head.tables.len());
     for table in &head.tables {
+        let is_wanted = restore.wants(table);
+        if !is_wanted {
+            tracing::warn!(table = table.name, "a table that is not ours is left out");
+        }
         let most = (Restore::CHUNK_VALUES / table.columns.len().max(1)).max(1);
         input.begin_table();
         let mut rows = 0;
@@ -171,6 +197,9 @@ pub async fn restore(database: &Database, path: &Path, may_replace: bool) -> Res
             match input.line()? {
                 Line::Row(values) => {
                     rows += 1;
+                    if !is_wanted {
+                        continue;
+                    }
                     chunk.push(values);
                     if chunk.len() >= most {
                         restore.insert(table, &chunk).await?;

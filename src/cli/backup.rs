@@ -26,13 +26,14 @@ impl Backup {
         })?;
         let summary = backup::take(&database, &self.file).await?;
         // What was written is what can be read: a full disk may say so late.
-        backup::check(&self.file)?;
+        backup::verify(&self.file).await?;
         say(format!(
             "{}: {} rows of {} tables, checked",
             self.file.display(),
             summary.rows,
             summary.tables.len()
-        ))
+        ))?;
+        warn_of_later(&summary)
     }
 }
 
@@ -52,15 +53,26 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) async fn run(self, config: &Config) -> Result<()> {
         if self.check {
-            return describe(&backup::check(&self.file)?);
+            let summary = backup::verify(&self.file).await?;
+            describe(&summary)?;
+            return warn_of_later(&summary);
         }
         let database = opening::unsigned_database(config).await?;
         let summary = backup::restore(&database, &self.file, self.replace).await?;
         describe(&summary)?;
         say(format!(
-            "Restored into {}. Devices will fetch everything anew.",
+            "Restored into {}. Everybody signs in again, and devices fetch everything anew.",
             database.kind()
         ))
+    }
+}
+
+fn warn_of_later(summary: &Summary) -> Result<()> {
+    match &summary.later_step {
+        None => Ok(()),
+        Some(step) => say(format!(
+            "A later version made these tables: only one that knows the step {step} can restore this."
+        )),
     }
 }
 

@@ -7,13 +7,16 @@ use clap::Args;
 use super::{opening, say};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
-use crate::export;
+use crate::export::{self, Cells};
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// The directory to write into; it is made when absent
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// Write an apostrophe before what a spreadsheet would take for a formula; do not import such files
+    #[arg(long)]
+    for_spreadsheets: bool,
 }
 
 impl Export {
@@ -25,7 +28,12 @@ impl Export {
             )
         })?;
         opening::require_migrated(&database).await?;
-        for (kind, rows) in export::run(&database, &self.directory).await? {
+        let cells = if self.for_spreadsheets {
+            Cells::ForSpreadsheets
+        } else {
+            Cells::Exact
+        };
+        for (kind, rows) in export::run_as(&database, &self.directory, cells).await? {
             say(format!("{rows:>10}  {}", kind.name()))?;
         }
         Ok(())

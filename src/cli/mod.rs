@@ -5,10 +5,12 @@ mod backup;
 mod demo;
 mod export;
 mod import;
+mod keys;
 mod migrate;
 mod opening;
 mod schema;
 mod serve;
+mod service_account;
 mod user;
 
 use std::io::{IsTerminal, Write};
@@ -60,10 +62,20 @@ enum Command {
     Schema,
     /// Bring the tables of the database up to date
     Migrate(migrate::Migrate),
+    /// Keep the keys that sign access tokens: list, rotate, retire
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Keep service accounts: programs that use the API by keys
+    #[command(subcommand)]
+    ServiceAccount(service_account::ServiceAccount),
     /// Keep users: add, list, set passwords, move, deactivate, issue tokens
     #[command(subcommand)]
     User(user::User),
 }
+
+/// Stack of each thread, bytes. The executor recurses with the depth of a document, and trusted documents may
+/// be 32 levels deep. It is address space: memory is taken as it is used.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// How a command ended that did run.
 enum Outcome {
@@ -100,6 +112,7 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
     log_to_stderr(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
@@ -112,6 +125,8 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
             Command::Restore(restore) => restore.run(&config).await?,
             Command::Schema => schema::run()?,
             Command::Migrate(migrate) => migrate.run(&config).await?,
+            Command::Keys(keys) => keys.run(&config)?,
+            Command::ServiceAccount(account) => account.run(&config).await?,
             Command::User(user) => user.run(&config).await?,
         }
         Ok(Outcome::Done)

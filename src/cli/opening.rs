@@ -22,12 +22,13 @@ pub(super) fn keyring(config: &Config) -> Result<Arc<Keyring>> {
         Keyring::open_or_create(&config.data_dir)
     };
     keyring
+        .and_then(|keyring| keyring.watching(&config.data_dir, config.token_keys.paths().to_vec()))
         .map(Arc::new)
-        .map_err(|error| Error::new(Code::BadUserInput, format!("no secret: {error}")))
+        .map_err(|error| Error::new(Code::BadUserInput, format!("no keys: {error}")))
 }
 
 /// Makes a directory that nobody else can look into, unless it is there.
-fn make_private(directory: &Path) -> Result<()> {
+pub(super) fn make_private(directory: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::opening;
-use crate::app::{App, Options};
+use crate::app::{App, Options, ProviderOptions};
 use crate::auth::keys::Keyring;
 use crate::config::Config;
 use crate::db::Database;
@@ -24,7 +24,7 @@ use crate::jobs;
 /// How long the end may take from the first signal on.
 const END_WITHIN: Duration = Duration::from_secs(14);
 
-/// How long of that is kept for writes whose callers went away.
+/// How long of that is kept for jobs, and for writes whose callers went away.
 const WRITES_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a process says that was told to end twice.
@@ -112,34 +112,34 @@ pub(super) async fn serve(
         endpoint: endpoint(config).await?,
         explorer,
         trust_proxy: config.trusted_proxy,
+        provider: provider(config)?,
     };
     let traces = Traces::begin(config)?;
     let app = App::new(database.clone(), keyring, options)?;
+    // What runs by time goes no further from the signal on; figures and health are told until the end.
+    let (end, ending) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
+    // Before anybody is told that there is something to stop.
+    let told = stop_signal(app.health().clone(), end, config.drain_grace.get())?;
     let operations = match config.metrics_listen.get() {
-        Some(address) => Some(serve_operations(&app, address, stopped.clone()).await?),
+        Some(address) => Some(serve_operations(&app, address, stopped).await?),
         None => None,
     };
-    let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, stopped.clone());
-    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, stopped.clone());
-    let stamping = jobs::sync::spawn(database.clone(), STAMP_EVERY, stopped);
-    let told = stop_signal(app.health().clone(), config.drain_grace.get())?;
+    let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, ending.clone());
+    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending.clone());
+    let stamping = jobs::sync::spawn(database.clone(), STAMP_EVERY, ending);
+    let rereading = reread_keys(Arc::clone(keyring))?;
     let drained = server.serve(app.router(), told).await;
-    // The receiver lives as long as the job; a job that is gone needs no telling.
+    // The receiver lives as long as its task; one that is gone needs no telling.
     let _ = stop.send(true);
-    for (name, job) in [
-        ("statistics", sweeping),
-        ("housekeeping", cleaning),
-        ("sync", stamping),
-    ] {
-        if job.await.is_err() {
-            tracing::warn!(name, "a job ended in a panic");
-        }
-    }
-    if tokio::time::timeout(WRITES_WITHIN, database.settled())
-        .await
-        .is_err()
-    {
+    rereading.abort();
+    let rest = async {
+        await_job("statistics", sweeping).await;
+        await_job("housekeeping", cleaning).await;
+        await_job("sync", stamping).await;
+        database.settled().await;
+    };
+    if tokio::time::timeout(WRITES_WITHIN, rest).await.is_err() {
         tracing::warn!("stopped before the last write was done; the database takes it back");
     }
     if let Some(operations) = operations {
@@ -156,6 +156,51 @@ pub(super) async fn serve(
         }
     }
     Ok(())
+}
+
+/// The identity provider, if there is one.
+fn provider(config: &Config) -> Result<Option<ProviderOptions>> {
+    match (
+        config.provider_issuer.is_empty(),
+        config.provider_keys.is_empty(),
+    ) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(ProviderOptions {
+            issuer: config.provider_issuer.clone(),
+            audience: config.provider_audience.clone(),
+            keys: config.provider_keys.clone(),
+            links_by_email: config.provider_links_by_email,
+        })),
+        _ => Err(Error::new(
+            Code::BadUserInput,
+            "an identity provider needs both provider_issuer and provider_keys",
+        )),
+    }
+}
+
+/// Looks at the keys again at each SIGHUP, which would otherwise end the program.
+#[cfg(unix)]
+fn reread_keys(keyring: Arc<Keyring>) -> Result<JoinHandle<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangup = signal(SignalKind::hangup()).map_err(Error::internal)?;
+    Ok(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            keyring.look_again();
+        }
+    }))
+}
+
+/// There is no such signal here; keys are looked at every second all the same.
+#[cfg(not(unix))]
+fn reread_keys(_: Arc<Keyring>) -> Result<tokio::task::JoinHandle<()>> {
+    Ok(tokio::spawn(async {}))
+}
+
+async fn await_job(name: &str, job: JoinHandle<()>) {
+    if job.await.is_err() {
+        tracing::warn!(name, "a job ended in a panic");
+    }
 }
 
 /// Memory for the texts of documents that clients registered, in bytes.
@@ -261,9 +306,14 @@ async fn serve_operations(
 }
 
 /// Completes when no more connections should be taken: `grace` after SIGTERM, at once at SIGINT, which is
-/// somebody at a terminal. `/readyz` says so from the signal on. A second signal ends the process.
+/// somebody at a terminal. `/readyz` says so, and `end` turns true, from the signal on. A second signal ends the
+/// process.
 #[cfg(unix)]
-fn stop_signal(health: Health, grace: Duration) -> Result<impl Future<Output = ()>> {
+fn stop_signal(
+    health: Health,
+    end: watch::Sender<bool>,
+    grace: Duration,
+) -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
@@ -274,6 +324,7 @@ fn stop_signal(health: Health, grace: Duration) -> Result<impl Future<Output = (
             _ = interrupt.recv() => Duration::ZERO,
         };
         health.drain();
+        end.send_replace(true);
         tracing::info!("stopping: requests in flight may finish");
         tokio::spawn(async move {
             tokio::select! {
@@ -289,12 +340,17 @@ fn stop_signal(health: Health, grace: Duration) -> Result<impl Future<Output = (
 
 /// Completes when the program is told to stop.
 #[cfg(not(unix))]
-fn stop_signal(health: Health, _: Duration) -> Result<impl Future<Output = ()>> {
+fn stop_signal(
+    health: Health,
+    end: watch::Sender<bool>,
+    _: Duration,
+) -> Result<impl Future<Output = ()>> {
     Ok(async move {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
         health.drain();
+        end.send_replace(true);
         tracing::info!("stopping: requests in flight may finish");
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {

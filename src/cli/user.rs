@@ -18,6 +18,7 @@ use crate::db::{Database, Session, Visible};
 use crate::domain::sign_in::SignIn;
 use crate::domain::text::Email;
 use crate::domain::users::{self, NewUser};
+use crate::domain::{identities, password_resets};
 use crate::error::{Code, Error, Result};
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +33,10 @@ pub(super) enum User {
     Move(Move),
     /// Take a user's access away
     Deactivate(Who),
+    /// Link a user to who they are at an identity provider, whose tokens then stand for them
+    Link(Link),
+    /// Print a code with which a user sets a new password, once and within 24 hours
+    ResetCode(Who),
     /// Print an access token of a user, for scripts
     Token(Token),
 }
@@ -122,6 +127,18 @@ pub(super) struct Move {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Link {
+    #[command(flatten)]
+    who: Who,
+    /// The provider, as its tokens name it (iss)
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// What the provider calls the user (sub)
+    #[arg(long)]
+    subject: String,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Token {
     #[command(flatten)]
     who: Who,
@@ -138,7 +155,9 @@ impl User {
             | Self::List
             | Self::SetPassword(_)
             | Self::Move(_)
-            | Self::Deactivate(_) => {}
+            | Self::Deactivate(_)
+            | Self::Link(_)
+            | Self::ResetCode(_) => {}
         }
         let database = opening::migrated_database(config).await?;
         let session = database.as_system("the command line keeps users");
@@ -148,6 +167,8 @@ impl User {
             Self::SetPassword(set) => set.run(&database, &session).await,
             Self::Move(change) => change.run(&session).await,
             Self::Deactivate(who) => deactivate(&session, &who).await,
+            Self::Link(link) => link.run(&session).await,
+            Self::ResetCode(who) => reset_code(&session, &who).await,
             Self::Token(_) => Ok(()),
         }
     }
@@ -238,6 +259,28 @@ impl Move {
     }
 }
 
+impl Link {
+    async fn run(self, session: &Session) -> Result<()> {
+        let Self {
+            who,
+            issuer,
+            subject,
+        } = self;
+        let user = find(session, &who.email).await?;
+        let id = user.id;
+        let identity = session
+            .write(move |tx| {
+                let (issuer, subject) = (issuer.clone(), subject.clone());
+                async move { identities::link(&tx, id, &issuer, &subject).await }
+            })
+            .await?;
+        say(format!(
+            "{} is {} at {}",
+            user.email, identity.subject, identity.issuer
+        ))
+    }
+}
+
 impl Token {
     async fn run(self, config: &Config) -> Result<()> {
         let keyring = opening::keyring(config)?;
@@ -288,6 +331,14 @@ impl PasswordSource {
     }
 }
 
+async fn reset_code(session: &Session, who: &Who) -> Result<()> {
+    let user = find(session, &who.email).await?.id;
+    let shown = session
+        .write(move |tx| async move { password_resets::make(&tx, user).await })
+        .await?;
+    say(shown.text)
+}
+
 async fn deactivate(session: &Session, who: &Who) -> Result<()> {
     let user = find(session, &who.email).await?;
     let (id, version) = (user.id, user.version);
@@ -325,7 +376,7 @@ async fn list(session: &Session) -> Result<()> {
     Ok(())
 }
 
-async fn find(session: &Session, email: &str) -> Result<Visible<user::Model>> {
+pub(super) async fn find(session: &Session, email: &str) -> Result<Visible<user::Model>> {
     let address = Email::parse("email", email)?;
     session
         .select::<user::Entity>()

@@ -48,6 +48,38 @@ impl Knob for bool {
     }
 }
 
+/// Files, separated by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PathList(Vec<PathBuf>);
+
+impl PathList {
+    /// The files.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PathList {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text)
+    }
+}
+
+impl Knob for PathList {
+    fn read(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim);
+        Ok(Self(
+            parts
+                .filter(|part| !part.is_empty())
+                .map(PathBuf::from)
+                .collect(),
+        ))
+    }
+}
+
 /// How many connections to the database there may be at the same time: 1 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u32")]
@@ -222,7 +254,7 @@ impl Knob for MaybeAddress {
                 .parse()
                 .map(|address| Self(Some(address)))
                 .map_err(|_| {
-                    "expected off, or an address with a port, as in 127.0.0.1:9090".to_owned()
+                    "expected off, or an address with a port, as in 127.0.0.1:9464".to_owned()
                 }),
         }
     }

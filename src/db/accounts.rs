@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use entity::{Locale, SessionId, UserId, UserRole, session, user};
+use entity::{Locale, ServiceKeyId, SessionId, UserId, UserRole, session, user};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Condition, Query};
 use sea_orm::{
@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::dialect;
-use super::scope;
+use super::scope::{self, Span};
 use super::select::decode_all;
 use super::session::Session;
 use super::tx::Tx;
@@ -62,6 +62,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An administrator set another password.
     PasswordReset,
+    /// A backup was put back: whether the session had ended after it was taken is not known.
+    Restored,
     /// The user signed in on more devices than one may have, and this one was not used for the longest.
     TooMany,
 }
@@ -76,6 +78,7 @@ impl EndReason {
             Self::Deactivated => "DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordReset => "PASSWORD_RESET",
+            Self::Restored => "RESTORED",
             Self::TooMany => "TOO_MANY",
         }
     }
@@ -182,7 +185,7 @@ impl Session {
         }))
     }
 
-    fn require_own_account(&self, user: UserId) -> Result<()> {
+    pub(super) fn require_own_account(&self, user: UserId) -> Result<()> {
         let viewer = self.viewer();
         if viewer.is_admin() || viewer.user_id() == Some(user) {
             return Ok(());
@@ -211,7 +214,8 @@ impl Tx {
         self.account_of(user).await
     }
 
-    /// Keeps the hash of a user's password. For whom [`Session::account_of`] works.
+    /// Keeps the hash of a user's password. A code to set another is good no longer. For whom
+    /// [`Session::account_of`] works.
     ///
     /// # Errors
     /// As [`Session::account_of`].
@@ -225,7 +229,7 @@ impl Tx {
             [user.into(), hash.into(), self.now().into()],
         );
         self.execute_raw(statement).await?;
-        Ok(())
+        self.drop_reset(user).await
     }
 
     /// The tries counted under `key`, held until the transaction ends, so that tries made at once are
@@ -274,6 +278,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Notes that the key of a program was used on `day`, once a day.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn note_key_use(&self, key: ServiceKeyId, day: NaiveDate) -> Result<()> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE service_keys SET last_used_on = $2 \
+             WHERE id = $1 AND (last_used_on IS NULL OR last_used_on < $2)",
+            [key.into(), day.into()],
+        );
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
     /// Forgets tries whose count or wait ended at `before` or earlier; says how many.
     ///
     /// # Errors
@@ -310,7 +329,9 @@ impl Tx {
     /// From the database.
     pub async fn lock_session(&self, id: SessionId) -> Result<Option<Visible<session::Model>>> {
         let mut condition = Condition::all().add(session::Column::Id.eq(id));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = session::Entity::find().filter(condition).into_query();
@@ -339,7 +360,9 @@ impl Tx {
             .add(Column::IdleExpiresAt.gt(self.now()))
             .add(Column::ExpiresAt.gt(self.now()))
             .add_option(except.map(|id| Column::Id.ne(id)));
-        if let Some(scope) = scope::condition::<session::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<session::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -419,6 +442,6 @@ async fn read_failures(session: &Session, key: &str, held: &str) -> Result<Optio
     }))
 }
 
-fn refused() -> Error {
+pub(super) fn refused() -> Error {
     Error::bug("somebody reached for the account of somebody else")
 }

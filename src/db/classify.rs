@@ -43,6 +43,12 @@ pub(crate) fn classify(error: DbErr) -> Error {
             say!("the database is not available; try again in a moment"),
         )
         .with_source(error),
+        // PostgreSQL: a standby, or a server that was set to read only.
+        Some("25006") => Error::new(
+            Code::Unavailable,
+            say!("the database takes no writes at the moment; try again in a moment"),
+        )
+        .with_source(error),
         // SQLite: full, a write that failed (beyond a quota, say), no room for the index of the log.
         Some("13" | "778" | "4874" | "53100") => Error::new(
             Code::Unavailable,

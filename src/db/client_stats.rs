@@ -6,7 +6,7 @@
 //! mean number of days between orders. The trailing year is the 365 days up to and including today (UTC).
 
 use chrono::{Days, NaiveDate};
-use entity::{ClientId, OrderId};
+use entity::ClientId;
 use sea_orm::{DbBackend, Statement, Value};
 
 use super::dialect;
@@ -62,36 +62,6 @@ impl Tx {
             .collect::<Result<Vec<ClientId>>>()?;
         self.note_clients(changed);
         Ok(())
-    }
-
-    /// What `client` owes on approved orders, `except` one, in minor units of its currency. Negative when
-    /// it has paid too much.
-    ///
-    /// # Errors
-    /// From the database.
-    pub async fn receivable_except(
-        &self,
-        client: &LockedClient,
-        except: Option<OrderId>,
-    ) -> Result<i64> {
-        let sum = dialect::sum(
-            self.backend(),
-            "o.total_minor - o.paid_minor - o.returned_minor",
-        );
-        let mut values: Vec<Value> = vec![client.id.into()];
-        let mut sql = format!(
-            "SELECT {sum} AS owed FROM orders o WHERE o.client_id = $1 AND o.status IN {BOOKED}"
-        );
-        if let Some(order) = except {
-            values.push(order.into());
-            sql.push_str(" AND o.id <> $2");
-        }
-        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
-        let row = self.query_one_raw(statement).await?;
-        Ok(match row {
-            Some(row) => row.try_get("", "owed")?,
-            None => 0,
-        })
     }
 }
 

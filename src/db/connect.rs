@@ -1,7 +1,6 @@
 //! Opening the database. SQLite: one writer connection and some readers on one file. PostgreSQL: one
 //! pool. Migrations run under a lock.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -12,8 +11,10 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, St
 use tokio::sync::{broadcast, watch};
 
 use super::figures::Waits;
+use super::lag;
 use super::replica::Replica;
 use super::session::Session;
+use super::steps;
 use super::sync::{self, ChangeClock, Poke};
 use super::unit;
 use super::unreachable;
@@ -120,7 +121,7 @@ impl Database {
             Some(url) => Some(Replica::new(replica(config, url, &write).await?)),
             None => None,
         };
-        Ok(Self {
+        let database = Self {
             inner: Arc::new(Inner {
                 write,
                 read,
@@ -135,7 +136,11 @@ impl Database {
                 pokes: broadcast::Sender::new(sync::POKES),
                 stream_cap: config.stream_cap,
             }),
-        })
+        };
+        if database.inner.replica.is_some() {
+            lag::watch(&database.inner).await;
+        }
+        Ok(database)
     }
 
     /// Completes when no unit of work runs: those whose callers went away go on, and the process should not
@@ -145,11 +150,18 @@ impl Database {
     }
 
     /// Brings the tables up to date. Processes that start together take turns: all steps run in one
-    /// transaction, on PostgreSQL under an advisory lock, on SQLite as the one writer.
+    /// transaction, on PostgreSQL under an advisory lock, on SQLite as the one writer. Tables of a later
+    /// version, which has run all steps of this one, are left as they are.
     ///
     /// # Errors
-    /// `INTERNAL` when a step fails; the step leaves nothing behind.
+    /// `INTERNAL` when a step fails; the step leaves nothing behind. `CONFLICT` when steps are missing and
+    /// others have run that are unknown here. `BAD_USER_INPUT` when the user of the database may not.
     pub async fn migrate(&self) -> Result<()> {
+        // Nobody waits for his turn to do nothing: a backup may hold it for long.
+        let run = steps::run(&self.inner.write).await?;
+        if steps::missing(&run).is_empty() {
+            return Ok(());
+        }
         let transaction = unit::begin(&self.inner.write).await?;
         if self.backend() == DbBackend::Postgres {
             // Neither the turn nor a step is held to the times of a request. The lock lives and dies with
@@ -157,42 +169,64 @@ impl Database {
             for statement in [
                 "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = 0",
-                "SELECT pg_advisory_xact_lock(7300517)",
+                steps::TAKE_TURN,
             ] {
                 transaction.execute_unprepared(statement).await?;
             }
         }
+        let run = steps::run(&transaction).await?;
+        // Another process may have been faster.
+        if steps::missing(&run).is_empty() {
+            return Ok(transaction.rollback().await?);
+        }
+        if let Err(error) = steps::require_known(&run) {
+            transaction.rollback().await?;
+            return Err(error);
+        }
         let outcome = Migrator::up(&transaction, None).await;
         // The steps before the one that failed are kept.
         transaction.commit().await?;
-        Ok(outcome?)
+        outcome.map_err(steps::refused)
     }
 
-    /// The names of the migration steps that have not run yet.
+    /// The names of the migration steps that have not run yet. Those of a later version count for nothing.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the database cannot be reached.
+    /// `UNAVAILABLE` when the database cannot be reached; `BAD_USER_INPUT` when its user may not look.
     pub async fn pending_migrations(&self) -> Result<Vec<String>> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.inner.write).await?;
-        Ok(pending.iter().map(|step| step.name().to_owned()).collect())
+        Ok(steps::missing(&steps::run(&self.inner.write).await?))
     }
 
     /// Whether any migration step has run: a database that was never used has none.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the database cannot be reached.
+    /// As [`Self::pending_migrations`].
     pub async fn is_begun(&self) -> Result<bool> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.inner.write).await?;
-        Ok(pending.len() < Migrator::migrations().len())
+        Ok(!steps::run(&self.inner.write).await?.is_empty())
     }
 
-    /// Answers when the database does.
+    /// Answers when the database does, and takes writes: one that follows another takes none.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.inner.read.execute_unprepared("SELECT 1").await?;
-        Ok(())
+        if self.backend() != DbBackend::Postgres {
+            self.inner.read.execute_unprepared("SELECT 1").await?;
+            return Ok(());
+        }
+        let statement = Statement::from_string(
+            self.backend(),
+            "SELECT current_setting('transaction_read_only') = 'on' AS is_read_only",
+        );
+        let row = self.inner.write.query_one_raw(statement).await?;
+        let is_read_only = row.map(|row| row.try_get::<bool>("", "is_read_only"));
+        match is_read_only.transpose()? {
+            Some(false) => Ok(()),
+            _ => Err(Error::new(
+                Code::Unavailable,
+                "the database takes no writes: it is a standby, or was set to read only",
+            )),
+        }
     }
 
     /// Whether the tables are those of this program, or of a later one: while one version follows another
@@ -201,22 +235,11 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when steps are missing, or the database cannot be reached.
     pub async fn require_tables(&self) -> Result<()> {
-        let sql = format!("SELECT version FROM {}", Migrator::migration_table_name());
-        let statement = Statement::from_string(self.backend(), sql);
-        let rows = self.inner.read.query_all_raw(statement).await;
-        let rows = rows.map_err(|error| match Error::from(error) {
-            error if error.code() == Code::Internal => {
-                Error::new(Code::Unavailable, "no tables were made yet")
-            }
-            error => error,
-        })?;
-        let mut run = HashSet::with_capacity(rows.len());
-        for row in rows {
-            run.insert(row.try_get::<String>("", "version")?);
+        let run = steps::run(&self.inner.read).await?;
+        if run.is_empty() {
+            return Err(Error::new(Code::Unavailable, "no tables were made yet"));
         }
-        let steps = Migrator::migrations();
-        let missing = steps.iter().filter(|step| !run.contains(step.name()));
-        match missing.count() {
+        match steps::missing(&run).len() {
             0 => Ok(()),
             missing => Err(Error::new(
                 Code::Unavailable,
@@ -287,6 +310,8 @@ fn sqlite(config: &DatabaseConfig, access: Access) -> ConnectOptions {
                 .pragma("mmap_size", "268435456")
                 .pragma("query_only", query_only)
                 .statement_cache_capacity(256)
+                // A page whole, so that its rows cross from the database's thread in one go.
+                .row_buffer_size(1_024)
         });
     if matches!(access, Access::Write) {
         // When a COMMIT fails, SQLite may have rolled back by itself. The driver's own ROLLBACK fails then, and

@@ -61,8 +61,8 @@ impl PageRequest {
                 PageSize::Last(Self::DEFAULT_SIZE)
             }
             (None, None) => PageSize::First(Self::DEFAULT_SIZE),
-            (Some(first), None) => PageSize::First(Self::size("first", first)?),
-            (None, Some(last)) => PageSize::Last(Self::size("last", last)?),
+            (Some(first), None) => PageSize::First(Self::size("first", i64::from(first))?),
+            (None, Some(last)) => PageSize::Last(Self::size("last", i64::from(last))?),
         };
         Ok(Self {
             size,
@@ -95,7 +95,11 @@ impl PageRequest {
         )
     }
 
-    fn size(field: &str, size: i32) -> Result<u64> {
+    /// Checks what `field` (`first` or `last`) gives as the size of a page.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with rule `BAD_PAGE_SIZE` for a size below 0 or above 100.
+    pub fn size(field: &str, size: i64) -> Result<u64> {
         u64::try_from(size)
             .ok()
             .filter(|size| *size <= Self::MAX_SIZE)
@@ -114,8 +118,8 @@ impl PageRequest {
     }
 }
 
-/// One value of a sort key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One value of a sort key; in the order of both databases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum KeyValue {
     #[serde(rename = "t")]
     Text(String),
@@ -139,7 +143,7 @@ impl From<KeyValue> for Value {
 }
 
 /// Where a row stands in its list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position(pub(super) Vec<KeyValue>, pub(super) Uuid);
 
 const MAC_LENGTH: usize = 16;

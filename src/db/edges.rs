@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, IntoSimpleExpr, QueryFilter, QuerySelect, QueryTrait}
 use uuid::Uuid;
 
 use super::cursor::PageRequest;
-use super::scope::{self, Keyed, Scoped};
+use super::scope::{self, Keyed, Scoped, Span};
 use super::select::{CHUNK, Page, ScopedSelect, Sort, padded};
 use super::session::Session;
 use super::visible::Visible;
@@ -98,7 +98,7 @@ impl Session {
         children: impl Into<Through<E>>,
         sort: &Sort,
         request: &PageRequest,
-    ) -> Result<Page<E::Model>>
+    ) -> Result<Arc<Page<E::Model>>>
     where
         E: Keyed,
         M: Send + Sync + 'static,
@@ -113,7 +113,10 @@ impl Session {
                     .select
                     .pages(children.parent, parents, sort, request)
                     .await?;
-                Ok(pages.into_iter().collect::<HashMap<Uuid, Page<E::Model>>>())
+                Ok(pages
+                    .into_iter()
+                    .map(|(owner, page)| (owner, Arc::new(page)))
+                    .collect::<HashMap<Uuid, Arc<Page<E::Model>>>>())
             })
             .await?;
         Ok(pages.get(&wanted).cloned().unwrap_or_default())
@@ -145,6 +148,7 @@ impl Session {
                     let rows = children
                         .select
                         .clone()
+                        .few()
                         .filter(children.parent.is_in(padded(chunk)))
                         .all()
                         .await?;
@@ -198,12 +202,12 @@ impl Session {
             .condition
             .clone()
             .add(children.parent.clone().is_in(parents));
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = E::find().select_only().filter(condition).into_query();
         for (table, on) in &children.select.joins {
-            statement.left_join(Alias::new(*table), on.clone());
+            statement.inner_join(Alias::new(*table), on.clone());
         }
         statement
             .expr_as(children.parent.clone(), Alias::new("parent_"))

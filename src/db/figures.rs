@@ -1,6 +1,7 @@
 //! What the database layer counts of itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbBackend, Statement};
 
@@ -86,7 +87,13 @@ impl Database {
         pools
     }
 
-    /// Reads that the primary answered because the replica failed, since the start.
+    /// All that was committed so long ago is on the replica; nothing where there is none.
+    pub fn replica_lag(&self) -> Option<Duration> {
+        let replica = self.inner.replica.as_ref();
+        replica.map(|replica| replica.lag.at_most())
+    }
+
+    /// Reads that the primary answered because the replica failed or lagged, since the start.
     pub fn replica_fallbacks(&self) -> u64 {
         let replica = self.inner.replica.as_ref();
         replica.map_or(0, super::replica::Replica::fallbacks)

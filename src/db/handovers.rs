@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ColumnTrait, Insert, Iterable, QueryTrait};
 
 use super::dialect;
-use super::scope;
+use super::scope::{self, Span};
 use super::session::Session;
 use super::tx::{CHUNK_PARAMETERS, LockedClient, Tx};
 use crate::error::{Error, Result};
@@ -22,7 +22,9 @@ impl Tx {
         for chunk in clients.chunks(CHUNK_PARAMETERS) {
             let mut condition =
                 Condition::all().add(Column::Id.is_in(chunk.iter().map(|client| client.id)));
-            if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+            if let Some(scope) =
+                scope::condition::<client::Entity>(self.viewer(), self.now(), Span::Whole)
+            {
                 condition = condition.add(scope);
             }
             let mut statement = Query::update();
@@ -117,7 +119,9 @@ impl Session {
     /// From the database.
     pub async fn receivable_by_currency(&self, which: Condition) -> Result<Vec<(String, i64)>> {
         let mut condition = which;
-        if let Some(scope) = scope::condition::<client::Entity>(self.viewer(), self.now()) {
+        if let Some(scope) =
+            scope::condition::<client::Entity>(self.viewer(), self.now(), Span::Whole)
+        {
             condition = condition.add(scope);
         }
         let sum = dialect::sum(self.backend(), "client_stats.receivable_minor");

@@ -7,15 +7,17 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{ClientId, EntityId, UserId, client};
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use sea_orm::{ColumnTrait, Statement};
+use ring::hmac;
+use sea_orm::{ColumnTrait, Condition, Statement};
 
 use super::classify::is_transient;
+use super::confidential::Confidential;
 use super::session::Session;
 use super::tx::{CHUNK_PARAMETERS, Tx};
 use super::unit::Unit;
@@ -37,17 +39,19 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key that came with `request`, its body byte for byte.
+    /// The key that came with `request`, its body byte for byte. The request is hashed under the key, which
+    /// is kept nowhere: a body may hold a password, and its plain hash would let it be guessed.
     pub fn new(key: &str, request: &[u8]) -> Self {
+        let under = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         Self {
-            key_hash: sha256(key.as_bytes()),
-            request_hash: sha256(request),
+            key_hash: hash_of(digest(&SHA256, key.as_bytes()).as_ref()),
+            request_hash: hash_of(hmac::sign(&under, request).as_ref()),
         }
     }
 }
 
 impl Recorded {
-    /// The value of the field, as JSON.
+    /// What was kept of the answer.
     pub fn answer(&self) -> &str {
         &self.answer
     }
@@ -59,9 +63,9 @@ impl std::fmt::Debug for IdempotencyKey {
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+fn hash_of(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
     let mut hash = [0; SHA256_OUTPUT_LEN];
-    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+    for (to, from) in hash.iter_mut().zip(bytes) {
         *to = *from;
     }
     hash
@@ -76,6 +80,8 @@ pub(super) struct KeyedRequest {
     /// Which mutation of the document is next.
     next: AtomicI32,
     state: Mutex<State>,
+    /// Whether the request was given up: what it does from then on is not kept.
+    has_ended: AtomicBool,
 }
 
 /// What has become of the mutation that runs.
@@ -88,6 +94,8 @@ struct State {
     clients: BTreeSet<ClientId>,
     /// The answer of a twin that was faster.
     found: Option<Recorded>,
+    /// Whether its answer holds a secret.
+    is_secret: bool,
 }
 
 /// An answer on record.
@@ -116,9 +124,16 @@ impl KeyedRequest {
         self.state(|state| state.clients.extend(clients.map(|client| client.id)));
     }
 
-    /// Keeps the transaction of an effect open until its answer is there.
-    pub(super) fn keep_open(&self, unit: Arc<Unit>) {
-        self.state(|state| state.open = Some(unit));
+    /// Keeps the transaction of an effect open until its answer is there. Gives it back when nobody waits for
+    /// the answer any more: it has to be undone.
+    pub(super) fn keep_open(&self, unit: Arc<Unit>) -> Option<Arc<Unit>> {
+        self.state(|state| {
+            if self.has_ended.load(Ordering::Relaxed) {
+                return Some(unit);
+            }
+            state.open = Some(unit);
+            None
+        })
     }
 
     /// Puts the mutation on record, before its effect, in `tx`. Twins wait here for each other.
@@ -237,6 +252,7 @@ impl Session {
             known,
             next: AtomicI32::new(0),
             state: Mutex::default(),
+            has_ended: AtomicBool::new(false),
         })))
     }
 
@@ -264,29 +280,51 @@ impl Session {
         self.key()?.state(|state| state.found.take())
     }
 
-    /// What was answered, for who may still hear it.
+    /// Notes that the answer of the mutation that runs holds a secret, which is not to be kept.
+    pub fn answers_secret(&self) {
+        if let Some(keyed) = self.key() {
+            keyed.state(|state| state.is_secret = true);
+        }
+    }
+
+    /// Whether the answer of the mutation that runs must not be kept.
+    pub fn is_answer_secret(&self) -> bool {
+        self.key()
+            .is_some_and(|keyed| keyed.state(|state| state.is_secret))
+    }
+
+    /// Demands that the viewer may still hear what was answered, and the confidential facts in it.
     ///
     /// # Errors
     /// `NOT_FOUND` `idempotency.out_of_reach` when it is about a client that is out of the viewer's scope by
-    /// now; from the database.
-    pub async fn heard_again(&self, recorded: Recorded) -> Result<String> {
-        let Recorded { answer, clients } = recorded;
-        for chunk in clients.chunks(CHUNK_PARAMETERS) {
-            let ids = chunk.iter().copied();
+    /// now, or of which they may not see such a fact any more; from the database.
+    pub async fn require_heard(&self, recorded: &Recorded, shown: &[Confidential]) -> Result<()> {
+        let out_of_reach = || {
+            Error::new(
+                Code::NotFound,
+                say!("this was done; but it is about a client that you no longer see"),
+            )
+            .with_rule("idempotency.out_of_reach")
+        };
+        for chunk in recorded.clients.chunks(CHUNK_PARAMETERS) {
+            let all = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            let is_among = || client::Column::Id.is_in(chunk.iter().copied());
             let seen = self
                 .select::<client::Entity>()
-                .filter(client::Column::Id.is_in(ids))
-                .count(u64::try_from(chunk.len()).unwrap_or(u64::MAX))
+                .filter(is_among())
+                .count(all)
                 .await?;
-            if seen != u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
-                return Err(Error::new(
-                    Code::NotFound,
-                    say!("this was done; but it is about a client that you no longer see"),
-                )
-                .with_rule("idempotency.out_of_reach"));
+            if seen != all {
+                return Err(out_of_reach());
+            }
+            for group in shown {
+                let which = Condition::all().add(is_among());
+                if self.hides_any(*group, which).await? {
+                    return Err(out_of_reach());
+                }
             }
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// Keeps what the mutation that runs has done, together with its `answer`.
@@ -311,7 +349,11 @@ impl Session {
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
         keyed.state(|state| state.open = None);
-        unit.settle(self, recorded).await
+        let session = self.clone();
+        // In a task of its own: whoever waits for it may be cut short, and half a commit is not undone.
+        tokio::spawn(async move { unit.settle(&session, recorded).await })
+            .await
+            .map_err(|error| Error::bug(format!("an answer was not kept: {error}")))?
     }
 
     /// Undoes what the mutation that runs has done: it could not be answered.
@@ -326,6 +368,17 @@ impl Session {
             Some(unit) => unit.undo().await,
             None => Ok(()),
         }
+    }
+
+    /// Ends the request, done or not: what has not been kept by now is undone, were it still to come.
+    ///
+    /// # Errors
+    /// As [`Self::undo_keyed`].
+    pub async fn end_keyed(&self) -> Result<()> {
+        if let Some(keyed) = self.key() {
+            keyed.state(|_| keyed.has_ended.store(true, Ordering::Relaxed));
+        }
+        self.undo_keyed().await
     }
 
     async fn answers(

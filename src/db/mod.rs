@@ -30,8 +30,10 @@
 mod accounts;
 mod backup;
 mod bulk;
+mod buying;
 mod classify;
 mod client_stats;
+mod confidential;
 mod connect;
 mod cursor;
 mod dialect;
@@ -40,19 +42,24 @@ mod figures;
 mod guards;
 mod handovers;
 mod idempotency;
+mod identities;
+mod lag;
 mod month_day;
+mod page;
 mod parents;
 mod products;
 mod replica;
 mod scope;
 mod select;
 mod session;
+mod steps;
 mod stock;
 mod stream;
 mod sync;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod together;
 mod tree;
 mod tx;
 mod unit;
@@ -61,14 +68,18 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
-pub use backup::{ColumnShape, Kind, Restore, TableShape};
+pub use backup::{ColumnShape, Kind, Restore, TableShape, later_step, require_complete};
+pub use buying::Buying;
 pub(crate) use classify::classify;
+pub use confidential::{Audience, Confidential, ConfidentialPolicy};
 pub use connect::{Database, DatabaseConfig};
 pub use cursor::{PageRequest, PageSize};
 pub use edges::{Children, Through};
 pub use figures::PoolFigures;
 pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
+pub use lag::MAX_LAG;
+pub use page::Cursor;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
@@ -78,7 +89,9 @@ pub use sync::{
     DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight,
     Stream, SyncItem, SyncScope, Synced,
 };
-pub use tiers::{default_scheme_ids, tier_holds, tier_id_of};
+pub use tiers::{default_scheme_ids, tier_holds};
+pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};
-pub use viewer::{Actor, Viewer};
+pub use viewer::{Actor, Viewer, Way};
+pub(crate) use viewer::{read_scopes, write_scopes};
 pub use visible::Visible;

@@ -1,5 +1,5 @@
-//! A copy of the database that reads may go to. It lags a little and may be gone: the primary answers then,
-//! and the copy is tried again after some seconds.
+//! A copy of the database that reads may go to. It may be gone, or lag more than is allowed: the primary answers
+//! then, and the copy is tried again after some seconds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 
 use super::classify::{classify, state};
+use super::lag::Lag;
 use crate::error::Code;
 
 /// A replica, and whether it answers.
 pub(super) struct Replica {
     pub(super) connection: DatabaseConnection,
+    pub(super) lag: Lag,
     is_down: AtomicBool,
     try_again_at: Mutex<Option<Instant>>,
     fallbacks: AtomicU64,
@@ -25,14 +27,20 @@ impl Replica {
     pub(super) fn new(connection: DatabaseConnection) -> Self {
         Self {
             connection,
+            lag: Lag::default(),
             is_down: AtomicBool::new(false),
             try_again_at: Mutex::new(None),
             fallbacks: AtomicU64::new(0),
         }
     }
 
-    /// Whether to ask it now: always while it answers; once every few seconds while it does not.
+    /// Whether to ask it now: not while it lags too much; always while it answers; once every few seconds while
+    /// it does not.
     pub(super) fn is_worth_a_try(&self) -> bool {
+        if !self.lag.is_bearable() {
+            self.fallbacks.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         if !self.is_down.load(Ordering::Relaxed) {
             return true;
         }

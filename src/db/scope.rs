@@ -1,14 +1,17 @@
 //! THE policy: one line per table says which rows a viewer sees, and who may write them. A table without
 //! a line cannot be queried.
 
+use std::sync::OnceLock;
+
 use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
-    order_return_line, payment, product, product_category, session, stock_level, stock_movement,
-    sync_device, sync_issue, tier, tier_assignment, tier_scheme, user, user_reach,
+    order_return_line, payment, product, product_category, service_account, service_key, session,
+    stock_level, stock_movement, sync_device, sync_issue, tier, tier_assignment, tier_scheme, user,
+    user_identity, user_reach,
 };
-use sea_orm::sea_query::{Condition, Expr, Query, SelectStatement, UnionType};
-use sea_orm::{ColumnTrait, EntityTrait, Value};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::{ColumnTrait, EntityTrait, IntoSimpleExpr, Iterable, Value};
 
 use super::sync::Synced;
 use super::viewer::{Actor, Viewer};
@@ -27,6 +30,8 @@ pub enum Rule<C> {
     OwnUser(C),
     /// Administrators and managers see every row, others none.
     Managers,
+    /// Administrators see every row, others none.
+    Admins,
     /// Hand-overs, by their id in this column, that a client in scope was part of.
     ThroughHandover(C),
 }
@@ -52,6 +57,8 @@ pub trait Scoped:
     const WRITERS: Writers;
     /// What a person calls one row, as in "no such client".
     const NAME: &'static str;
+    /// All columns, as a statement lists them; put together once.
+    fn columns() -> &'static str;
 }
 
 /// A table whose rows have an id of their own.
@@ -84,12 +91,25 @@ pub trait UnderClient: Scoped {
     fn client_id(row: &Self::Model) -> ClientId;
 }
 
+fn list_of_columns<E: EntityTrait>() -> String {
+    let table = E::default();
+    let table = table.table_name();
+    let columns: Vec<String> = E::Column::iter()
+        .map(|column| format!("\"{table}\".\"{}\"", sea_orm::IdenStatic::as_str(&column)))
+        .collect();
+    columns.join(", ")
+}
+
 macro_rules! scoped {
     ($table:ident, $name:literal, $rule:expr, $writers:ident $(, $extra:ident)*) => {
         impl Scoped for $table::Entity {
             const RULE: Rule<$table::Column> = $rule;
             const WRITERS: Writers = Writers::$writers;
             const NAME: &'static str = $name;
+            fn columns() -> &'static str {
+                static COLUMNS: OnceLock<String> = OnceLock::new();
+                COLUMNS.get_or_init(list_of_columns::<$table::Entity>)
+            }
         }
         $(scoped!(@$extra $table);)*
     };
@@ -124,7 +144,7 @@ macro_rules! scoped {
     };
 }
 
-use Rule::{Clients, Everyone, Managers, OwnUser, ThroughClient, ThroughHandover};
+use Rule::{Admins, Clients, Everyone, Managers, OwnUser, ThroughClient, ThroughHandover};
 
 scoped!(user, "user", Everyone, Admins, keyed, versioned);
 scoped!(user_reach, "user", Everyone, Admins);
@@ -294,18 +314,58 @@ scoped!(
     versioned
 );
 
+scoped!(service_account, "service account", Admins, Admins, keyed);
+scoped!(service_key, "service key", Admins, Admins, keyed);
+scoped!(
+    user_identity,
+    "identity",
+    OwnUser(user_identity::Column::UserId),
+    Admins,
+    keyed
+);
+/// What the rest of a statement leaves of a table, which decides how its scope is best written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    /// Any rows: the scope leads to them.
+    Whole,
+    /// A few rows, named by their id or their parent: the scope is asked for each, so that it costs the same
+    /// however many clients the viewer has.
+    Few,
+}
+
 /// The rows of `E` that `viewer` sees, as a condition; nothing when all.
-pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
+pub(super) fn condition<E: Scoped>(
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    span: Span,
+) -> Option<Condition> {
     let Actor::User { id, role, .. } = viewer.actor() else {
         return None;
     };
     match E::RULE {
         Everyone => None,
-        Clients => clients(viewer, now),
-        ThroughClient(column) => {
-            let visible = visible_client_ids(viewer, now)?;
-            Some(Condition::all().add(column.in_subquery(visible)))
-        }
+        Clients => match span {
+            Span::Whole => clients(viewer, now),
+            Span::Few => visible_client(viewer, now),
+        },
+        ThroughClient(column) => match span {
+            Span::Whole => {
+                let visible = visible_client_ids(viewer, now)?;
+                Some(Condition::all().add(column.in_subquery(visible)))
+            }
+            Span::Few => {
+                let mut client = Query::select();
+                client
+                    .expr(Expr::val(1))
+                    .from(client::Entity)
+                    .and_where(
+                        Expr::col((client::Entity, client::Column::Id))
+                            .eq(column.into_simple_expr()),
+                    )
+                    .cond_where(visible_client(viewer, now)?);
+                Some(Condition::all().add(Expr::exists(client)))
+            }
+        },
         OwnUser(column) => match role {
             UserRole::Admin => None,
             UserRole::Rep | UserRole::Manager => Some(Condition::all().add(column.eq(*id))),
@@ -313,6 +373,10 @@ pub(super) fn condition<E: Scoped>(viewer: &Viewer, now: DateTime<Utc>) -> Optio
         Managers => match role {
             UserRole::Admin | UserRole::Manager => None,
             UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
+        },
+        Admins => match role {
+            UserRole::Admin => None,
+            UserRole::Manager | UserRole::Rep => Some(Condition::all().add(Expr::cust("1 = 0"))),
         },
         ThroughHandover(column) => {
             let visible = visible_client_ids(viewer, now)?;
@@ -338,10 +402,24 @@ fn clients(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
     Some(Condition::all().add(client::Column::Id.in_subquery(ids)))
 }
 
+/// That a client that was reached by its id is one of these.
+fn visible_client(viewer: &Viewer, now: DateTime<Utc>) -> Option<Condition> {
+    let owned = owned(viewer)?;
+    if !viewer.has_shares() {
+        return Some(owned);
+    }
+    let mut share = shared_client_ids(viewer, now)?;
+    share.and_where(
+        Expr::col((client_member::Entity, client_member::Column::ClientId))
+            .equals((client::Entity, client::Column::Id)),
+    );
+    Some(Condition::any().add(owned).add(Expr::exists(share)))
+}
+
 /// Whether the scope of `E` depends on nothing but the row itself.
 pub(super) fn is_of_the_row_alone<E: Scoped>(viewer: &Viewer) -> bool {
     match E::RULE {
-        Everyone | Managers | OwnUser(_) => true,
+        Everyone | Managers | Admins | OwnUser(_) => true,
         Clients => match viewer.role() {
             UserRole::Admin => true,
             UserRole::Rep => !viewer.has_shares(),

@@ -1,13 +1,16 @@
 //! Scoped reads. A [`ScopedSelect`] is built up by filters and orders of the caller; the scope is added
 //! last, when it runs, so that no filter can widen it.
 
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Func, Order, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, IntoSimpleExpr, QueryFilter, QueryResult, QueryTrait,
-};
+use std::collections::HashMap;
 
-use super::cursor::{self, KeyValue, PageRequest, PageSize, Position};
-use super::scope::{self, Keyed, Scoped};
+use sea_orm::sea_query::{
+    Alias, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
+};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IntoSimpleExpr, QueryResult};
+
+use super::cursor::PageRequest;
+use super::page::{Cursor, Placed, Plan};
+use super::scope::{self, Keyed, Scoped, Span};
 use super::session::Session;
 use super::visible::Visible;
 use crate::error::{Error, Result};
@@ -52,6 +55,8 @@ pub struct Sort {
     pub keys: Vec<SortKey>,
     /// Up or down, for all of them and the id.
     pub direction: Order,
+    /// What equals the id, where the keys are those of another table: so that an index over both leads the way.
+    pub id: Option<Expr>,
 }
 
 impl Sort {
@@ -60,6 +65,7 @@ impl Sort {
         Self {
             keys,
             direction: Order::Asc,
+            id: None,
         }
     }
 
@@ -68,15 +74,23 @@ impl Sort {
         Self {
             keys,
             direction: Order::Desc,
+            id: None,
         }
+    }
+
+    /// Takes `id`, which equals the id, for it.
+    #[must_use]
+    pub fn with_id(mut self, id: Expr) -> Self {
+        self.id = Some(id);
+        self
     }
 }
 
 /// One row of a page with its place.
 #[derive(Debug)]
 pub struct Edge<M> {
-    /// Where the row stands; pass it as `after` or `before`.
-    pub cursor: String,
+    /// Where the row stands.
+    pub cursor: Cursor,
     /// The row.
     pub node: Visible<M>,
 }
@@ -129,12 +143,15 @@ pub struct ScopedSelect<E: Scoped> {
     pub(super) joins: Vec<(&'static str, Expr)>,
     order: Vec<(Expr, Order)>,
     limit: Option<u64>,
+    span: Span,
     entity: std::marker::PhantomData<E>,
 }
 
 pub(super) const CHUNK: usize = 10_000;
 const ROW_NUMBER: &str = "row_number_";
 const PARENT: &str = "parent_";
+const PARENTS: &str = "parents_";
+const TOP: &str = "top_";
 
 impl<E: Scoped> ScopedSelect<E> {
     pub(super) fn new(session: Session) -> Self {
@@ -144,6 +161,7 @@ impl<E: Scoped> ScopedSelect<E> {
             joins: Vec::new(),
             order: Vec::new(),
             limit: None,
+            span: Span::Whole,
             entity: std::marker::PhantomData,
         }
     }
@@ -155,7 +173,7 @@ impl<E: Scoped> ScopedSelect<E> {
         self
     }
 
-    /// Joins `table`, at most one row of it per row here, for orders that need it.
+    /// Joins `table`, for orders that need it: at most one row of it per row here; rows without one are left out.
     #[must_use]
     pub fn join(mut self, table: &'static str, on: Expr) -> Self {
         if !self.joins.iter().any(|(joined, _)| *joined == table) {
@@ -175,6 +193,13 @@ impl<E: Scoped> ScopedSelect<E> {
     #[must_use]
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Says that the filters leave a few rows of the table, whoever asks.
+    #[must_use]
+    pub(super) fn few(mut self) -> Self {
+        self.span = Span::Few;
         self
     }
 
@@ -237,12 +262,16 @@ impl<E: Scoped> ScopedSelect<E> {
     pub(super) fn bare_statement(&self) -> SelectStatement {
         let mut condition = self.condition.clone();
         let session = &self.session;
-        if let Some(scope) = scope::condition::<E>(session.viewer(), session.now()) {
+        if let Some(scope) = scope::condition::<E>(session.viewer(), session.now(), self.span) {
             condition = condition.add(scope);
         }
-        let mut statement = E::find().filter(condition).into_query();
+        let mut statement = Query::select();
+        statement
+            .expr(Expr::cust(E::columns()))
+            .from(E::default())
+            .cond_where(condition);
         for (table, on) in &self.joins {
-            statement.left_join(Alias::new(*table), on.clone());
+            statement.inner_join(Alias::new(*table), on.clone());
         }
         if let Some(limit) = self.limit {
             statement.limit(limit);
@@ -267,13 +296,13 @@ impl<E: Keyed> ScopedSelect<E> {
     /// Keeps the row with this id.
     #[must_use]
     pub fn id(self, id: E::Id) -> Self {
-        self.filter(E::ID.eq(id))
+        self.few().filter(E::ID.eq(id))
     }
 
     /// Keeps the rows with these ids.
     #[must_use]
     pub fn ids(self, ids: impl IntoIterator<Item = E::Id>) -> Self {
-        self.filter(E::ID.is_in(ids))
+        self.few().filter(E::ID.is_in(ids))
     }
 
     /// One page.
@@ -287,7 +316,7 @@ impl<E: Keyed> ScopedSelect<E> {
         let rows = session.query_all(&statement).await?;
         let positions = plan.positions::<E>(&rows)?;
         let nodes = Visible::family(decode_all::<E>(&rows)?);
-        plan.page(&session, positions.into_iter().zip(nodes).collect())
+        Ok(plan.page(&session, positions.into_iter().zip(nodes).collect()))
     }
 
     fn paged(&self, plan: &Plan<'_>) -> SelectStatement {
@@ -342,22 +371,96 @@ impl<E: Keyed> ScopedSelect<E> {
         }
         let positions = plan.positions::<E>(&found)?;
         let nodes = Visible::family(decode_all::<E>(&found)?);
-        let mut groups: Vec<(uuid::Uuid, Vec<Placed<E::Model>>)> = Vec::new();
+        let mut groups: HashMap<uuid::Uuid, Vec<Placed<E::Model>>> = HashMap::new();
         for ((owner, position), node) in owners.into_iter().zip(positions).zip(nodes) {
-            match groups.last_mut() {
-                Some((last, rows)) if *last == owner => rows.push((position, node)),
-                _ => groups.push((owner, vec![(position, node)])),
-            }
+            groups.entry(owner).or_default().push((position, node));
         }
-        groups
+        Ok(groups
             .into_iter()
-            .map(|(owner, rows)| Ok((owner, plan.page(&session, rows)?)))
-            .collect()
+            .map(|(owner, mut rows)| {
+                // The rows of one parent come as the database found them.
+                let ascending = plan.ascending();
+                rows.sort_by(|(left, _), (right, _)| {
+                    let order = left.cmp(right);
+                    if ascending { order } else { order.reverse() }
+                });
+                (owner, plan.page(&session, rows))
+            })
+            .collect())
     }
 
+    /// The first rows under each of `parents`: for each its own short walk along the index, however many rows it
+    /// has.
     fn paged_by(&self, parent: &Expr, parents: &[uuid::Uuid], plan: &Plan<'_>) -> SelectStatement {
+        if self.session.backend() == DbBackend::Postgres {
+            return self.paged_laterally(parent, parents, plan);
+        }
+        if !self.joins.is_empty() {
+            return self.paged_by_rank(parent, parents, plan);
+        }
+        let own = Expr::col((Alias::new(PARENTS), Alias::new("column1")));
+        let rowid = || Expr::col((E::default(), Alias::new("rowid")));
         let mut inner = self
             .clone()
+            .few()
+            .filter(parent.clone().eq(own.clone()))
+            .bare_statement();
+        plan.restrict(&mut inner);
+        plan.order(&mut inner);
+        inner.clear_selects().expr(rowid()).limit(plan.fetch());
+        let mut outer = Query::select();
+        outer
+            .expr(Expr::cust(E::columns()))
+            .from_values(padded_with_nil(parents), Alias::new(PARENTS))
+            .cross_join(E::default())
+            .and_where(rowid().in_subquery(inner))
+            .expr_as(own, Alias::new(PARENT));
+        plan.select_keys(&mut outer);
+        outer
+    }
+
+    fn paged_laterally(
+        &self,
+        parent: &Expr,
+        parents: &[uuid::Uuid],
+        plan: &Plan<'_>,
+    ) -> SelectStatement {
+        // A function that makes rows of one column names it as itself.
+        let own = Expr::col((Alias::new(PARENTS), Alias::new(PARENTS)));
+        let mut inner = self
+            .clone()
+            .few()
+            .filter(parent.clone().eq(own.clone()))
+            .bare_statement();
+        plan.restrict(&mut inner);
+        plan.select_keys(&mut inner);
+        plan.order(&mut inner);
+        inner.limit(plan.fetch());
+        // One text for all of them, so that the statement is the same for any number.
+        let texts: Vec<String> = parents.iter().map(ToString::to_string).collect();
+        let list =
+            Expr::cust_with_values("CAST($1 AS uuid[])", [format!("{{{}}}", texts.join(","))]);
+        let mut outer = Query::select();
+        outer
+            .column((Alias::new(TOP), sea_orm::sea_query::Asterisk))
+            .expr_as(own, Alias::new(PARENT))
+            .from_function(
+                Func::cust(Alias::new("unnest")).arg(list),
+                Alias::new(PARENTS),
+            )
+            .join_lateral(JoinType::InnerJoin, inner, Alias::new(TOP), Expr::val(true));
+        outer
+    }
+
+    fn paged_by_rank(
+        &self,
+        parent: &Expr,
+        parents: &[uuid::Uuid],
+        plan: &Plan<'_>,
+    ) -> SelectStatement {
+        let mut inner = self
+            .clone()
+            .few()
             .filter(parent.clone().is_in(padded(parents)))
             .bare_statement();
         plan.restrict(&mut inner);
@@ -371,15 +474,20 @@ impl<E: Keyed> ScopedSelect<E> {
         let mut outer = Query::select();
         outer
             .column(sea_orm::sea_query::Asterisk)
-            .from_subquery(inner, Alias::new("ranked_"))
+            .from_subquery(inner, Alias::new(TOP))
             .and_where(
                 Expr::col(Alias::new(ROW_NUMBER))
                     .lte(i64::try_from(plan.fetch()).unwrap_or(i64::MAX)),
-            )
-            .order_by(Alias::new(PARENT), Order::Asc)
-            .order_by(Alias::new(ROW_NUMBER), Order::Asc);
+            );
         outer
     }
+}
+
+/// A list of ids as rows, up to the next power of two; the rest are the nil UUID, which no row has.
+fn padded_with_nil(ids: &[uuid::Uuid]) -> Vec<uuid::Uuid> {
+    let mut list = ids.to_vec();
+    list.resize(ids.len().next_power_of_two(), uuid::Uuid::nil());
+    list
 }
 
 /// A list of ids, repeated up to the next power of two: few statement shapes, so that prepared statements
@@ -396,180 +504,6 @@ pub(super) fn decode_all<E: EntityTrait>(rows: &[QueryResult]) -> Result<Vec<E::
     rows.iter()
         .map(|row| Ok(E::Model::from_query_result(row, "")?))
         .collect()
-}
-
-/// A row with its place.
-type Placed<M> = (Position, Visible<M>);
-
-/// How a page is read: which way, from where, how many.
-struct Plan<'a> {
-    sort: &'a Sort,
-    id: Expr,
-    after: Option<Position>,
-    before: Option<Position>,
-    size: u64,
-    backward: bool,
-    binding: &'a str,
-}
-
-impl<'a> Plan<'a> {
-    fn new<E: Keyed>(session: &Session, sort: &'a Sort, request: &'a PageRequest) -> Result<Self> {
-        let position = |field: &str, cursor: &Option<String>| {
-            let Some(cursor) = cursor else {
-                return Ok(None);
-            };
-            session
-                .decode_cursor(&request.binding, field, cursor)
-                .map(Some)
-        };
-        let (size, backward) = match request.size {
-            PageSize::First(size) => (size, false),
-            PageSize::Last(size) => (size, true),
-        };
-        Ok(Self {
-            sort,
-            id: E::ID.into_simple_expr(),
-            after: position("after", &request.after)?,
-            before: position("before", &request.before)?,
-            size,
-            backward,
-            binding: &request.binding,
-        })
-    }
-
-    /// One row more than asked for tells whether there are more.
-    fn fetch(&self) -> u64 {
-        self.size.saturating_add(1)
-    }
-
-    fn ascending(&self) -> bool {
-        matches!(self.sort.direction, Order::Asc) != self.backward
-    }
-
-    fn restrict(&self, statement: &mut SelectStatement) {
-        let rising = matches!(self.sort.direction, Order::Asc);
-        for (position, beyond) in [(&self.after, rising), (&self.before, !rising)] {
-            let Some(Position(keys, id)) = position else {
-                continue;
-            };
-            let columns = self.sort.keys.iter().map(|key| key.expr.clone());
-            let row = Expr::tuple(columns.chain([self.id.clone()]));
-            let values = keys.iter().cloned().map(Expr::val);
-            let bound = Expr::tuple(values.chain([Expr::val(*id)]));
-            statement.and_where(if beyond { row.gt(bound) } else { row.lt(bound) });
-        }
-    }
-
-    fn select_keys(&self, statement: &mut SelectStatement) {
-        for (at, key) in self.sort.keys.iter().enumerate() {
-            statement.expr_as(key.expr.clone(), Alias::new(format!("key_{at}_")));
-        }
-    }
-
-    fn order(&self, statement: &mut SelectStatement) {
-        let order = if self.ascending() {
-            Order::Asc
-        } else {
-            Order::Desc
-        };
-        for key in &self.sort.keys {
-            statement.order_by_expr(key.expr.clone(), order.clone());
-        }
-        statement.order_by_expr(self.id.clone(), order);
-    }
-
-    fn window(&self, partition: Expr) -> sea_orm::sea_query::WindowStatement {
-        let order = if self.ascending() {
-            Order::Asc
-        } else {
-            Order::Desc
-        };
-        let mut window = sea_orm::sea_query::WindowStatement::new();
-        sea_orm::sea_query::OverStatement::add_partition_by(&mut window, partition);
-        for key in &self.sort.keys {
-            sea_orm::sea_query::OrderedStatement::order_by_expr(
-                &mut window,
-                key.expr.clone(),
-                order.clone(),
-            );
-        }
-        sea_orm::sea_query::OrderedStatement::order_by_expr(&mut window, self.id.clone(), order);
-        window
-    }
-
-    fn positions<E: Keyed>(&self, rows: &[QueryResult]) -> Result<Vec<Position>> {
-        rows.iter()
-            .map(|row| {
-                let mut keys = Vec::with_capacity(self.sort.keys.len());
-                for (at, key) in self.sort.keys.iter().enumerate() {
-                    let name = format!("key_{at}_");
-                    keys.push(match key.kind {
-                        KeyKind::Text => KeyValue::Text(row.try_get("", &name)?),
-                        KeyKind::Number => KeyValue::Number(row.try_get("", &name)?),
-                        KeyKind::Day => KeyValue::Day(row.try_get("", &name)?),
-                        KeyKind::Instant => KeyValue::Instant(row.try_get("", &name)?),
-                    });
-                }
-                let id: uuid::Uuid = row.try_get("", E::ID.as_str_())?;
-                Ok(Position(keys, id))
-            })
-            .collect()
-    }
-
-    fn page<M>(&self, session: &Session, mut rows: Vec<(Position, Visible<M>)>) -> Result<Page<M>> {
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
-        if self.backward {
-            rows.reverse();
-        }
-        let (has_next_page, has_previous_page) = if self.backward {
-            (self.before.is_some(), more)
-        } else {
-            (more, self.after.is_some())
-        };
-        let edges = rows
-            .into_iter()
-            .map(|(position, node)| {
-                Ok(Edge {
-                    cursor: session.encode_cursor(self.binding, &position)?,
-                    node,
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Page {
-            edges,
-            has_next_page,
-            has_previous_page,
-        })
-    }
-}
-
-/// The bare name of a column.
-trait ColumnName {
-    fn as_str_(&self) -> &str;
-}
-
-impl<C: ColumnTrait> ColumnName for C {
-    fn as_str_(&self) -> &str {
-        sea_orm::IdenStatic::as_str(self)
-    }
-}
-
-pub(super) fn cursor_codec(session: &Session) -> (&ring::hmac::Key, uuid::Uuid) {
-    (session.cursor_key(), session.viewer().binding())
-}
-
-impl Session {
-    fn decode_cursor(&self, binding: &str, field: &str, text: &str) -> Result<Position> {
-        let (key, viewer) = cursor_codec(self);
-        cursor::decode(key, viewer, binding, field, text)
-    }
-
-    fn encode_cursor(&self, binding: &str, position: &Position) -> Result<String> {
-        let (key, viewer) = cursor_codec(self);
-        cursor::encode(key, viewer, binding, position)
-    }
 }
 
 /// A pattern match on `column` with `\` as escape, the same on both databases; `pattern` is escaped by

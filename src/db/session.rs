@@ -1,14 +1,17 @@
 //! One request's way to the database: the viewer, scoped reads, and the door to scoped writes.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use entity::UserId;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, ExecResult, QueryResult, Statement,
     StatementBuilder,
 };
+use tokio::sync::OnceCell;
 
 use super::connect::Database;
 use super::idempotency::KeyedRequest;
@@ -19,6 +22,7 @@ use super::tx::Tx;
 use super::unit::{self, Unit};
 use super::viewer::Viewer;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// Scoped reads for one viewer. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +31,7 @@ pub struct Session {
     viewer: Arc<Viewer>,
     statements: Arc<AtomicU32>,
     pub(super) within: Option<Arc<Unit>>,
+    reach: Arc<OnceCell<HashSet<UserId>>>,
     keyed: Option<Arc<KeyedRequest>>,
     /// Whether reads may go to a replica: not before a person asks, and never again once they write.
     may_lag: Arc<AtomicBool>,
@@ -40,6 +45,7 @@ impl Session {
             viewer: Arc::new(viewer),
             statements,
             within: None,
+            reach: Arc::default(),
             keyed: None,
             may_lag: Arc::default(),
             now: None,
@@ -102,7 +108,8 @@ impl Session {
     /// and is run again, up to three times, when the database asks for that.
     ///
     /// # Errors
-    /// What `work` fails with; `CONFLICT`, `UNAVAILABLE`, `TIMEOUT` or `INTERNAL` from the database.
+    /// `FORBIDDEN` for a program that may only read; what `work` fails with; `CONFLICT`, `UNAVAILABLE`,
+    /// `TIMEOUT` or `INTERNAL` from the database.
     pub async fn write<T, F, Fut>(&self, work: F) -> Result<T>
     where
         F: Fn(Tx) -> Fut + Send + Sync + 'static,
@@ -112,6 +119,10 @@ impl Session {
         if self.within.is_some() {
             // It would wait for the connection that its own caller holds.
             return Err(Error::bug("a unit of work was begun within another"));
+        }
+        if !self.viewer.may_write() {
+            return Err(Error::forbidden(say!("this service account may only read"))
+                .with_rule("service_accounts.scope_missing"));
         }
         // What was just written must be read back.
         self.stay_current();
@@ -134,6 +145,10 @@ impl Session {
             ..self.clone()
         };
         session.write(work).await
+    }
+
+    pub(super) fn reach_once(&self) -> &OnceCell<HashSet<UserId>> {
+        &self.reach
     }
 
     pub(super) fn database(&self) -> &Database {

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{ClientId, TierId, TierSchemeId, client, tier_assignment, tier_scheme};
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ColumnTrait, QueryResult, Statement};
 
 use super::dialect;
@@ -83,28 +83,6 @@ pub fn default_scheme_ids() -> SelectStatement {
         .and_where(Column::IsDefault.eq(true))
         .and_where(Column::ArchivedAt.is_null());
     ids
-}
-
-/// The id of the tier that holds at `now` for `client` in the default scheme: one or none.
-pub fn tier_id_of(client: ClientId, now: DateTime<Utc>) -> SelectStatement {
-    use tier_assignment::Column;
-    let is_override = Column::Kind.eq(entity::AssignmentKind::Override);
-    let mut tier = Query::select();
-    tier.column(Column::TierId)
-        .from(tier_assignment::Entity)
-        .and_where(Column::ClientId.eq(client))
-        .and_where(Column::SchemeId.in_subquery(default_scheme_ids()))
-        .and_where(Column::EndedAt.is_null())
-        .cond_where(
-            Condition::any()
-                .add(Column::ExpiresAt.is_null())
-                .add(Column::ExpiresAt.gt(now)),
-        )
-        .order_by_expr(is_override, Order::Desc)
-        .order_by(Column::AssignedAt, Order::Desc)
-        .order_by(Column::Id, Order::Desc)
-        .limit(1);
-    tier
 }
 
 /// The condition that a row of `tier_assignments` is the one that holds at `now` for its client in its

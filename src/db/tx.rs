@@ -1,6 +1,6 @@
 //! Scoped writes. Every write of what people work with goes through [`Tx::insert_rows`], [`Tx::update_row`] or
-//! [`Tx::delete_rows`] in this file, which note it for [`sync`](super::sync); the few statements that write many
-//! rows at once note it themselves.
+//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which note it for
+//! [`sync`](super::sync); the few statements that write many rows at once note it themselves.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -13,7 +13,7 @@ use sea_orm::{
     Iterable, ModelTrait, QueryTrait,
 };
 
-use super::scope::{self, Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
+use super::scope::{self, Keyed, Rule, Scoped, Span, UnderClient, Versioned, Writers};
 use super::select::decode_all;
 use super::session::Session;
 use super::visible::Visible;
@@ -137,7 +137,7 @@ impl Tx {
 
     async fn lock_rows<E: Keyed>(&self, condition: Condition) -> Result<Vec<E::Model>> {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = sea_orm::QueryFilter::filter(E::find(), condition).into_query();
@@ -190,7 +190,7 @@ impl Tx {
         E: Scoped,
     {
         self.require_writer::<E>()?;
-        let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) else {
+        let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) else {
             return self.insert_rows::<E>(rows).await;
         };
         let rows = self.insert_rows::<E>(rows).await?;
@@ -198,7 +198,7 @@ impl Tx {
             Rule::Clients | Rule::OwnUser(_) => true,
             Rule::ThroughClient(_) => E::WRITERS == Writers::Viewers,
             // What is seen by its parts is seen once these are there.
-            Rule::Everyone | Rule::Managers | Rule::ThroughHandover(_) => false,
+            Rule::Everyone | Rule::Managers | Rule::Admins | Rule::ThroughHandover(_) => false,
         };
         if !is_checked {
             return Ok(rows);
@@ -486,7 +486,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::update();
@@ -510,7 +510,7 @@ impl Tx {
         E: Scoped,
     {
         let mut condition = condition;
-        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now()) {
+        if let Some(scope) = scope::condition::<E>(self.viewer(), self.now(), Span::Few) {
             condition = condition.add(scope);
         }
         let mut statement = Query::delete();

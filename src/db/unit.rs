@@ -1,6 +1,8 @@
 //! Units of work: a transaction from its beginning to its end, all of it kept, or nothing.
 
+use std::any::Any;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -150,6 +152,11 @@ impl Unit {
     }
 }
 
+/// What a unit of work gives.
+type Outcome = Box<dyn Any + Send>;
+/// A unit of work. Not generic, as there are many: all that is done around each of them is compiled once.
+type Work = dyn Fn(Tx) -> Pin<Box<dyn Future<Output = Result<Outcome>> + Send>> + Send + Sync;
+
 /// Runs a unit of work in a task of its own: a caller that goes away cannot cut it in half, which would
 /// leave an open transaction on a pooled connection.
 pub(super) async fn run<T, F, Fut>(session: Session, work: F) -> Result<T>
@@ -158,6 +165,20 @@ where
     Fut: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
 {
+    let work: Box<Work> = Box::new(move |tx| {
+        let working = work(tx);
+        Box::pin(async move {
+            let outcome: Outcome = Box::new(working.await?);
+            Ok(outcome)
+        })
+    });
+    let outcome = run_any(session, work).await?.downcast::<T>();
+    outcome
+        .map(|outcome| *outcome)
+        .map_err(|_| Error::bug("a unit of work gave something else"))
+}
+
+async fn run_any(session: Session, work: Box<Work>) -> Result<Outcome> {
     let working = session.database().inner.working.subscribe();
     let task = tokio::spawn(async move {
         let _working = working;
@@ -165,7 +186,7 @@ where
         let mut clashed = false;
         loop {
             attempt += 1;
-            match once(&session, &work).await {
+            match once(&session, &*work).await {
                 // Perhaps with a twin of this very request, which the second run finds.
                 Err(error) if !clashed && is_clash(&error) => clashed = true,
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
@@ -180,11 +201,7 @@ where
         .map_err(|error| Error::bug(format!("a unit of work did not end: {error}")))?
 }
 
-async fn once<T, F, Fut>(session: &Session, work: &F) -> Result<T>
-where
-    F: Fn(Tx) -> Fut,
-    Fut: Future<Output = Result<T>>,
-{
+async fn once(session: &Session, work: &Work) -> Result<Outcome> {
     let inner = &session.database().inner;
     inner.write_waits.notice(&inner.write);
     let transaction = begin(&inner.write).await?;
@@ -209,10 +226,13 @@ where
         outcome => outcome,
     };
     match (session.key(), outcome) {
-        (Some(keyed), Ok(value)) => {
-            keyed.keep_open(unit);
-            Ok(value)
-        }
+        (Some(keyed), Ok(value)) => match keyed.keep_open(unit) {
+            None => Ok(value),
+            Some(unit) => {
+                let given_up = Error::bug("an effect that nobody waits for any more");
+                unit.settle(session, Err(given_up)).await
+            }
+        },
         (_, outcome) => unit.settle(session, outcome).await,
     }
 }

@@ -10,8 +10,8 @@ use sea_orm::{ActiveValue, ColumnTrait, Condition};
 
 use super::money::CurrencyCode;
 use super::text::{self, Email};
-use super::{external_ids, users};
-use crate::db::{Guard, LockedClient, Session, Tx, Visible};
+use super::{confidential, external_ids, users};
+use crate::db::{Confidential, Guard, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::messages::Message;
 use crate::say;
@@ -127,7 +127,15 @@ pub async fn create(tx: &Tx, new: NewClient) -> Result<Visible<client::Model>> {
         .await
         .map_err(|error| error.under("profile"))?;
     row.search_text = Set(search_text(&row, &[]));
-    if let Some(existing) = tx.existing::<client::Entity>(id, &row).await? {
+    let mut said = row.clone();
+    if let Some(id) = id
+        && let Some(present) = tx.select::<client::Entity>().id(id).find().await?
+        && !tx.sees(Confidential::Credit, present.owner_id).await?
+    {
+        // Guesses at what is there must not be told apart from each other.
+        said.credit_limit_minor = NotSet;
+    }
+    if let Some(existing) = tx.existing::<client::Entity>(id, &said).await? {
         return Ok(existing);
     }
     let created = tx.insert::<client::Entity>(row).await?;
@@ -481,6 +489,10 @@ async fn apply(
             ))
             .field("creditLimit"));
         }
+    }
+    if let (Some(_), Some(client)) = (credit_limit, present) {
+        let owner = client.owner_id;
+        confidential::require_seen(tx, Confidential::Credit, owner, "creditLimit").await?;
     }
     if let Some(Some((limit, limit_currency))) = credit_limit {
         if limit < 0 {

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use chrono::{Datelike, Days, NaiveDate};
 use entity::contact::{ContactPoint, ContactPoints, ContactRoles};
 use entity::{ClientId, ContactId, ContactPointKind, ContactRole, Gender, contact};
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ColumnTrait, Condition};
 
 use super::clients::{self, each, set};
-use super::external_ids;
 use super::text::{self, Email};
-use crate::db::{LockedClient, Session, Tx, Visible};
+use super::{confidential, external_ids};
+use crate::db::{Confidential, LockedClient, Session, Tx, Visible};
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -103,7 +103,13 @@ pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>>
         ..Default::default()
     };
     let mut row = apply(tx, row, profile)?;
-    if let Some(existing) = tx.existing::<contact::Entity>(id, &row).await? {
+    let mut said = row.clone();
+    if id.is_some() && !tx.sees(Confidential::Personal, client.owner_id).await? {
+        // Guesses at what is there must not be told apart from each other.
+        said.likes = NotSet;
+        said.social_status = NotSet;
+    }
+    if let Some(existing) = tx.existing::<contact::Entity>(id, &said).await? {
         return Ok(existing);
     }
     check_room(tx, &client).await?;
@@ -121,8 +127,9 @@ pub async fn create(tx: &Tx, new: NewContact) -> Result<Visible<contact::Model>>
 /// before.
 ///
 /// # Errors
-/// `NOT_FOUND`, `STALE_VERSION`, `BAD_USER_INPUT`; `RULE_VIOLATED` `contacts.archived` for an archived one
-/// that would become the key contact.
+/// `NOT_FOUND`, `STALE_VERSION`, `BAD_USER_INPUT`; `FORBIDDEN` `confidentiality.masked_field` for a fact that
+/// the viewer may not see; `RULE_VIOLATED` `contacts.archived` for an archived one that would become the key
+/// contact.
 pub async fn update(
     tx: &Tx,
     id: ContactId,
@@ -131,6 +138,15 @@ pub async fn update(
     profile: ContactPatch,
 ) -> Result<Visible<contact::Model>> {
     let (client, present) = lock(tx, id).await?;
+    for (field, patch) in [
+        ("likes", &profile.likes),
+        ("socialStatus", &profile.social_status),
+    ] {
+        if patch.is_some() {
+            let owner = client.owner_id;
+            confidential::require_seen(tx, Confidential::Personal, owner, field).await?;
+        }
+    }
     let mut row = contact::ActiveModel::default();
     let name = name
         .map(|name| text::text("name", &name, 200))

@@ -60,7 +60,8 @@ impl Book {
         }
     }
 
-    fn condition(&self) -> Condition {
+    /// The clients of the book.
+    pub fn condition(&self) -> Condition {
         match self {
             Self::Clients(ids) => {
                 Condition::all().add(client::Column::Id.is_in(ids.iter().copied()))

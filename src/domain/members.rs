@@ -154,7 +154,8 @@ pub async fn update(
     Ok((client, member))
 }
 
-/// Takes a member off the team. They stop seeing the client at once.
+/// Takes a member off the team. They stop seeing the client at once; in what a read replica answers, within
+/// [`MAX_LAG`](crate::db::MAX_LAG).
 ///
 /// # Errors
 /// `NOT_FOUND`, `STALE_VERSION`; `FORBIDDEN` `members.not_owner`.

@@ -15,6 +15,9 @@ pub mod users;
 
 pub mod sessions;
 
+pub mod identities;
+pub mod password_resets;
+pub mod service_accounts;
 pub mod sign_in;
 
 pub mod categories;
@@ -22,6 +25,8 @@ pub mod categories;
 pub mod products;
 
 pub mod stock;
+
+pub mod confidential;
 
 pub mod clients;
 

@@ -3,7 +3,7 @@
 use entity::{SessionId, UserId, session, user};
 use sea_orm::ActiveValue::Set;
 
-use crate::db::{EndReason, Tx, Visible};
+use crate::db::{EndReason, Tx, Visible, Way};
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -26,11 +26,12 @@ pub async fn end(tx: &Tx, id: SessionId, reason: EndReason) -> Result<Visible<se
     tx.amend::<session::Entity>(&row, changes).await
 }
 
-/// Ends all sessions of a user, `except` one; says how many were alive.
+/// Ends all sessions of a user, but that of this request when it is to go on (`keeps_this`); says how many were
+/// alive. Tokens of an identity provider end too, unless the one of this request is to go on.
 ///
 /// # Errors
 /// `FORBIDDEN` for another user, unless an administrator asks; `NOT_FOUND`.
-pub async fn end_all(tx: &Tx, user: UserId, except: Option<SessionId>) -> Result<u64> {
+pub async fn end_all(tx: &Tx, user: UserId, keeps_this: bool) -> Result<u64> {
     if !tx.viewer().is_admin() && tx.viewer().user_id() != Some(user) {
         return Err(
             Error::forbidden(say!("only administrators may end sessions of others"))
@@ -42,5 +43,12 @@ pub async fn end_all(tx: &Tx, user: UserId, except: Option<SessionId>) -> Result
         .get()
         .await
         .map_err(|error| error.field("userId"))?;
+    let keeps_own = keeps_this
+        && matches!(tx.viewer().way(), Way::Provider)
+        && tx.viewer().user_id() == Some(user);
+    if !keeps_own {
+        tx.end_tokens(user).await?;
+    }
+    let except = tx.viewer().session_id().filter(|_| keeps_this);
     tx.end_sessions(user, except, EndReason::Revoked).await
 }

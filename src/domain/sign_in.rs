@@ -4,13 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{SessionId, UserId, session, user};
+use entity::{ServiceKeyId, SessionId, UserId, session, user};
 use sea_orm::ActiveValue::Set;
 
 use super::text::{self, Email};
+use super::{identities, password_resets};
+use crate::auth::external::Provider;
 use crate::auth::keys::Keyring;
 use crate::auth::passwords::Passwords;
 use crate::auth::refresh::{self, Decision, RefreshToken, RefreshTokens, SessionState};
+use crate::auth::service_keys;
 use crate::auth::throttle;
 use crate::auth::tokens::{self, Tokens};
 use crate::db::{Database, EndReason, Session, Tx, Viewer, Visible};
@@ -27,6 +30,16 @@ pub struct SignIn {
     tokens: Arc<Tokens>,
     refresh_tokens: RefreshTokens,
     passwords: Passwords,
+    provider: Option<Arc<IdentityProvider>>,
+}
+
+/// An identity provider whose tokens are accepted.
+pub struct IdentityProvider {
+    /// Verifies its tokens.
+    pub provider: Provider,
+    /// Whether somebody seen for the first time is linked to the user with the e-mail address that the
+    /// provider verified.
+    pub links_by_email: bool,
 }
 
 /// The device somebody signs in from, as far as it says.
@@ -75,7 +88,17 @@ impl SignIn {
             tokens,
             refresh_tokens: RefreshTokens::new(keyring),
             passwords: Passwords::new()?,
+            provider: None,
         })
+    }
+
+    /// Also accepts the tokens of an identity provider.
+    #[must_use]
+    pub fn with_provider(self, provider: Option<IdentityProvider>) -> Self {
+        Self {
+            provider: provider.map(Arc::new),
+            ..self
+        }
     }
 
     /// The hasher of passwords; all of the process share it, so that its bound on parallel work holds.
@@ -83,17 +106,103 @@ impl SignIn {
         &self.passwords
     }
 
+    /// The public halves of the keys whose access tokens are accepted, as a JSON Web Key Set.
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.tokens.public_keys(self.database.clock().now())
+    }
+
     /// Whom an access token stands for.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` for a token that is not ours or ran out, a session that ended, a user who left.
     pub async fn viewer(&self, access_token: &str) -> Result<Viewer> {
+        if access_token.starts_with(service_keys::PREFIX) {
+            return self.viewer_of_key(access_token).await;
+        }
+        if let Some(provider) = &self.provider
+            && provider.provider.claims(access_token)
+        {
+            return self.viewer_of_provider(provider, access_token).await;
+        }
         let claims = self
             .tokens
             .verify(access_token, self.database.clock().now())?;
         self.database
             .viewer(UserId(claims.user), SessionId(claims.session))
             .await
+    }
+
+    /// Whom the token of a provider stands for. It has no session here: it is good until it expires, the user
+    /// is deactivated or unlinked, or all their sessions are ended.
+    async fn viewer_of_provider(&self, identity: &IdentityProvider, token: &str) -> Result<Viewer> {
+        let IdentityProvider {
+            provider,
+            links_by_email,
+        } = identity;
+        let now = self.database.clock().now();
+        let claims = provider.verify(token, now).await?;
+        let find = || {
+            let (issuer, subject) = (provider.issuer(), claims.subject.as_str());
+            self.database
+                .viewer_of_identity(issuer, subject, claims.issued_at)
+        };
+        if let Some(viewer) = find().await? {
+            return Ok(viewer);
+        }
+        // Looked up first: whoever is a stranger here must not keep others from writing.
+        if let (true, Some(email)) = (links_by_email, claims.verified_email.clone())
+            && identities::is_known(&self.unguarded(), &email).await?
+        {
+            let (issuer, subject) = (provider.issuer().to_owned(), claims.subject.clone());
+            self.unguarded()
+                .write(move |tx| {
+                    let (issuer, subject, email) = (issuer.clone(), subject.clone(), email.clone());
+                    async move {
+                        identities::link_at_first_sight(&tx, &issuer, &subject, &email).await
+                    }
+                })
+                .await?;
+            if let Some(viewer) = find().await? {
+                return Ok(viewer);
+            }
+        }
+        Err(Error::unauthenticated(say!(
+            "nobody here is known by this identity; ask an administrator to link it"
+        )))
+    }
+
+    /// Sets the password of whoever a code was made for ([`password_resets::redeem`]).
+    ///
+    /// # Errors
+    /// As [`password_resets::redeem`].
+    pub async fn reset_password(
+        &self,
+        code: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<()> {
+        let system = self.unguarded();
+        password_resets::redeem(&system, &self.passwords, code, password, address).await
+    }
+
+    /// Whom the key of a program stands for; notes the day of its use.
+    async fn viewer_of_key(&self, key: &str) -> Result<Viewer> {
+        let wrong = || Error::unauthenticated(say!("this key is not valid, or no longer"));
+        let (id, secret_hash) = service_keys::parse(key).ok_or_else(wrong)?;
+        let id = ServiceKeyId(id);
+        let (viewer, last_used_on) = self.database.viewer_of_key(id, &secret_hash).await?;
+        let today = self.database.clock().now().date_naive();
+        if last_used_on != Some(today) {
+            let noted = self
+                .unguarded()
+                .write(move |tx| async move { tx.note_key_use(id, today).await })
+                .await;
+            if let Err(error) = noted {
+                // Whether it can be noted is no concern of the caller.
+                tracing::warn!(?error, key = %id, "the use of a key could not be noted");
+            }
+        }
+        Ok(viewer)
     }
 
     /// Begins a session for whoever has this e-mail address and password.
@@ -167,7 +276,8 @@ impl SignIn {
     }
 
     /// Goes on with a session: a new access token, and the next refresh token. A token that was used up
-    /// before ends the session: two parties hold it.
+    /// before ends the session: two parties hold it. When there is no room to keep a next token, the present one
+    /// goes on, so that a full disk signs nobody out.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` with one sentence, whatever was wrong.
@@ -177,13 +287,21 @@ impl SignIn {
         };
         let refresh_tokens = self.refresh_tokens.clone();
         let id = SessionId(presented.session());
+        let stored = presented.clone();
         let granted = self
             .unguarded()
             .write(move |tx| {
-                let (refresh_tokens, presented) = (refresh_tokens.clone(), presented.clone());
+                let (refresh_tokens, presented) = (refresh_tokens.clone(), stored.clone());
                 async move { rotate(&tx, &refresh_tokens, &presented).await }
             })
-            .await?;
+            .await;
+        let granted = match granted {
+            Err(error) if error.rule_name() == Some("STORAGE_FULL") => {
+                tracing::warn!(session = %id, "no room for the next refresh token: the present one goes on");
+                self.grant_unstored(&presented).await?
+            }
+            granted => granted?,
+        };
         let (token, user) = granted.ok_or_else(ended)?;
         self.signed_in(id, &token, user)
     }
@@ -249,6 +367,40 @@ impl SignIn {
         })
     }
 
+    /// What a presented token leads to when nothing can be stored: the current token stays the current one. One that
+    /// was used up before is refused; its session ends when it comes again and there is room.
+    async fn grant_unstored(
+        &self,
+        presented: &RefreshToken,
+    ) -> Result<Option<(RefreshToken, Visible<user::Model>)>> {
+        let session = self.unguarded();
+        let row = session
+            .select::<session::Entity>()
+            .id(SessionId(presented.session()))
+            .find()
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let state = state_of(&row)?;
+        let decision = match refresh::decide(Some(&state), presented, session.now()) {
+            Decision::Rotate => Decision::Keep,
+            other => other,
+        };
+        let user = session
+            .select::<user::Entity>()
+            .id(row.user_id)
+            .get()
+            .await?;
+        if user.deactivated_at.is_some() {
+            return Ok(None);
+        }
+        let grant = self
+            .refresh_tokens
+            .grant(decision, &state, presented, session.now());
+        Ok(grant.map(|grant| (grant.token, user)))
+    }
+
     fn unguarded(&self) -> Session {
         self.database.as_system("sign-in and refresh")
     }
@@ -296,15 +448,16 @@ impl Keys {
     }
 }
 
-/// Forgets counted tries that have no effect any more, and sessions that ended 90 days ago. To be called now
-/// and then, by the service itself; says how many rows went.
+/// Forgets counted tries that have no effect any more, sessions that ended 90 days ago, and codes to set a new
+/// password that are over. To be called now and then, by the service itself; says how many rows went.
 ///
 /// # Errors
 /// `INTERNAL` when a person asks; from the database.
 pub async fn clean_up(tx: &Tx) -> Result<u64> {
     let failures = tx.forget_failures(tx.now() - throttle::WINDOW).await?;
     let sessions = tx.forget_sessions(tx.now() - KEEP_ENDED).await?;
-    Ok(failures.saturating_add(sessions))
+    let resets = tx.forget_resets(tx.now()).await?;
+    Ok(failures.saturating_add(sessions).saturating_add(resets))
 }
 
 /// Counts a try before its password is looked at: a hundred at once must not all pass.

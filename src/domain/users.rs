@@ -282,8 +282,8 @@ pub async fn place(
     Ok(moved)
 }
 
-/// Takes a user's access away and ends all their sessions. Their clients stay theirs until they are handed
-/// over.
+/// Takes a user's access away for good: ends all their sessions and tokens, the keys of programs that act as
+/// them, and a code for a new password. Their clients stay theirs until they are handed over.
 ///
 /// # Errors
 /// `FORBIDDEN` unless an administrator asks; `NOT_FOUND`, `STALE_VERSION`; `RULE_VIOLATED`
@@ -305,6 +305,9 @@ pub async fn deactivate(tx: &Tx, id: UserId, version: i64) -> Result<Visible<use
     };
     let user = tx.update::<user::Entity>(&user, Some(version), row).await?;
     tx.end_sessions(id, None, EndReason::Deactivated).await?;
+    tx.end_tokens(id).await?;
+    tx.end_service_keys(id).await?;
+    tx.drop_reset(id).await?;
     Ok(user)
 }
 
@@ -393,6 +396,10 @@ pub async fn reset_password(
                 tx.store_failures(&account_key, None).await?;
                 tx.end_sessions(user, asking, EndReason::PasswordReset)
                     .await?;
+                // Those of the one who asks may go on, as their session does.
+                if tx.viewer().user_id() != Some(user) || asking.is_some() {
+                    tx.end_tokens(user).await?;
+                }
                 Ok(())
             }
         })
@@ -458,6 +465,7 @@ async fn keep_password(
     }
     tx.store_password(user, hash).await?;
     tx.store_failures(&password_key(user), None).await?;
+    tx.end_tokens(user).await?;
     tx.end_sessions(user, Some(here), EndReason::PasswordChanged)
         .await
 }

@@ -7,6 +7,9 @@
 //! stock; orders that are drafts, wait for approval, were cancelled or came back; the discount of a whole
 //! order; categories above a category; points of contact after the first of their kind. A backup holds it all.
 
+mod staging;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,21 +22,46 @@ use entity::{
 use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait, Order};
 
+use self::staging::Staging;
 use crate::db::{Database, Session, points_at};
 use crate::domain::money::{CurrencyCode, format_minor};
 use crate::error::{Code, Error, Result};
 use crate::import::FileKind;
 
-/// Writes all files into `directory`, which is made when absent. Says how many rows each has.
+/// How cells are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cells {
+    /// As they are, for another import.
+    #[default]
+    Exact,
+    /// With an apostrophe before what a spreadsheet would take for a formula, and might run. To look at; an import
+    /// would take the apostrophe for a part of the text.
+    ForSpreadsheets,
+}
+
+/// Writes all files into `directory`, which is made when absent, as they are. Says how many rows each has.
+///
+/// # Errors
+/// As [`run_as`].
+pub async fn run(database: &Database, directory: &Path) -> Result<Vec<(FileKind, u64)>> {
+    run_as(database, directory, Cells::Exact).await
+}
+
+/// Writes all files into `directory`, which is made when absent. Says how many rows each has. Nobody else may read
+/// them. They get their place when all are whole; when something fails, nothing is left behind.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` when one of the files is there already, or cannot be written; `UNAVAILABLE`, `INTERNAL`
 /// from the database.
-pub async fn run(database: &Database, directory: &Path) -> Result<Vec<(FileKind, u64)>> {
-    std::fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
+pub async fn run_as(
+    database: &Database,
+    directory: &Path,
+    cells: Cells,
+) -> Result<Vec<(FileKind, u64)>> {
+    let staging = Staging::begin(directory)?;
     let mut files = Vec::with_capacity(FileKind::ALL.len());
     for kind in FileKind::ALL {
-        files.push(Output::create(directory, kind)?);
+        files.push(Output::create(staging.path(), kind, cells)?);
     }
     let mut files = files.into_iter();
     let mut next = move || {
@@ -41,7 +69,7 @@ pub async fn run(database: &Database, directory: &Path) -> Result<Vec<(FileKind,
             .next()
             .ok_or_else(|| Error::bug("there are more kinds of files than files"))
     };
-    database
+    let counts = database
         .as_system("export")
         .at_one_moment(async |session| {
             let names = Names::load(&session).await?;
@@ -60,33 +88,55 @@ pub async fn run(database: &Database, directory: &Path) -> Result<Vec<(FileKind,
                 ),
             ])
         })
-        .await
+        .await?;
+    staging.finish()?;
+    Ok(counts)
 }
 
 /// A file that is being written.
 struct Output {
     rows: csv::Writer<File>,
     path: PathBuf,
+    cells: Cells,
 }
 
 impl Output {
-    fn create(directory: &Path, kind: FileKind) -> Result<Self> {
+    fn create(directory: &Path, kind: FileKind, cells: Cells) -> Result<Self> {
         let path = directory.join(kind.name());
-        let file = File::create_new(&path).map_err(|error| unwritable(&path, &error))?;
+        let file = staging::create(&path).map_err(|error| unwritable(&path, &error))?;
         Ok(Self {
             rows: csv::Writer::from_writer(file),
             path,
+            cells,
         })
     }
 
     fn row<const N: usize>(&mut self, fields: [&str; N]) -> Result<()> {
-        let written = self.rows.write_record(fields);
+        let written = match self.cells {
+            Cells::Exact => self.rows.write_record(fields),
+            Cells::ForSpreadsheets => self
+                .rows
+                .write_record(fields.map(harmless).iter().map(|cell| cell.as_bytes())),
+        };
         written.map_err(|error| unwritable(&self.path, &error))
     }
 
-    fn finish(mut self) -> Result<()> {
-        let flushed = self.rows.flush();
-        flushed.map_err(|error| unwritable(&self.path, &error))
+    fn finish(self) -> Result<()> {
+        let Self { rows, path, .. } = self;
+        let broken = |error: std::io::Error| unwritable(&path, &error);
+        let file = rows
+            .into_inner()
+            .map_err(|error| broken(error.into_error()))?;
+        file.sync_all().map_err(broken)
+    }
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn harmless(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
     }
 }
 
@@ -516,7 +566,17 @@ fn rate(bp: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rate;
+    use super::{harmless, rate};
+
+    #[test]
+    fn what_looks_like_a_formula_is_written_as_text() {
+        for cell in ["=1+1", "+86 10", "-1", "@sum", "\t=1", "\r=1"] {
+            assert_eq!(harmless(cell), format!("'{cell}"));
+        }
+        for cell in ["", "a=1", "1-1", "'=1", "北京"] {
+            assert_eq!(harmless(cell), cell);
+        }
+    }
 
     #[test]
     fn rates_are_as_short_as_can_be() {

@@ -7,6 +7,7 @@ use sea_orm::sea_query::Order;
 use super::clients::{Archived, Client};
 use super::connection::Node;
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::input::{optional, required};
 use super::scalars::{DateTime, int};
 use crate::db::{Children, Visible};
@@ -26,6 +27,12 @@ impl From<Visible<address::Model>> for Address {
 impl Node for Address {
     type Entity = address::Entity;
 }
+
+ready!(
+    Address: "id" | "kind" | "label" | "recipient" | "street" | "city" | "region" | "postalCode" |
+        "country" | "coordinates" | "isPrimary" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// Where a client is found, supplied or billed.
 #[Object]

@@ -7,6 +7,7 @@ use sea_orm::Condition;
 use super::clients::Archived;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::filters::{CategoryIdFilter, FilterTree, StringFilter, filter_tree};
 use super::input::{optional, required};
 use super::products::{self, Product, ProductFilter, ProductOrder};
@@ -28,6 +29,10 @@ impl From<Visible<product_category::Model>> for Category {
 impl Node for Category {
     type Entity = product_category::Entity;
 }
+
+ready!(
+    Category: "id" | "externalId" | "name" | "version" | "createdAt" | "updatedAt" | "archivedAt";
+);
 
 /// A category: a group of products. Categories may lie within categories, at most 10 deep.
 #[Object]

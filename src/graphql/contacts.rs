@@ -7,12 +7,17 @@ use sea_orm::sea_query::{Alias, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, IntoSimpleExpr};
 
 use super::clients::{Archived, Client};
+use super::confidential::{note_shown, shown};
 use super::connection::{Connection, Node, binding};
-use super::context::{nullable, session, write};
+use super::context::{mask, nullable, session, write};
+use super::direct::ready;
 use super::filters::ClientIdFilter;
 use super::input::{optional, required};
+use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
-use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
+use crate::db::{
+    Children, Confidential, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible,
+};
 use crate::domain::contacts::{self, ContactPatch, NewContact};
 use crate::domain::text;
 use crate::error::Result;
@@ -30,6 +35,12 @@ impl From<Visible<contact::Model>> for Contact {
 impl Node for Contact {
     type Entity = contact::Entity;
 }
+
+ready!(
+    Contact: "id" | "externalId" | "name" | "title" | "department" | "isKey" | "roles" | "gender" |
+        "birthday" | "points" | "note" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A person at a client.
 #[Object]
@@ -93,18 +104,18 @@ impl Contact {
     }
 
     /// Their phones and handles, in the order they were given.
-    async fn points(&self) -> Vec<ContactPoint> {
+    async fn points(&self) -> Listed<ContactPoint> {
         self.0.points.0.iter().map(ContactPoint::of).collect()
     }
 
-    /// What they like.
-    async fn likes(&self) -> Option<&str> {
-        self.0.likes.as_deref()
+    /// What they like. Null for those who may not see it (`confidentiality`).
+    async fn likes(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        nullable(self.personal(ctx, self.0.likes.as_deref()).await)
     }
 
-    /// Their standing among others.
-    async fn social_status(&self) -> Option<&str> {
-        self.0.social_status.as_deref()
+    /// Their standing among others. Null for those who may not see it (`confidentiality`).
+    async fn social_status(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        nullable(self.personal(ctx, self.0.social_status.as_deref()).await)
     }
 
     /// Anything else worth knowing.
@@ -130,6 +141,33 @@ impl Contact {
     /// When they were archived; null while in use.
     async fn archived_at(&self) -> Option<DateTime> {
         self.0.archived_at.map(DateTime)
+    }
+}
+
+impl Contact {
+    /// A personal fact, for those who may see it of the client the contact is at.
+    async fn personal<'a>(
+        &self,
+        ctx: &Context<'_>,
+        value: Option<&'a str>,
+    ) -> Result<Option<&'a str>> {
+        let session = session(ctx)?;
+        match session.sees_all_or_none(Confidential::Personal) {
+            Some(true) => {
+                note_shown(ctx, Confidential::Personal);
+                return Ok(value);
+            }
+            Some(false) => return Ok(mask(ctx)),
+            None => {}
+        }
+        let client = session
+            .one_of::<client::Entity, _, _>(&self.0, "client", |row| Some(row.client_id))
+            .await?;
+        // A contact is in sight through its client; one that just went out of sight keeps its secrets.
+        let Some(client) = client else {
+            return Ok(mask(ctx));
+        };
+        shown(ctx, Confidential::Personal, client.owner_id, || Ok(value)).await
     }
 }
 

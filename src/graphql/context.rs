@@ -1,13 +1,15 @@
 //! What a resolver takes from its request.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::{Context, PathSegment, QueryPathNode, QueryPathSegment, Value};
 
+use super::service_scopes;
 use crate::auth::passwords::Passwords;
-use crate::db::{Session, Tx};
+use crate::db::{Confidential, Session, Tx};
 use crate::error::{Error, Result};
 use crate::messages::Locale;
 use crate::say;
@@ -15,13 +17,18 @@ use crate::say;
 /// The session of whoever asks.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` when nobody is signed in.
+/// `UNAUTHENTICATED` when nobody is signed in; `FORBIDDEN` for a mutation that a program's key is not good for.
 pub fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
-    ctx.data_opt::<Session>().ok_or_else(|| {
-        Error::unauthenticated(say!(
-            "sign in first: send an access token in the header `Authorization: Bearer …`"
-        ))
-    })
+    let session = ctx.data_opt::<Session>().ok_or_else(sign_in_first)?;
+    service_scopes::check(ctx, session.viewer())?;
+    Ok(session)
+}
+
+/// What somebody hears who is not signed in.
+pub(super) fn sign_in_first() -> Error {
+    Error::unauthenticated(say!(
+        "sign in first: send an access token in the header `Authorization: Bearer …`"
+    ))
 }
 
 /// The hasher of passwords.
@@ -60,22 +67,46 @@ pub fn nullable<T>(outcome: Result<Option<T>>) -> Option<Result<T>> {
 
 /// The fields of one answer that are null because the viewer may not see them: one per request, in its data.
 /// The edge lists their paths in `extensions.masked`, so that a client can tell "not for you" from "not there".
+/// Beside them stands which groups of confidential facts were shown.
 #[derive(Clone, Debug, Default)]
-pub struct Masked(Arc<Mutex<Vec<Vec<PathSegment>>>>);
+pub struct Masked(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    paths: Vec<Vec<PathSegment>>,
+    /// The groups of confidential facts that were shown.
+    shown: BTreeSet<Confidential>,
+}
 
 impl Masked {
     /// Notes a path: response keys and list indices from the root, as in the `path` of an error.
     pub fn add(&self, path: Vec<PathSegment>) {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        paths.push(path);
+        self.notes().paths.push(path);
+    }
+
+    /// How many paths were noted so far.
+    pub fn count(&self) -> usize {
+        self.notes().paths.len()
+    }
+
+    /// The paths that were noted after the first `count`.
+    pub fn since(&self, count: usize) -> Vec<Vec<PathSegment>> {
+        self.notes().paths.iter().skip(count).cloned().collect()
+    }
+
+    /// Notes that a confidential fact was shown.
+    pub fn add_shown(&self, group: Confidential) {
+        self.notes().shown.insert(group);
+    }
+
+    /// The groups of confidential facts that were shown so far.
+    pub fn shown(&self) -> Vec<Confidential> {
+        self.notes().shown.iter().copied().collect()
     }
 
     /// Takes out the paths as the answer lists them, sorted; `None` if no field was masked.
     pub fn take(&self) -> Option<Value> {
-        let mut paths = {
-            let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *paths)
-        };
+        let mut paths = std::mem::take(&mut self.notes().paths);
         if paths.is_empty() {
             return None;
         }
@@ -84,6 +115,10 @@ impl Masked {
         paths.dedup();
         let path = |path: Vec<PathSegment>| Value::List(path.into_iter().map(value_of).collect());
         Some(Value::List(paths.into_iter().map(path).collect()))
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

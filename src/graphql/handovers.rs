@@ -1,14 +1,16 @@
 //! Hand-overs on the wire.
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObject};
 use entity::{ClientId, HandoverId, UserId, client, handover, handover_client, user};
 
 use super::clients::Client;
 use super::connection::Node;
-use super::context::{locale, session, write};
+use super::context::{locale, mask, session, write};
+use super::direct::ready;
+use super::pace::Listed;
 use super::scalars::{DateTime, Money, int};
 use super::users::User;
-use crate::db::Visible;
+use crate::db::{Confidential, Visible};
 use crate::domain::handovers::{self, Book, NewHandover};
 use crate::error::{Error, Result};
 use crate::messages::Locale;
@@ -26,6 +28,10 @@ impl From<Visible<handover::Model>> for Handover {
 impl Node for Handover {
     type Entity = handover::Entity;
 }
+
+ready!(
+    Handover: "id" | "note" | "createdAt";
+);
 
 /// A hand-over of clients to another owner.
 #[Object]
@@ -143,21 +149,31 @@ pub struct HandoverProblem {
 
 /// What a hand-over would do.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct HandoverPreview {
     /// How many clients would change hands.
     client_count: i32,
     /// How many of their orders are submitted and not yet delivered.
     open_order_count: i32,
-    /// What they owe, one amount for each currency.
-    receivable: Vec<Money>,
+    /// None where it is hidden.
+    #[graphql(skip)]
+    owed: Option<Listed<Money>>,
     /// The first 20 of them, by name.
-    clients: Vec<Client>,
+    clients: Listed<Client>,
     /// What stands in the way; the hand-over works when this is empty.
-    problems: Vec<HandoverProblem>,
+    problems: Listed<HandoverProblem>,
+}
+
+#[ComplexObject]
+impl HandoverPreview {
+    /// What they owe, one amount for each currency. Null when you may not see what some of them owe (`confidentiality`).
+    async fn receivables(&self, ctx: &Context<'_>) -> Option<Listed<Money>> {
+        self.owed.clone().or_else(|| mask(ctx))
+    }
 }
 
 impl HandoverPreview {
-    fn new(preview: handovers::Preview, locale: Locale) -> Result<Self> {
+    fn new(preview: handovers::Preview, shows_credit: bool, locale: Locale) -> Result<Self> {
         let handovers::Preview {
             client_count,
             open_order_count,
@@ -168,10 +184,13 @@ impl HandoverPreview {
         Ok(Self {
             client_count: int(i64::try_from(client_count).unwrap_or(i64::MAX))?,
             open_order_count: int(i64::try_from(open_order_count).unwrap_or(i64::MAX))?,
-            receivable: receivable
-                .iter()
-                .map(|(currency, minor)| Money::new(*minor, currency))
-                .collect::<Result<_>>()?,
+            owed: shows_credit
+                .then(|| {
+                    let owed = receivable.iter();
+                    owed.map(|(currency, minor)| Money::new(*minor, currency))
+                        .collect::<Result<_>>()
+                })
+                .transpose()?,
             clients: clients.into_iter().map(Client).collect(),
             problems: problems
                 .into_iter()
@@ -202,8 +221,12 @@ impl HandoverQuery {
         #[graphql(desc = "Who would take over.")] to_user_id: UserId,
     ) -> Result<HandoverPreview> {
         let book = Book::parse(client_ids, from_user_id)?;
-        let preview = handovers::preview(session(ctx)?, &book, to_user_id).await?;
-        HandoverPreview::new(preview, locale(ctx))
+        let session = session(ctx)?;
+        let preview = handovers::preview(session, &book, to_user_id).await?;
+        let hides_credit = session
+            .hides_any(Confidential::Credit, book.condition())
+            .await?;
+        HandoverPreview::new(preview, !hides_credit, locale(ctx))
     }
 }
 

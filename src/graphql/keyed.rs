@@ -1,5 +1,7 @@
 //! The root of all mutations. It lets them through, but those that came with an idempotency key: these are
-//! done once and answered as they were then. No mutation reads from a replica.
+//! done once and answered as they were then. With an answer is kept which fields were masked, and which groups
+//! of confidential facts it shows; an answer that holds a secret is not kept at all. No mutation reads from a
+//! replica.
 
 use std::borrow::Cow;
 use std::sync::PoisonError;
@@ -8,13 +10,34 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::resolve_container_serial;
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Positioned, ServerError,
-    ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, PathSegment, Positioned,
+    ServerError, ServerResult, Value,
 };
+use serde::{Deserialize, Serialize};
 
-use super::Mutation;
-use crate::db::{Recorded, Session};
-use crate::error::{Error, Result};
+use super::context::Masked;
+use super::{Mutation, service_scopes};
+use crate::db::{Confidential, Recorded, Session};
+use crate::error::{Code, Error, Result};
+use crate::say;
+
+/// The largest answer that is kept with a key, bytes: it is kept for 30 days.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// In place of an answer that held a secret. No answer looks like it, being JSON.
+const SHOWN_ONCE: &str = "shown once";
+
+/// Before what is kept beside an answer, on a line of its own before it; likewise no JSON.
+const BESIDE: &str = "beside ";
+
+/// What is kept beside an answer.
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Beside {
+    /// The paths of its masked fields.
+    masked: Vec<Vec<PathSegment>>,
+    /// The groups of confidential facts that it may show.
+    shown: Vec<Confidential>,
+}
 
 /// All mutations, each done once per key.
 #[derive(Default)]
@@ -59,24 +82,34 @@ impl Root {
         ctx: &Context<'_>,
         session: &Session,
     ) -> ServerResult<Option<Value>> {
+        // A program hears nothing of what it may not do itself, though its user did it.
+        service_scopes::check(ctx, session.viewer()).map_err(|error| placed(ctx, error))?;
         if let Some(recorded) = session.begin_keyed() {
-            return repeat(session, recorded)
+            return repeat(ctx, session, &recorded)
                 .await
                 .map_err(|error| placed(ctx, error));
         }
         let before = errors_of(ctx).len();
+        let masked = ctx.data_opt::<Masked>().map_or(0, Masked::count);
         let outcome = self.0.resolve_field(ctx).await;
         let mut raised = errors_of(ctx).split_off(before);
         let failed = match outcome {
-            Ok(value) if raised.is_empty() => match keep(session, value.as_ref()).await {
-                Ok(()) => return Ok(value),
-                Err(error) => placed(ctx, error),
-            },
+            Ok(value) if raised.is_empty() => {
+                let noted = ctx.data_opt::<Masked>();
+                let beside = noted.map(|noted| Beside {
+                    masked: noted.since(masked),
+                    shown: noted.shown(),
+                });
+                match keep(session, value.as_ref(), &beside.unwrap_or_default()).await {
+                    Ok(()) => return Ok(value),
+                    Err(error) => placed(ctx, error),
+                }
+            }
             // It was done, and cannot be told whole: the next try would hear the same half for good.
             Ok(_) => raised.remove(0),
             Err(error) => match session.twin_answer() {
                 Some(recorded) => {
-                    return repeat(session, recorded)
+                    return repeat(ctx, session, &recorded)
                         .await
                         .map_err(|error| placed(ctx, error));
                 }
@@ -98,15 +131,60 @@ fn errors_of<'c>(ctx: &'c Context<'_>) -> std::sync::MutexGuard<'c, Vec<ServerEr
     errors.unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn keep(session: &Session, value: Option<&Value>) -> Result<()> {
-    let answer = serde_json::to_string(&value).map_err(Error::internal)?;
+async fn keep(session: &Session, value: Option<&Value>, beside: &Beside) -> Result<()> {
+    if session.is_answer_secret() {
+        return session.keep_answer(SHOWN_ONCE).await;
+    }
+    let mut answer = serde_json::to_string(&value).map_err(Error::internal)?;
+    if answer.len() > MAX_ANSWER {
+        let message = say!(
+            "the answer is larger than the {most} bytes that are kept with an Idempotency-Key, so nothing was done: select less, and read the rest by a query",
+            most = MAX_ANSWER
+        );
+        return Err(Error::new(Code::LimitExceeded, message)
+            .with_rule("idempotency.answer_too_large")
+            .detail("limit", MAX_ANSWER));
+    }
+    if *beside != Beside::default() {
+        let beside = serde_json::to_string(beside).map_err(Error::internal)?;
+        answer = format!("{BESIDE}{beside}\n{answer}");
+    }
     session.keep_answer(&answer).await
 }
 
-/// What was answered then, unless it is about a client that is out of scope by now.
-async fn repeat(session: &Session, recorded: Recorded) -> Result<Option<Value>> {
-    let answer = session.heard_again(recorded).await?;
-    serde_json::from_str(&answer).map_err(Error::internal)
+/// What was answered then, to whoever may still hear it. The fields that were masked then are named again.
+async fn repeat(
+    ctx: &Context<'_>,
+    session: &Session,
+    recorded: &Recorded,
+) -> Result<Option<Value>> {
+    let answer = recorded.answer();
+    if answer == SHOWN_ONCE {
+        return Err(Error::rule(
+            "idempotency.shown_once",
+            say!(
+                "this was done already, and its answer held a secret, which is shown once and kept nowhere: make another in its place"
+            ),
+        ));
+    }
+    let (beside, answer) = match answer
+        .strip_prefix(BESIDE)
+        .and_then(|kept| kept.split_once('\n'))
+    {
+        Some((beside, answer)) => (
+            serde_json::from_str(beside).map_err(Error::internal)?,
+            answer,
+        ),
+        None => (Beside::default(), answer),
+    };
+    let Beside { masked, shown } = beside;
+    session.require_heard(recorded, &shown).await?;
+    if let Some(noted) = ctx.data_opt::<Masked>() {
+        for path in masked {
+            noted.add(path);
+        }
+    }
+    serde_json::from_str(answer).map_err(Error::internal)
 }
 
 fn placed(ctx: &Context<'_>, error: Error) -> ServerError {

@@ -6,6 +6,7 @@ use entity::{ClientId, ClientMemberId, MemberRole, UserId, client, client_member
 use super::clients::Client;
 use super::context::{session, write};
 use super::input::optional;
+use super::pace::Listed;
 use super::scalars::{DateTime, int};
 use super::users::{self, User};
 use crate::db::Visible;
@@ -190,7 +191,7 @@ pub struct ClientSharePayload {
     /// The client.
     client: Client,
     /// The places on its team, one for each user.
-    members: Vec<TeamMember>,
+    members: Listed<TeamMember>,
 }
 
 /// Writing teams.

@@ -5,20 +5,26 @@ pub mod addresses;
 pub mod categories;
 pub mod check;
 pub mod clients;
+pub mod confidential;
 pub mod connection;
 pub mod contacts;
 pub mod context;
+pub mod direct;
 pub mod filters;
 pub mod handovers;
+pub mod identities;
 pub mod input;
 pub mod keyed;
 pub mod members;
 pub mod node;
 pub mod notes;
 pub mod orders;
+pub mod pace;
 pub mod payments;
 pub mod products;
 pub mod scalars;
+pub mod service_accounts;
+pub mod service_scopes;
 pub mod sessions;
 pub mod stock;
 pub mod tiers;
@@ -42,6 +48,8 @@ pub struct Query(
     products::ProductQuery,
     orders::OrderQuery,
     payments::PaymentQuery,
+    confidential::ConfidentialQuery,
+    service_accounts::ServiceAccountQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing. A request with the header `Idempotency-Key` can be repeated for 30 days: what of it was done is not done again, and is answered as it was then. With a key a field whose answer fails in any part is not done at all.
@@ -62,6 +70,9 @@ pub struct Mutation(
     stock::StockMutation,
     orders::OrderMutation,
     payments::PaymentMutation,
+    confidential::ConfidentialMutation,
+    service_accounts::ServiceAccountMutation,
+    identities::IdentityMutation,
 );
 
 /// The schema of the service.

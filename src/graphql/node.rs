@@ -10,6 +10,7 @@ use super::contacts::Contact;
 use super::handovers::Handover;
 use super::notes::Note;
 use super::orders::{Order, OrderEvent, OrderLine, OrderReturn};
+use super::pace::Listed;
 use super::payments::Payment;
 use super::products::Product;
 use super::sessions::UserSession;
@@ -95,7 +96,7 @@ impl NodeQuery {
         &self,
         ctx: &async_graphql::Context<'_>,
         #[graphql(desc = "Up to 100 ids, of any kinds.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Node>>> {
+    ) -> Result<Listed<Option<Node>>> {
         if ids.len() > MAX_NODES {
             return Err(Error::bad_input(
                 "ids",
@@ -107,7 +108,9 @@ impl NodeQuery {
             )
             .with_rule("BAD_PAGE_SIZE"));
         }
-        find(session(ctx)?, &ids, |at| format!("ids.{at}")).await
+        find(session(ctx)?, &ids, |at| format!("ids.{at}"))
+            .await
+            .map(Listed)
     }
 }
 

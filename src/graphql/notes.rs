@@ -7,6 +7,7 @@ use sea_orm::ColumnTrait;
 use super::clients::{Archived, Client};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::input::required;
 use super::scalars::{DateTime, int};
 use super::users::User;
@@ -27,6 +28,10 @@ impl From<Visible<note::Model>> for Note {
 impl Node for Note {
     type Entity = note::Entity;
 }
+
+ready!(
+    Note: "id" | "body" | "isPinned" | "version" | "createdAt" | "updatedAt" | "archivedAt";
+);
 
 /// What somebody wrote down about a client.
 #[Object]

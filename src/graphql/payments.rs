@@ -7,6 +7,7 @@ use sea_orm::{Condition, IntoSimpleExpr};
 use super::clients::Client;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::filters::{
     ClientIdFilter, DateFilter, FilterTree, MoneyFilter, StringFilter, choice_filter, filter_tree,
     null,
@@ -31,6 +32,11 @@ impl From<Visible<payment::Model>> for Payment {
 impl Node for Payment {
     type Entity = payment::Entity;
 }
+
+ready!(
+    Payment: "id" | "externalId" | "amount" | "method" | "paidOn" | "reference" | "note" | "voidedAt" |
+        "voidReason" | "version" | "createdAt" | "updatedAt";
+);
 
 /// Money that a client paid for an order. A payment is voided, never deleted.
 #[Object]

@@ -8,6 +8,7 @@ use super::categories::Category;
 use super::clients::Archived;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::filters::{
     CategoryIdFilter, DateTimeFilter, FilterTree, ProductIdFilter, StringFilter, filter_tree,
 };
@@ -31,6 +32,11 @@ impl From<Visible<product::Model>> for Product {
 impl Node for Product {
     type Entity = product::Entity;
 }
+
+ready!(
+    Product: "id" | "externalId" | "sku" | "name" | "unit" | "listPrice" | "isActive" | "mayBackOrder" |
+        "reorderLevel" | "version" | "createdAt" | "updatedAt" | "archivedAt";
+);
 
 /// A product: something that is sold, at a list price per unit.
 #[Object]

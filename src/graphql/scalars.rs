@@ -11,6 +11,7 @@ use async_graphql::{
 use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 
 use super::check::shown;
+use super::direct::{Direct, ready, shows};
 use crate::domain::money::{self, CurrencyCode};
 use crate::error::{Code, Error, Result};
 use crate::messages::Message;
@@ -93,13 +94,20 @@ impl ScalarType for Currency {
 }
 
 /// An amount of money.
+#[derive(Clone, Debug)]
+pub struct Money(Direct<Amount>);
+
+/// An amount of money.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct Money {
+#[graphql(name = "Money")]
+struct Amount {
     /// The amount in the currency's main unit, exact, with all its decimal places, such as `"1234.50"`.
     amount: Decimal,
     /// The currency of the amount.
     currency: Currency,
 }
+
+ready!(Amount: "amount" | "currency";);
 
 impl Money {
     /// An amount of `minor` units of the currency a row names.
@@ -109,12 +117,14 @@ impl Money {
     pub fn new(minor: i64, currency: &str) -> Result<Self> {
         let currency = CurrencyCode::parse(currency)
             .map_err(|_| Error::bug(format!("a row holds the currency {currency:?}")))?;
-        Ok(Self {
+        Ok(Self(Direct(Amount {
             amount: Decimal(money::format_minor(minor, currency)),
             currency: Currency(currency),
-        })
+        })))
     }
 }
+
+shows!(Money as Direct<Amount>);
 
 /// The largest amount a caller may send, in minor units: sums of what a database holds stay exact.
 const MAX_AMOUNT_MINOR: u64 = 100_000_000_000_000;

@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, Condition};
 
 use super::connection::{Connection, Node};
 use super::context::{session, write};
+use super::direct::ready;
 use super::scalars::{DateTime, int};
 use super::users::User;
 use crate::db::{Children, EndReason, KeyKind, PageRequest, Session, Sort, SortKey, Visible};
@@ -26,6 +27,10 @@ impl From<Visible<session::Model>> for UserSession {
 impl Node for UserSession {
     type Entity = session::Entity;
 }
+
+ready!(
+    UserSession: "id" | "deviceName" | "userAgent" | "createdAt" | "lastUsedAt" | "expiresAt" | "revokedAt";
+);
 
 /// A device that somebody is, or was, signed in on.
 #[Object(name = "Session")]
@@ -181,9 +186,9 @@ impl SessionMutation {
         let user = user_id
             .or(viewer.user_id())
             .ok_or_else(|| Error::not_found("user"))?;
-        let except = viewer.session_id().filter(|_| except_this.unwrap_or(true));
+        let keeps_this = except_this.unwrap_or(true);
         let ended = write(ctx, move |tx| async move {
-            sessions::end_all(&tx, user, except).await
+            sessions::end_all(&tx, user, keeps_this).await
         })
         .await
         .map_err(|error| error.under("input"))?;

@@ -7,6 +7,7 @@ use entity::{
 
 use super::connection::{Connection, Node};
 use super::context::{nullable, session, write};
+use super::direct::ready;
 use super::orders::Order;
 use super::products::Product;
 use super::scalars::{DateTime, int};
@@ -78,6 +79,10 @@ impl From<Visible<stock_movement::Model>> for StockMovement {
 impl Node for StockMovement {
     type Entity = stock_movement::Entity;
 }
+
+ready!(
+    StockMovement: "id" | "kind" | "onHandChange" | "note" | "occurredAt";
+);
 
 /// One change of what is on hand of a product. It is never changed, nor deleted.
 #[Object]

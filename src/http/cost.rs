@@ -5,34 +5,42 @@
 //! | part of a document | points |
 //! |---|---|
 //! | a leaf field (number, text, date, enum) | 0 |
+//! | `totalCount` | 5 |
 //! | a field with a selection set | 1, and what it selects |
-//! | a connection | 1, and its page size times what one row selects under `nodes`, and under `edges` |
-//! | a list with `first`, `last` or `ids` | its size times (1 and what it selects) |
+//! | a connection | 1, and its page size, at least 1, times what one row selects under `nodes`, and under `edges` |
+//! | a list with `first`, `last` or `ids` | its size, at least 1, times (1 and what it selects) |
+//! | a list without a page size | as many rows as it usually has ([`super::weigh::UNPAGED`]) times the same |
+//! | an argument that is a list or an object | 1 for each 250 values in it, times the rows it is read for |
 //! | a root field of a mutation | 10 more |
-//! | `__schema`, `__type` | 50, whatever they select |
+//! | `__schema`, `__type` | 50, and 1 for each 500 fields they may show |
 //!
-//! The answer is counted the same way: 1 for each object in it. Lists without a page size (the lines of an
-//! order) are priced as one object and counted as many; what they cost beyond the price is taken then.
+//! The answer is counted the same way: 1 for each object in it, 5 for each `totalCount`; what reading arguments
+//! and looking at the schema cost, stays. Where a field failed, the objects count that were begun, those too
+//! that the failure took out of the answer. What an answer cost beyond its price is taken then: a bucket may be
+//! left in debt, at most by as much as it holds.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::types::{
+    ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
 use async_graphql::{Name, Value};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::limits::Budget;
-use super::meter::{INTROSPECTION_COST, MUTATION_COST};
+use super::meter::{MUTATION_COST, TOTAL_COST, Weight};
 use super::refusal::Refusal;
 use super::selection;
 use crate::{Code, Error, say};
 
 /// Parts of a point that a bucket counts in. At a rate of so many points a second, as many parts come back in
 /// a millisecond.
-const PARTS: u64 = 1_000;
+const PARTS: i64 = 1_000;
 
 /// The longest wait that a refusal names, in seconds.
 const LONGEST_WAIT_SECS: u64 = 3_600;
@@ -109,7 +117,7 @@ impl Purse {
         })
     }
 
-    /// Gives back `reserved` and takes `actual` instead.
+    /// Gives back `reserved` and takes `actual` instead, were it more than there is.
     pub fn settle(&self, reserved: u64, actual: u64) {
         self.with(|bucket, budget, now| bucket.settle(budget, reserved, actual, now));
     }
@@ -118,7 +126,7 @@ impl Purse {
     pub fn told(&self, requested: u64, actual: u64) -> Value {
         let available = self.with(|bucket, budget, now| {
             bucket.refill(budget, now);
-            bucket.parts / PARTS
+            u64::try_from(bucket.parts / PARTS).unwrap_or_default()
         });
         let object = |fields: [(&'static str, Value); 3]| {
             let fields = fields.into_iter();
@@ -149,8 +157,8 @@ impl Purse {
 /// A bucket that fills at a steady rate.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// What is in it, in parts of points; never more than the budget's bucket.
-    parts: u64,
+    /// What is in it, in parts of points: never more than the budget's bucket, and below 0 never more than that.
+    parts: i64,
     /// Until when it has been filled.
     filled_at: Instant,
 }
@@ -158,7 +166,7 @@ struct Bucket {
 impl Bucket {
     fn full(budget: &Budget, now: Instant) -> Self {
         Self {
-            parts: budget.bucket.saturating_mul(PARTS),
+            parts: parts(budget.bucket),
             filled_at: now,
         }
     }
@@ -172,40 +180,54 @@ impl Bucket {
             .checked_add(Duration::from_millis(millis))
             .unwrap_or(now);
         let restored = budget.restored_per_second.saturating_mul(millis);
-        let most = budget.bucket.saturating_mul(PARTS);
+        let restored = i64::try_from(restored).unwrap_or(i64::MAX);
+        let most = parts(budget.bucket);
         self.parts = self.parts.saturating_add(restored).min(most);
     }
 
     /// Takes `cost` points, or says after how many seconds they will be there.
     fn take(&mut self, budget: &Budget, cost: u64, now: Instant) -> Result<(), u64> {
         self.refill(budget, now);
-        let cost = cost.saturating_mul(PARTS);
-        if let Some(left) = self.parts.checked_sub(cost) {
+        let left = self.parts.saturating_sub(parts(cost));
+        if left >= 0 {
             self.parts = left;
             return Ok(());
         }
-        let missing = cost.saturating_sub(self.parts);
-        let per_second = budget.restored_per_second.saturating_mul(PARTS);
-        Err(match per_second {
+        Err(match parts(budget.restored_per_second).unsigned_abs() {
             0 => LONGEST_WAIT_SECS,
-            per_second => missing.div_ceil(per_second).clamp(1, LONGEST_WAIT_SECS),
+            per_second => left
+                .unsigned_abs()
+                .div_ceil(per_second)
+                .clamp(1, LONGEST_WAIT_SECS),
         })
     }
 
     fn settle(&mut self, budget: &Budget, reserved: u64, actual: u64, now: Instant) {
         self.refill(budget, now);
-        let most = budget.bucket.saturating_mul(PARTS);
-        let returned = self
+        let most = parts(budget.bucket);
+        let left = self
             .parts
-            .saturating_add(reserved.saturating_mul(PARTS))
-            .saturating_sub(actual.saturating_mul(PARTS));
-        self.parts = returned.min(most);
+            .saturating_add(parts(reserved))
+            .saturating_sub(parts(actual));
+        self.parts = left.clamp(most.saturating_neg(), most);
     }
 }
 
-/// What an answer cost: 1 for each object in it, the base of each write, the flat price of introspection; at
-/// least 1.
-pub fn actual(data: &Value, document: &ExecutableDocument, operation: &OperationDefinition) -> u64 {
+/// Points in parts.
+fn parts(points: u64) -> i64 {
+    i64::try_from(points)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(PARTS)
+}
+
+/// What an answer cost, to a document of this `weight`: 1 for each object in it, 5 for each `totalCount`, the
+/// base of each write, and what does not depend on the answer; at least 1.
+pub fn actual(
+    data: &Value,
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    weight: &Weight,
+) -> u64 {
     let mut roots = Vec::new();
     selection::expand(&operation.selection_set.node, document, &mut roots);
     let (meta, own): (Vec<_>, Vec<_>) = roots
@@ -215,26 +237,60 @@ pub fn actual(data: &Value, document: &ExecutableDocument, operation: &Operation
         OperationType::Mutation => points(own.len()).saturating_mul(points(MUTATION_COST)),
         OperationType::Query | OperationType::Subscription => 0,
     };
+    let base = base.saturating_add(points(weight.kept()));
     let Value::Object(fields) = data else {
         return base.max(1);
     };
+    let totals = totals(document);
     let costs = fields.iter().map(|(key, value)| {
         let is_meta = meta
             .iter()
             .any(|field| field.node.response_key().node == *key);
-        match value {
-            Value::Object(_) | Value::List(_) if is_meta => points(INTROSPECTION_COST),
-            value => objects(value),
-        }
+        if is_meta { 0 } else { objects(value, &totals) }
     });
     costs.fold(base, u64::saturating_add).max(1)
 }
 
-/// The objects in `value`. As deep as the selections of a document that passed, so recursion is safe.
-fn objects(value: &Value) -> u64 {
+/// The keys under which `document` asks for `totalCount`.
+fn totals(document: &ExecutableDocument) -> HashSet<&Name> {
+    let operations = document.operations.iter();
+    let mut open: Vec<&SelectionSet> = operations
+        .map(|(_, operation)| &operation.node.selection_set.node)
+        .collect();
+    let fragments = document.fragments.values();
+    open.extend(fragments.map(|fragment| &fragment.node.selection_set.node));
+    let mut found = HashSet::new();
+    while let Some(set) = open.pop() {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) if field.node.name.node == "totalCount" => {
+                    found.insert(&field.node.response_key().node);
+                }
+                Selection::Field(field) => open.push(&field.node.selection_set.node),
+                Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    found
+}
+
+/// The objects in `value`, and what its `totals` cost. As deep as the selections of a document that passed, so
+/// recursion is safe.
+fn objects(value: &Value, totals: &HashSet<&Name>) -> u64 {
     match value {
-        Value::Object(fields) => fields.values().map(objects).fold(1, u64::saturating_add),
-        Value::List(items) => items.iter().map(objects).fold(0, u64::saturating_add),
+        Value::Object(fields) => {
+            let costs = fields.iter().map(|(key, value)| match value {
+                Value::Object(_) | Value::List(_) => objects(value, totals),
+                Value::Number(_) if totals.contains(key) => points(TOTAL_COST),
+                _ => 0,
+            });
+            costs.fold(1, u64::saturating_add)
+        }
+        Value::List(items) => {
+            let costs = items.iter().map(|item| objects(item, totals));
+            costs.fold(0, u64::saturating_add)
+        }
         _ => 0,
     }
 }
@@ -281,8 +337,25 @@ mod tests {
         assert_eq!(bucket.parts, 80 * PARTS);
         bucket.settle(&budget, 90, 0, now);
         assert_eq!(bucket.parts, 100 * PARTS);
-        bucket.settle(&budget, 0, 500, now);
-        assert_eq!(bucket.parts, 0);
+    }
+
+    #[test]
+    fn what_an_answer_cost_beyond_its_price_is_owed_up_to_a_bucket() {
+        let budget = budget(100, 10);
+        let now = Instant::now();
+        let mut bucket = Bucket::full(&budget, now);
+        bucket.take(&budget, 10, now).unwrap();
+        bucket.settle(&budget, 10, 130, now);
+        assert_eq!(bucket.parts, -30 * PARTS);
+        assert_eq!(bucket.take(&budget, 1, now), Err(4));
+        bucket.settle(&budget, 0, 5_000, now);
+        assert_eq!(bucket.parts, -100 * PARTS);
+        assert_eq!(bucket.take(&budget, 50, now), Err(15));
+        let later = now + Duration::from_secs(15);
+        assert_eq!(bucket.take(&budget, 50, later), Ok(()));
+        bucket.settle(&budget, u64::MAX, u64::MAX, later);
+        bucket.settle(&budget, 0, u64::MAX, later);
+        assert_eq!(bucket.parts, -100 * PARTS);
     }
 
     #[test]
@@ -310,11 +383,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever the schedule: what was let through in any time is at most the bucket and what came back
-        /// in that time, and a wait that was named is long enough and not too long.
+        /// Whatever the schedule: what was spent in any time is at most the bucket, what came back in that time
+        /// and the bucket that may be owed, as long as no single answer is further from its price than that;
+        /// and a wait that was named is long enough and not too long.
         #[test]
         fn no_schedule_gets_more_than_the_bucket_and_the_rate(
-            steps in prop::collection::vec((0..3_000_u64, 0..=100_u64, 0..=100_u64), 1..60)
+            steps in prop::collection::vec((0..3_000_u64, 0..=100_u64, 0..=200_u64), 1..60)
         ) {
             let budget = budget(100, 10);
             let start = Instant::now();
@@ -325,7 +399,8 @@ mod tests {
                 now += Duration::from_millis(millis);
                 match bucket.take(&budget, cost, now) {
                     Ok(()) => {
-                        let used = used.min(cost);
+                        // Nothing is owed when something is taken, so that one answer makes all of the debt.
+                        let used = used.min(cost + 100);
                         bucket.settle(&budget, cost, used, now);
                         spent += used;
                     }
@@ -339,7 +414,7 @@ mod tests {
                     }
                 }
                 let passed = u64::try_from((now - start).as_millis()).unwrap();
-                prop_assert!(spent * PARTS <= 100 * PARTS + 10 * passed);
+                prop_assert!(parts(spent) <= parts(200) + i64::try_from(10 * passed).unwrap());
             }
         }
     }

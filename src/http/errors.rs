@@ -12,7 +12,8 @@
 //! | 400 | `BAD_USER_INPUT` | `BAD_REQUEST` | send one JSON object, or query string, as GraphQL over HTTP has it |
 //! | 400 | `BAD_USER_INPUT` | `QUERY_MISSING` | send `query` or `documentId` |
 //! | 400 | `BAD_USER_INPUT` | `BATCH_REFUSED` | send one request, not an array of them |
-//! | 400 | `BAD_USER_INPUT` | `BAD_VARIABLES` | send fewer values, less deep in each other |
+//! | 400, 200 | `BAD_USER_INPUT` | `BAD_VARIABLES` | send fewer values, less deep in each other |
+//! | 400, 200 | `BAD_USER_INPUT` | `BAD_PAGE_SIZE` | ask for `first` or `last` of 0 to 100 |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_PARSE_FAILED` | mend the document at `locations` |
 //! | 400, 200 | `BAD_USER_INPUT` | `GRAPHQL_VALIDATION_FAILED` | mend the document, `operationName` or variables |
 //! | 400 | `BAD_USER_INPUT` | `IDEMPOTENCY_KEY_INVALID` | send one `Idempotency-Key` of 1 to 255 visible ASCII characters |
@@ -21,7 +22,7 @@
 //! | 400, 200 | `PERSISTED_QUERY_NOT_SUPPORTED` | `PERSISTED_QUERY_NOT_SUPPORTED` | send documents, no hashes |
 //! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_LARGE` | send a shorter document (`limit` says how short) |
 //! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_DEEP` | select less deep |
-//! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_COMPLEX` | select fewer fields, smaller pages, fewer aliases |
+//! | 400 | `LIMIT_EXCEEDED` | `QUERY_TOO_COMPLEX` | select fewer fields, smaller pages, fewer aliases; a mutation may have been carried out |
 //! | 400 | `LIMIT_EXCEEDED` | `COST` | ask for smaller pages, or in several requests |
 //! | 400 | `LIMIT_EXCEEDED` | `RESPONSE_TOO_LARGE` | ask for less; a mutation was carried out |
 //! | 401 | `UNAUTHENTICATED` | | refresh the token, or sign in |
@@ -57,8 +58,10 @@
 //! Where there are two statuses the first is for clients that accept `application/graphql-response+json`, the
 //! second for those of `application/json`. An `Idempotency-Key` that came with another request before is
 //! `RULE_VIOLATED` `idempotency.other_request` with 422; one whose first request still runs is `CONFLICT`
-//! `idempotency.in_progress` with 409 and `retryable`. Rows with 200 alone are errors of single fields: they have a
-//! `path`, and the rest of `data` is there.
+//! `idempotency.in_progress` with 409 and `retryable`; one whose first answer held a secret is `RULE_VIOLATED`
+//! `idempotency.shown_once`, for secrets are kept nowhere; one whose answer is too large to be kept is
+//! `LIMIT_EXCEEDED` `idempotency.answer_too_large`, and not done. Rows with 200 alone are errors of single
+//! fields: they have a `path`, and the rest of `data` is there.
 
 use std::error::Error as StdError;
 use std::fmt::Write;

@@ -30,6 +30,7 @@ use super::request_id::RequestId;
 use super::trusted::{TrustedDocument, TrustedDocuments};
 use super::{address, cost, scan};
 use crate::graphql::context::Masked;
+use crate::graphql::pace::Pace;
 use crate::say;
 use crate::{Code, Error};
 
@@ -285,6 +286,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.data.insert(context.locale);
         let masked = Masked::default();
         run.data.insert(masked.clone());
+        let deadline = match operation.ty {
+            OperationType::Mutation => bounds.mutation_deadline,
+            OperationType::Query | OperationType::Subscription => bounds.query_deadline,
+        };
+        let pace = Pace::new(bounds.written_fields, deadline);
+        run.data.insert(pace.clone());
         run.set_parsed_query(ExecutableDocument::clone(&document));
         if let (Some(key), Some(body)) = (key, &keyed_body) {
             let remembered = self.gateway.remember(&mut run.data, key, body).await;
@@ -294,12 +301,14 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 }
             })?;
         }
-        let deadline = match operation.ty {
-            OperationType::Mutation => bounds.mutation_deadline,
-            OperationType::Query | OperationType::Subscription => bounds.query_deadline,
-        };
-        // What runs into the deadline, or has nobody left who waits for it, has cost all it was priced at.
-        let mut done = self.run(run, deadline).await?;
+        // What runs into the deadline, or has nobody left who waits for it, has cost all it was priced at, and
+        // what it has begun beyond that.
+        let mut done = self.run(run, &pace).await.inspect_err(|_| {
+            if let Some(purse) = &context.purse {
+                let actual = pace.objects().max(context.requested);
+                purse.settle(context.requested, actual);
+            }
+        })?;
         if let Some(paths) = masked.take() {
             done.extensions.insert("masked".to_owned(), paths);
         }
@@ -315,7 +324,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         if let Some(purse) = &context.purse {
             let actual = match phase {
                 Phase::Request => 1,
-                Phase::Execution => cost::actual(&done.data, &document, operation),
+                Phase::Execution => cost::actual(&done.data, &document, operation, &weight),
+            };
+            // What a failure took out of the answer was put together nevertheless.
+            let actual = if done.is_err() {
+                actual.max(pace.objects())
+            } else {
+                actual
             };
             purse.settle(context.requested, actual);
             let told = purse.told(context.requested, actual);
@@ -446,22 +461,20 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         })
     }
 
-    /// Runs a request; a panic in a resolver ends this request and nothing else. What a mutation has begun
-    /// runs in its own task and is not cut short by the deadline.
+    /// Runs a request as its `pace` says; a panic in a resolver ends this request and nothing else. What a
+    /// mutation has begun runs in its own task and is not cut short.
     async fn run(
         &self,
         request: async_graphql::Request,
-        deadline: Duration,
+        pace: &Pace,
     ) -> Result<async_graphql::Response, Refusal> {
         let running = AssertUnwindSafe(self.executor.execute(request)).catch_unwind();
-        match tokio::time::timeout(deadline, running).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(panic)) => Err(panicked(panic.as_ref()).into()),
-            Err(_) => {
-                let seconds = deadline.as_secs_f32();
-                let message = say!("it took longer than the {seconds} s it may", seconds);
-                Err(Error::new(Code::Timeout, message).into())
-            }
+        let done = pace.in_time(running).await;
+        match (pace.refusal(), done) {
+            (Some(error), _) => Err(error.into()),
+            (None, Some(Err(panic))) => Err(panicked(panic.as_ref()).into()),
+            (None, Some(Ok(response))) => Ok(response),
+            (None, None) => Err(Error::bug("a request ended without a word").into()),
         }
     }
 }

@@ -74,6 +74,7 @@ impl Default for Anonymous {
             introspection_fields: 30,
             query_deadline: Duration::from_secs(3),
             mutation_deadline: Duration::from_secs(3),
+            written_fields: 10_000,
         })
     }
 }
@@ -116,8 +117,11 @@ pub struct Bounds {
     pub introspection_fields: usize,
     /// How long a query may run.
     pub query_deadline: Duration,
-    /// How long the caller waits for a mutation; the write itself is not cut short.
+    /// How long the caller waits for a mutation. A write that has begun is not cut short; one that came with
+    /// an idempotency key is undone when its answer is not there by then.
     pub mutation_deadline: Duration,
+    /// Fields that an answer may hold, counted while it is put together ([`crate::graphql::pace`]).
+    pub written_fields: u64,
 }
 
 impl Default for Bounds {
@@ -141,6 +145,7 @@ impl Default for Bounds {
             introspection_fields: 1_000,
             query_deadline: Duration::from_secs(5),
             mutation_deadline: Duration::from_secs(10),
+            written_fields: 200_000,
         }
     }
 }

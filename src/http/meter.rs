@@ -1,25 +1,19 @@
-//! Weighs a parsed document before it is validated and run. Fragments make a document a graph, not a tree:
-//! each is weighed once and the result is used wherever it is spread, so that a short text that stands for
-//! millions of fields costs no more than any other. All sums saturate.
+//! Holds a parsed document against what its caller may ask for, before it is validated and run ([`super::weigh`]).
 
-use std::collections::HashMap;
-
+use async_graphql::Variables;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
-    SelectionSet,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
-use async_graphql::{Name, Positioned, Value, Variables};
 
 use super::limits::{Bounds, CallerKind};
 use super::refusal::Refusal;
+use super::weigh::Meter;
 use crate::Error;
 use crate::messages::Message;
 use crate::say;
 
+pub use super::weigh::{MUTATION_COST, TOTAL_COST, UNPAGED, Weight};
 pub use crate::config::Introspection;
-
-/// Selection sets within each other, fragments included, that validation and execution will follow.
-const MAX_LEVELS: usize = 32;
 
 /// Validation walks every operation of a document, not only the one that runs; this many times the fields of
 /// one operation is what it may meet in all.
@@ -28,80 +22,8 @@ const WHOLE_DOCUMENT: usize = 4;
 /// Introspection lists within each other (`fields { type { fields ...`): each multiplies the answer.
 const MAX_INTROSPECTION_LISTS: usize = 2;
 
-/// The page size of a connection that names none.
-const DEFAULT_PAGE: usize = 20;
-
-/// What a root field of a mutation costs beside the objects of its answer, in points.
-pub const MUTATION_COST: usize = 10;
-
-/// What `__schema` and `__type` cost, in points: one and the same answer for everybody, so its size does not
-/// count.
-pub const INTROSPECTION_COST: usize = 50;
-
-/// What a selection set comes to once its fragments are expanded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Weight {
-    /// Fields at all levels.
-    pub fields: usize,
-    /// Levels of fields.
-    pub depth: usize,
-    /// Aliases.
-    pub aliases: usize,
-    /// Directives.
-    pub directives: usize,
-    /// Rows that page sizes, multiplied down the paths, can ask for.
-    pub nodes: usize,
-    /// Fields of the outermost level.
-    pub roots: usize,
-    /// Those of them whose names begin with `__`.
-    pub meta_roots: usize,
-    /// Those of them that open the schema: `__schema` and `__type`.
-    pub schema_roots: usize,
-    /// What it costs, in points ([`super::cost`]); rows of connections apart.
-    cost: usize,
-    /// What one row costs in the connection whose selection set this is.
-    row_cost: usize,
-    /// Selection sets within each other, fragments and inline fragments included.
-    levels: usize,
-    /// Introspection lists within each other.
-    introspection_lists: usize,
-    /// Whether the outermost level selects `edges` or `nodes`, as one does on a connection.
-    is_connection: bool,
-}
-
-impl Weight {
-    fn add(&mut self, other: &Self) {
-        self.fields = self.fields.saturating_add(other.fields);
-        self.depth = self.depth.max(other.depth);
-        self.aliases = self.aliases.saturating_add(other.aliases);
-        self.directives = self.directives.saturating_add(other.directives);
-        self.nodes = self.nodes.saturating_add(other.nodes);
-        self.roots = self.roots.saturating_add(other.roots);
-        self.meta_roots = self.meta_roots.saturating_add(other.meta_roots);
-        self.schema_roots = self.schema_roots.saturating_add(other.schema_roots);
-        self.cost = self.cost.saturating_add(other.cost);
-        self.row_cost = self.row_cost.saturating_add(other.row_cost);
-        self.levels = self.levels.max(other.levels);
-        self.introspection_lists = self.introspection_lists.max(other.introspection_lists);
-        self.is_connection |= other.is_connection;
-    }
-}
-
-impl Weight {
-    /// What an operation of this weight costs, in points ([`super::cost`]).
-    pub fn cost(&self, kind: OperationType) -> usize {
-        let base = match kind {
-            OperationType::Mutation => {
-                let writes = self.roots.saturating_sub(self.meta_roots);
-                writes.saturating_mul(MUTATION_COST)
-            }
-            OperationType::Query | OperationType::Subscription => 0,
-        };
-        base.saturating_add(self.cost)
-            .saturating_add(self.row_cost)
-            .max(1)
-    }
-}
+/// Fields that introspection may show. What explorers and code generators ask for comes to about 90,000.
+const MAX_INTROSPECTED: usize = 150_000;
 
 /// Finds the operation that `name` selects.
 ///
@@ -224,6 +146,13 @@ pub fn check(
             weight.introspection_lists,
             MAX_INTROSPECTION_LISTS,
         )?;
+        at_most(
+            "QUERY_TOO_COMPLEX",
+            say!("the introspection query shows too much"),
+            say!("fields"),
+            weight.introspected,
+            MAX_INTROSPECTED,
+        )?;
     }
     at_most(
         "QUERY_TOO_COMPLEX",
@@ -330,242 +259,6 @@ fn at_most(
     Ok(())
 }
 
-/// How far the weighing of a fragment is.
-enum Progress {
-    /// It is being weighed: meeting it again is a circle.
-    Begun,
-    Done(Weight),
-}
-
-struct Meter<'d> {
-    document: &'d ExecutableDocument,
-    variables: &'d Variables,
-    /// The operation that runs, for the defaults of its variables.
-    running: Option<&'d OperationDefinition>,
-    fragments: HashMap<&'d str, Progress>,
-}
-
-impl<'d> Meter<'d> {
-    fn new(
-        document: &'d ExecutableDocument,
-        variables: &'d Variables,
-        running: Option<&'d OperationDefinition>,
-    ) -> Self {
-        Self {
-            document,
-            variables,
-            running,
-            fragments: HashMap::new(),
-        }
-    }
-
-    /// Fields of all operations and fragments together, each expanded by itself.
-    fn whole_document(&mut self) -> Result<usize, Refusal> {
-        let document = self.document;
-        let mut fields = 0_usize;
-        for (_, operation) in document.operations.iter() {
-            fields = fields.saturating_add(self.operation(&operation.node)?.fields);
-        }
-        for name in document.fragments.keys() {
-            fields = fields.saturating_add(self.fragment(name, 0)?.fields);
-        }
-        Ok(fields)
-    }
-
-    fn operation(&mut self, operation: &'d OperationDefinition) -> Result<Weight, Refusal> {
-        let mut weight = self.set(&operation.selection_set.node, 0)?;
-        let variables = operation.variable_definitions.iter();
-        let on_variables: usize = variables
-            .map(|variable| variable.node.directives.len())
-            .sum();
-        weight.directives = weight
-            .directives
-            .saturating_add(operation.directives.len())
-            .saturating_add(on_variables);
-        Ok(weight)
-    }
-
-    /// Weighs `set`, which lies inside `outer` other selection sets.
-    fn set(&mut self, set: &'d SelectionSet, outer: usize) -> Result<Weight, Refusal> {
-        // Bounds this recursion itself; what lies inside a fragment is bounded again where it is spread.
-        if outer >= MAX_LEVELS {
-            return Err(too_many_levels());
-        }
-        let mut total = Weight::default();
-        for item in &set.items {
-            let weight = match &item.node {
-                Selection::Field(field) => self.field(field, outer)?,
-                Selection::InlineFragment(inline) => {
-                    let mut weight = self.set(&inline.node.selection_set.node, outer + 1)?;
-                    weight.directives = weight
-                        .directives
-                        .saturating_add(inline.node.directives.len());
-                    weight
-                }
-                Selection::FragmentSpread(spread) => {
-                    let mut weight = self.fragment(&spread.node.fragment_name.node, outer + 1)?;
-                    weight.directives = weight
-                        .directives
-                        .saturating_add(spread.node.directives.len());
-                    weight
-                }
-            };
-            total.add(&weight);
-        }
-        total.levels += 1;
-        if outer + total.levels > MAX_LEVELS {
-            return Err(too_many_levels());
-        }
-        Ok(total)
-    }
-
-    fn field(&mut self, field: &'d Positioned<Field>, outer: usize) -> Result<Weight, Refusal> {
-        let field = &field.node;
-        let inner = if field.selection_set.node.items.is_empty() {
-            Weight::default()
-        } else {
-            self.set(&field.selection_set.node, outer + 1)?
-        };
-        let name = field.name.node.as_str();
-        let page = self.page(field, inner.is_connection);
-        let nodes = match page {
-            Some(size) => size.saturating_mul(inner.nodes.saturating_add(1)),
-            None => inner.nodes,
-        };
-        let (cost, row_cost) = cost(field, &inner, page);
-        let multiplies = matches!(
-            name,
-            "fields" | "interfaces" | "possibleTypes" | "inputFields"
-        );
-        Ok(Weight {
-            fields: inner.fields.saturating_add(1),
-            depth: inner.depth.saturating_add(1),
-            aliases: inner
-                .aliases
-                .saturating_add(usize::from(field.alias.is_some())),
-            directives: inner.directives.saturating_add(field.directives.len()),
-            nodes,
-            roots: 1,
-            meta_roots: usize::from(name.starts_with("__")),
-            schema_roots: usize::from(matches!(name, "__schema" | "__type")),
-            cost,
-            row_cost,
-            levels: inner.levels,
-            introspection_lists: inner
-                .introspection_lists
-                .saturating_add(usize::from(multiplies)),
-            is_connection: matches!(name, "edges" | "nodes"),
-        })
-    }
-
-    fn fragment(&mut self, name: &'d Name, outer: usize) -> Result<Weight, Refusal> {
-        match self.fragments.get(name.as_str()) {
-            Some(Progress::Done(weight)) => {
-                return if outer + weight.levels > MAX_LEVELS {
-                    Err(too_many_levels())
-                } else {
-                    Ok(*weight)
-                };
-            }
-            Some(Progress::Begun) => {
-                return Err(Refusal::validation(say!(
-                    "fragment \"{name}\" spreads itself, directly or through others",
-                    name
-                )));
-            }
-            None => {}
-        }
-        // That a fragment does not exist is for validation to say. It counts as a field, or fragments that
-        // double down to a missing one would weigh nothing.
-        let Some(fragment) = self.document.fragments.get(name) else {
-            return Ok(Weight {
-                fields: 1,
-                ..Weight::default()
-            });
-        };
-        self.fragments.insert(name, Progress::Begun);
-        let mut weight = self.set(&fragment.node.selection_set.node, outer)?;
-        weight.directives = weight
-            .directives
-            .saturating_add(fragment.node.directives.len());
-        self.fragments.insert(name, Progress::Done(weight));
-        Ok(weight)
-    }
-
-    /// The rows that one page of `field` holds; `None` if it is no list that one can tell.
-    fn page(&self, field: &Field, is_connection: bool) -> Option<usize> {
-        if let Some(ids) = field.get_argument("ids") {
-            // As many rows as ids are given.
-            let ids = ids.node.clone();
-            return match ids.into_const_with(|name| self.variable(&name)) {
-                Ok(Value::List(ids)) => Some(ids.len()),
-                Ok(_) | Err(()) => Some(1),
-            };
-        }
-        let asked = ["first", "last"].into_iter().filter_map(|name| {
-            let argument = field.get_argument(name)?.node.clone();
-            argument
-                .into_const_with(|name| self.variable(&name))
-                .ok()
-                .and_then(|size| match size {
-                    // A negative or fractional size is no size; the schema refuses it.
-                    Value::Number(size) => Some(size.as_u64().unwrap_or_default()),
-                    _ => None,
-                })
-        });
-        let asked = asked
-            .max()
-            .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
-        asked.or(is_connection.then_some(DEFAULT_PAGE))
-    }
-
-    fn variable(&self, name: &Name) -> Result<Value, ()> {
-        if let Some(value) = self.variables.get(name) {
-            return Ok(value.clone());
-        }
-        let definitions = self
-            .running
-            .map(|operation| &operation.variable_definitions);
-        let definition = definitions
-            .into_iter()
-            .flatten()
-            .find(|definition| definition.node.name.node == *name);
-        let default = definition.and_then(|definition| definition.node.default_value.as_ref());
-        default.map(|default| default.node.clone()).ok_or(())
-    }
-}
-
-/// What `field` costs, and what it adds to each row of the connection it lies in, in points ([`super::cost`]).
-fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
-    if field.selection_set.node.items.is_empty() {
-        return (0, 0);
-    }
-    let name = field.name.node.as_str();
-    if name.starts_with("__") {
-        return (INTROSPECTION_COST, 0);
-    }
-    let object = inner.cost.saturating_add(1);
-    match page {
-        Some(size) if inner.is_connection => (
-            object.saturating_add(size.saturating_mul(inner.row_cost)),
-            0,
-        ),
-        Some(size) => (size.saturating_mul(object), 0),
-        None if matches!(name, "edges" | "nodes") => (0, object),
-        None => (object, 0),
-    }
-}
-
-fn too_many_levels() -> Refusal {
-    Refusal::limit(
-        "QUERY_TOO_DEEP",
-        say!("selections, with fragments expanded, are nested too deeply"),
-        say!("levels"),
-        usize::MAX,
-        MAX_LEVELS,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use async_graphql::parser::parse_query;
@@ -597,11 +290,21 @@ mod tests {
             ("{ cs(first: 10) { nodes { id } } }", 11),
             ("{ cs(last: 10) { edges { cursor node { id } } } }", 21),
             (
-                "{ cs(first: 10) { nodes { id } pageInfo { hasNextPage } totalCount } }",
+                "{ cs(first: 10) { nodes { id } pageInfo { hasNextPage } } }",
                 12,
             ),
+            // Counting is work that no row shows.
+            ("{ cs(first: 10) { nodes { id } totalCount } }", 16),
+            ("{ cs(first: 10) { totalCount } }", 6),
+            ("{ cs { totalCount pageInfo { hasNextPage } } }", 7),
+            (
+                "{ cs(first: 10) { nodes { cs(first: 0) { totalCount } } } }",
+                1 + 10 * (1 + 6),
+            ),
             ("{ cs { nodes { id } } }", 21),
-            ("{ cs(first: 0) { nodes { id } } }", 1),
+            // A page of none is asked for as well.
+            ("{ cs(first: 0) { nodes { id } } }", 2),
+            ("{ cs(first: -5) { nodes { id } } }", 2),
             (
                 "{ cs(first: 10) { nodes { t { n } cs(first: 3) { nodes { id } } } } }",
                 1 + 10 * (2 + 4),
@@ -611,8 +314,15 @@ mod tests {
                 "{ cs(first: 10) { ...C } } fragment C on CC { nodes { id } }",
                 11,
             ),
-            ("{ cs(first: 10) { totalCount } }", 10),
-            ("{ __schema { types { name fields { name } } } }", 50),
+            // 50, and 1 for each 500 of 240 * (2 + 5 * 2) fields.
+            ("{ __schema { types { name fields { name } } } }", 56),
+            // Lists without a page size are of their usual size.
+            ("{ o { lines { p { n } } } }", 1 + 5 * 2),
+            ("{ o { returns { lines { q } } } }", 1 + (1 + 5)),
+            (
+                "{ clients { nodes { id } } preview { clients { id } } }",
+                21 + 1 + 20,
+            ),
             ("mutation { w(input: {}) { c { id } } }", 12),
             ("mutation { w v }", 20),
         ] {
@@ -627,6 +337,78 @@ mod tests {
         );
         let far = "query($n: Int) { cs(first: $n) { nodes { cs(first: $n) { nodes { id } } } } }";
         assert_eq!(cost(far, json!({ "n": u64::MAX })), usize::MAX);
+    }
+
+    #[test]
+    fn a_list_without_a_page_size_is_of_its_largest_size_where_lists_multiply() {
+        for (document, expected) in [
+            ("{ o { lines { o { lines { id } } } } }", 200 * (1 + 5)),
+            (
+                "{ o { lines { o { lines { o { lines { id } } } } } } }",
+                200 * (1 + 200 * (1 + 5)),
+            ),
+            (
+                "{ o { lines { ...L } } } fragment L on L { o { lines { id } } }",
+                200 * 6,
+            ),
+            // Three different ones: the outermost is of its largest size.
+            (
+                "{ team { addresses { points { id } } } }",
+                50 * (1 + 2 * (1 + 2)),
+            ),
+            ("{ o { returns { lines { id } } } }", 1 + 5),
+            (
+                "{ os(first: 100) { nodes { lines { id } } } }",
+                100 * (1 + 5),
+            ),
+            // Side by side they do not multiply.
+            ("{ a: o { lines { id } } b: o { lines { id } } }", 10),
+        ] {
+            assert_eq!(rows(document, json!({})), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn values_cost_for_each_row_that_reads_them() {
+        let many: Vec<usize> = (0..1_000).collect();
+        let once = "query($f: F) { cs(first: 10, filter: $f) { nodes { id } } }";
+        assert_eq!(cost(once, json!({ "f": many })), 11 + 4);
+        let each =
+            "query($f: F) { cs(first: 10) { nodes { cs(first: 0, filter: $f) { totalCount } } } }";
+        assert_eq!(cost(each, json!({ "f": many })), 1 + 10 * 7 + 40);
+        assert_eq!(cost(each, json!({ "f": { "a": 1 } })), 1 + 10 * 7);
+        let written = format!(
+            "{{ cs(first: 100) {{ nodes {{ c(x: [{}]) }} }} }}",
+            "1,".repeat(100)
+        );
+        assert_eq!(cost(&written, json!({})), 101 + 40);
+    }
+
+    #[test]
+    fn what_is_selected_again_counts_as_an_alias() {
+        let aliases = |document: &str| {
+            let document = parse_query(document).unwrap();
+            let operation = operation(&document, None).unwrap();
+            let variables = Variables::default();
+            weigh(&document, operation, &variables).unwrap().aliases
+        };
+        for (document, found) in [
+            ("{ a b { a } c { a } }", 0),
+            ("{ a a a }", 2),
+            ("{ b: a a b }", 2),
+            ("{ a: x a: x }", 2),
+            ("{ ...F ...F } fragment F on T { a }", 1),
+            (
+                "{ ...F ...G a } fragment F on T { a } fragment G on T { a }",
+                0,
+            ),
+            (
+                "{ ...F ...F } fragment F on T { ...G ...G } fragment G on T { ...H ...H } fragment H on T { a }",
+                7,
+            ),
+        ] {
+            assert_eq!(aliases(document), found, "{document}");
+        }
     }
 
     #[test]

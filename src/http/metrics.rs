@@ -73,6 +73,7 @@ struct Inner {
     connections: ByLabels<2, Gauge>,
     waits: ByLabels<1, Counter<u64, AtomicU64>>,
     fallbacks: Counter,
+    lag: ByLabels<1, Gauge<f64, AtomicU64>>,
 }
 
 /// What is read when somebody looks, because nobody counts it on the way.
@@ -82,8 +83,10 @@ pub struct Reading {
     pub active_sessions: Option<u64>,
     /// The pools of connections to the database.
     pub pools: Vec<Pool>,
-    /// Reads that went to the primary database because the replica failed, since the start.
+    /// Reads that went to the primary database because the replica failed or lagged, since the start.
     pub replica_fallbacks: u64,
+    /// How far the replica lags at most; nothing where there is none.
+    pub replica_lag: Option<Duration>,
 }
 
 /// One pool of connections.
@@ -122,6 +125,7 @@ impl Default for Metrics {
             connections: Family::default(),
             waits: Family::default(),
             fallbacks: Counter::default(),
+            lag: Family::default(),
             registry: Registry::default(),
         };
         let clientele = registry.sub_registry_with_prefix("clientele");
@@ -178,8 +182,13 @@ impl Default for Metrics {
         );
         clientele.register(
             "database_replica_fallbacks",
-            "Reads that went to the primary because the replica failed",
+            "Reads that went to the primary because the replica failed or lagged",
             inner.fallbacks.clone(),
+        );
+        clientele.register(
+            "database_replica_lag_seconds",
+            "All that was committed so many seconds ago is on the replica",
+            inner.lag.clone(),
         );
         let build: ByLabels<1, Gauge> = Family::default();
         build
@@ -301,6 +310,10 @@ impl Metrics {
             reading.replica_fallbacks,
             std::sync::atomic::Ordering::Relaxed,
         );
+        if let Some(lag) = reading.replica_lag {
+            let pool = [("pool", "replica")];
+            inner.lag.get_or_create(&pool).set(lag.as_secs_f64());
+        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &inner.registry);
@@ -397,6 +410,7 @@ mod tests {
                 waits: 5,
             }],
             replica_fallbacks: 2,
+            replica_lag: Some(Duration::from_millis(1_500)),
         };
         let text = metrics.render(&reading);
         for line in [
@@ -404,6 +418,7 @@ mod tests {
             "clientele_database_connections{pool=\"read\",state=\"idle\"} 1",
             "clientele_database_waits_total{pool=\"read\"} 5",
             "clientele_database_replica_fallbacks_total 2",
+            "clientele_database_replica_lag_seconds{pool=\"replica\"} 1.5",
             "clientele_requests_in_flight 1",
             "clientele_build_info{version=",
             "process_start_time_seconds ",

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod documents;
 pub mod errors;
 pub mod explorer;
+pub mod fetch;
 pub mod gateway;
 pub mod graphql;
 pub mod health;
@@ -22,6 +23,7 @@ pub mod observe;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod places;
+pub mod public_keys;
 pub mod refusal;
 pub mod request_id;
 pub mod scan;
@@ -30,6 +32,7 @@ pub mod server;
 pub mod sign_in;
 pub mod traceparent;
 pub mod trusted;
+pub mod weigh;
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Signing in and out over plain JSON: `POST /auth/sign-in`, `/auth/refresh`, `/auth/sign-out`. A device
-//! needs a token before it can use GraphQL, and tokens have no place in documents that are logged.
+//! Signing in and out over plain JSON: `POST /auth/sign-in`, `/auth/refresh`, `/auth/sign-out`, `/auth/reset`.
+//! A device needs a token before it can use GraphQL, and tokens have no place in documents that are logged.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -52,6 +52,7 @@ pub fn routes(sign_in: SignIn, proxy_header: Option<HeaderName>) -> Router {
         .route("/auth/sign-in", post(begin))
         .route("/auth/refresh", post(refresh))
         .route("/auth/sign-out", post(end))
+        .route("/auth/reset", post(reset))
         .with_state(Arc::new(Auth {
             sign_in,
             proxy_header,
@@ -150,6 +151,21 @@ async fn refresh(State(auth): State<Arc<Auth>>, request: Request) -> Response {
         fields.done()?;
         let signed_in = auth.sign_in.refresh(&refresh_token).await?;
         Ok(granted(signed_in))
+    })
+    .await
+}
+
+/// Sets a new password with a code that an administrator made; all sessions end.
+async fn reset(State(auth): State<Arc<Auth>>, request: Request) -> Response {
+    answer(&auth, request, false, async |headers, address, body| {
+        let mut fields = read(&headers, body).await?;
+        let code = fields.required("code");
+        let password = fields.required("password");
+        fields.done()?;
+        auth.sign_in
+            .reset_password(&code, &password, address)
+            .await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await
 }

@@ -15,6 +15,11 @@ use crate::error::Result;
 /// # Errors
 /// From the database. What was done by then stays done.
 pub async fn sweep(database: &Database) -> Result<u64> {
+    sweep_unless(database, || false).await
+}
+
+/// As [`sweep`], as far as it comes before it `is_told` to stop.
+async fn sweep_unless(database: &Database, is_told: impl Fn() -> bool) -> Result<u64> {
     let session = database.as_system("what nobody needs any more goes");
     let mut gone = session
         .write(|tx| async move {
@@ -24,7 +29,7 @@ pub async fn sweep(database: &Database) -> Result<u64> {
             sign_in::clean_up(&tx).await
         })
         .await?;
-    loop {
+    while !is_told() {
         let answers = session
             .write(|tx| async move {
                 if !tx.lead(Guard::Housekeeping).await? {
@@ -38,6 +43,7 @@ pub async fn sweep(database: &Database) -> Result<u64> {
         }
         gone = gone.saturating_add(answers);
     }
+    Ok(gone)
 }
 
 /// Sweeps now and then every `every` (a second at least), until `shutdown` turns true or its sender is gone.
@@ -46,10 +52,10 @@ pub fn spawn(
     every: Duration,
     shutdown: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    super::repeat(every, shutdown, move || {
+    super::repeat(every, shutdown, move |stop| {
         let database = database.clone();
         async move {
-            match sweep(&database).await {
+            match sweep_unless(&database, || stop.is_told()).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "rows that nobody needs any more are gone"),
                 Err(error) => tracing::warn!(?error, "housekeeping failed"),

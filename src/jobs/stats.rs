@@ -19,9 +19,14 @@ const CHUNK: u64 = 500;
 /// # Errors
 /// From the database. What was done by then stays done.
 pub async fn sweep(database: &Database) -> Result<usize> {
+    sweep_unless(database, || false).await
+}
+
+/// As [`sweep`], as far as it comes before it `is_told` to stop.
+async fn sweep_unless(database: &Database, is_told: impl Fn() -> bool) -> Result<usize> {
     let session = database.as_system("statistics go stale by the passing of time");
     let mut refreshed = 0_usize;
-    loop {
+    while !is_told() {
         let stale = session.clients_with_stale_stats(CHUNK).await?;
         if stale.is_empty() {
             return Ok(refreshed);
@@ -42,6 +47,7 @@ pub async fn sweep(database: &Database) -> Result<usize> {
         }
         refreshed = refreshed.saturating_add(done);
     }
+    Ok(refreshed)
 }
 
 /// Sweeps now and then every `every` (a second at least), until `shutdown` turns true or its sender is gone.
@@ -50,10 +56,10 @@ pub fn spawn(
     every: Duration,
     shutdown: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    super::repeat(every, shutdown, move || {
+    super::repeat(every, shutdown, move |stop| {
         let database = database.clone();
         async move {
-            match sweep(&database).await {
+            match sweep_unless(&database, || stop.is_told()).await {
                 Ok(0) => {}
                 Ok(clients) => tracing::info!(clients, "statistics refreshed"),
                 Err(error) => tracing::warn!(?error, "statistics could not be refreshed"),

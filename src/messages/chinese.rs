@@ -80,6 +80,13 @@ texts! {
 
     // Lists and filters.
     "ask for `first` or for `last`, not for both" => "`first` 与 `last` 只能填写其一",
+    "the values are refused: with variables put in their places there are more than {most} of them"
+        => "参数值已被拒绝：代入变量后超过 {most} 个",
+    "the answer would hold more than {most} fields: ask for smaller pages, fewer lists, or in several requests"
+        => "结果将超过 {most} 个字段：请减小每页条数、减少列表，或分多次请求",
+    "the introspection query shows too much" => "内省查询展示的内容过多",
+    "the answer is larger than the {most} bytes that are kept with an Idempotency-Key, so nothing was done: select less, and read the rest by a query"
+        => "结果超过随 Idempotency-Key 保存的 {most} 字节上限，因此未执行任何操作：请减少所选字段，其余内容改用查询读取",
     "`{field}` is a number from 0 to {most}, not {size}" => "`{field}` 应为 0 至 {most} 之间的数字，而不是 {size}",
     "`{field}` is not a cursor of this list: a cursor belongs to the person, the list, the filter and the order that it was made for"
         => "`{field}` 不是该列表的游标：游标只对生成它的人、列表、筛选条件和排序有效",
@@ -149,6 +156,7 @@ texts! {
     "somebody else is writing the same data; try again in a moment" => "他人正在写入相同的数据，请稍后重试",
     "the database took too long" => "数据库响应超时",
     "the database is not available; try again in a moment" => "数据库暂不可用，请稍后重试",
+    "the database takes no writes at the moment; try again in a moment" => "数据库暂不可写入，请稍后重试",
     "the storage is full or cannot be written; nothing was saved" => "存储空间已满或无法写入，未保存任何内容",
     "the text holds a character that cannot be stored" => "文本中含有无法存储的字符",
     "this is changing hands; try again in a moment" => "正在移交中，请稍后重试",
@@ -455,6 +463,56 @@ texts! {
     "the cadence of visits" => "拜访周期",
     "the time to answer" => "响应时限",
 
+    // Programs, identities, and what is confidential.
+    "this identity is linked to another user"
+        => "这个身份已关联到其他用户",
+    "a user has at most {count} identities"
+        => "每位用户最多有 {count} 个身份",
+    "only administrators make codes for new passwords"
+        => "只有管理员可以生成新密码的代码",
+    "this code is not valid, or no longer; ask an administrator for another"
+        => "此代码无效或已失效，请向管理员索取新的代码",
+    "this id belongs to another service account already"
+        => "此 ID 已属于另一个服务账号",
+    "another service account has this name"
+        => "已有同名的服务账号",
+    "this service account is closed"
+        => "此服务账号已关闭",
+    "a key ends in the future, at most two years from now"
+        => "密钥的到期时间应在将来，且最多两年",
+    "this service account is closed already"
+        => "此服务账号早已关闭",
+    "there are {count} service accounts already: close some of them"
+        => "已有 {count} 个服务账号，请先关闭一些",
+    "this account has {count} keys already: revoke some of them"
+        => "此账号已有 {count} 个密钥，请先撤销一些",
+    "only administrators decide who sees what is confidential"
+        => "只有管理员可以决定谁能看到机密内容",
+    "this service account may only read"
+        => "此服务账号只能读取",
+    "this key is not valid, or no longer"
+        => "此密钥无效或已失效",
+    "this token was ended; sign in again"
+        => "此令牌已被终止，请重新登录",
+    "you may not see what is here, so you cannot change it"
+        => "您无权查看此处的内容，因此不能修改",
+    "only people may do this"
+        => "只有用户本人可以这样做",
+    "this service account lacks the scope {scope}"
+        => "此服务账号缺少权限范围 {scope}",
+    "this list holds clients of which you may not see this, so it cannot be filtered or sorted by it; ask for your own clients with `ownerId`"
+        => "此列表含有您无权查看该项的客户，因此不能按该项筛选或排序；请用 `ownerId` 只查询自己的客户",
+    "nobody here is known by this identity; ask an administrator to link it"
+        => "此身份尚未关联任何用户，请联系管理员关联",
+    "the keys of the identity provider cannot be had now; try again later"
+        => "暂时无法取得身份提供方的密钥，请稍后再试",
+    "{address} is not an address of https, or of http on this machine"
+        => "{address} 不是 https 地址，也不是本机的 http 地址",
+    "{issuer} is the issuer of the tokens of this service itself"
+        => "{issuer} 是本服务自身令牌的签发方",
+    "this was done already, and its answer held a secret, which is shown once and kept nowhere: make another in its place"
+        => "该操作已经完成，其结果含有只显示一次、不作保存的机密内容：请重新生成一个",
+
     // What people call the rows of each table, and the kinds of ids.
     "user" => "用户",
     "session" => "会话",
@@ -480,6 +538,10 @@ texts! {
     "tier assignment" => "等级记录",
     "hand-over" => "移交",
     "handover" => "移交",
+    "service account" => "服务账号",
+    "service key" => "密钥",
+    "identity" => "身份",
+    "user identity" => "用户身份",
     "device" => "设备",
     "sync issue" => "同步问题",
 }

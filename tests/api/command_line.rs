@@ -138,6 +138,105 @@ fn users_are_kept_from_the_command_line() {
 }
 
 #[test]
+fn keys_are_kept_from_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| clientele(place.path(), arguments, "");
+    let list = || done(&run(&["keys", "list"]));
+    let lines = |text: &str| text.lines().count();
+    assert!(list().contains("signs") && lines(&list()) == 1);
+    let first = list().split(' ').next().unwrap().to_owned();
+    assert!(failed(&run(&["keys", "retire", &first])).contains("rotate first"));
+    let second = done(&run(&["keys", "rotate", "--algorithm", "eddsa"]));
+    assert!(
+        list().contains("signs from") && list().contains("accepted until")
+            || list().contains("signs\n")
+    );
+    let third = done(&run(&["keys", "rotate", "--signs-after", "0"]));
+    assert_ne!(second, third);
+    assert_eq!(lines(&list()), 3);
+    let listed = list();
+    let line = listed.lines().find(|line| line.starts_with(third.trim()));
+    assert!(line.unwrap().ends_with("signs"), "{listed}");
+    done(&run(&["keys", "retire", &first]));
+    assert!(list().contains("not accepted since"));
+    assert!(failed(&run(&["keys", "retire", "nothing"])).contains("nothing"));
+    let pem = place.path().join("key.pem");
+    std::fs::write(
+        &pem,
+        include_str!("../../src/auth/testdata/only_for_tests_rsa_2048.pem"),
+    )
+    .unwrap();
+    done(&run(&["keys", "rotate", "--pem", pem.to_str().unwrap()]));
+    assert!(list().contains("RS256"));
+}
+
+#[test]
+fn service_accounts_and_codes_are_kept_from_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| clientele(place.path(), arguments, "");
+    let who = ["--email", "robot@example.com"];
+    done(&run(&[
+        "user",
+        "add",
+        who[0],
+        who[1],
+        "--name",
+        "Robot",
+        "--no-password",
+    ]));
+    let key = done(&run(&[
+        "service-account",
+        "add",
+        "--name",
+        "shop",
+        "--acts-as",
+        who[1],
+        "--scope",
+        "WRITE_ORDERS",
+    ]));
+    assert!(key.starts_with("clientele_sk_"));
+    let other = done(&run(&[
+        "service-account",
+        "add-key",
+        "--name",
+        "shop",
+        "--days",
+        "30",
+    ]));
+    assert_ne!(key, other);
+    let list = done(&run(&["service-account", "list"]));
+    assert!(
+        list.contains("shop as robot@example.com: READ,WRITE_ORDERS"),
+        "{list}"
+    );
+    let id = list
+        .lines()
+        .nth(1)
+        .unwrap()
+        .trim()
+        .split(' ')
+        .next()
+        .unwrap();
+    done(&run(&["service-account", "revoke-key", id]));
+    assert!(done(&run(&["service-account", "list"])).contains("revoked"));
+    done(&run(&["service-account", "close", "--name", "shop"]));
+    assert!(failed(&run(&["service-account", "add-key", "--name", "shop"])).contains("closed"));
+    let code = done(&run(&["user", "reset-code", who[0], who[1]]));
+    assert!(code.starts_with("clientele_pr_"));
+    let linked = done(&run(&[
+        "user",
+        "link",
+        who[0],
+        who[1],
+        "--issuer",
+        "https://id.example.com",
+        "--subject",
+        "r-1",
+    ]));
+    assert!(linked.contains("r-1"));
+}
+
+#[test]
 fn the_schema_is_printed() {
     let place = tempfile::tempdir().unwrap();
     let printed = done(&clientele(place.path(), &["schema"], ""));

@@ -2,6 +2,7 @@
 //! in what they are sorted by; and a cursor opens nothing but the list it came from.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use clientele::db::{Audience, Confidential};
 use entity::{
     ClientId, ClientKind, ClientMemberId, Lifecycle, PartyClass, UserId, client, client_member,
     client_stats,
@@ -116,19 +117,22 @@ async fn put(app: &App, rows: Vec<Row>, owner: UserId, shared: bool) {
                         tx.insert_under::<client_member::Entity>(&client, member)
                             .await?;
                     }
-                    if let Some(facts) = row.facts {
-                        let stats = client_stats::ActiveModel {
-                            order_count: Set(0),
-                            last_order_on: Set(facts.last_order_on),
-                            lifetime_revenue_minor: Set(0),
-                            trailing_revenue_minor: Set(facts.trailing),
-                            receivable_minor: Set(facts.receivable),
-                            updated_at: Set(tx.now()),
-                            ..Default::default()
-                        };
-                        tx.insert_under::<client_stats::Entity>(&client, stats)
-                            .await?;
-                    }
+                    // Every client has its facts; one that never ordered has zeros.
+                    let (trailing, receivable, last_order_on) = match row.facts {
+                        Some(facts) => (facts.trailing, facts.receivable, facts.last_order_on),
+                        None => (0, 0, None),
+                    };
+                    let stats = client_stats::ActiveModel {
+                        order_count: Set(0),
+                        last_order_on: Set(last_order_on),
+                        lifetime_revenue_minor: Set(0),
+                        trailing_revenue_minor: Set(trailing),
+                        receivable_minor: Set(receivable),
+                        updated_at: Set(tx.now()),
+                        ..Default::default()
+                    };
+                    tx.insert_under::<client_stats::Entity>(&client, stats)
+                        .await?;
                 }
                 Ok(())
             }
@@ -251,6 +255,17 @@ on_both!(pages_show_every_row_once_in_order, async |app: App| {
             "{order}"
         );
     }
+    // What this is about is not who may sort by what.
+    app.server()
+        .database
+        .as_system("what a test sorts by")
+        .write(|tx| async move {
+            tx.set_audience(Confidential::Credit, Audience::Everyone)
+                .await
+                .map(drop)
+        })
+        .await
+        .unwrap();
     // With shares the rows come another way, in the same order.
     put(&app, shared.clone(), team.ann.id, true).await;
     let rows = [own, shared].concat();

@@ -10,6 +10,7 @@ use clientele::{demo, export, import};
 use serde_json::{Value, json};
 
 use crate::support::database::TestDatabase;
+use crate::support::process::{command, done};
 use crate::support::{App, Backend};
 
 struct Quiet;
@@ -186,3 +187,103 @@ async fn an_export_overwrites_nothing() {
     let kept = std::fs::read_to_string(place.path().join("orders.csv")).unwrap();
     assert_eq!(kept, "mine");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_export_is_for_nobody_else_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = App::start(Backend::Sqlite).await;
+    let place = tempfile::tempdir().unwrap();
+    let mode = |name: &str| {
+        let found = std::fs::metadata(place.path().join(name)).unwrap();
+        found.permissions().mode() & 0o777
+    };
+    std::fs::create_dir(place.path().join("there")).unwrap();
+    for book in ["book", "there"] {
+        done(place.path(), app.database_url(), &["export", book]);
+        for kind in FileKind::ALL {
+            assert_eq!(mode(&format!("{book}/{}", kind.name())), 0o600);
+        }
+        let entries = std::fs::read_dir(place.path().join(book)).unwrap();
+        assert_eq!(entries.count(), FileKind::ALL.len());
+    }
+    assert_eq!(mode("book"), 0o700);
+}
+
+/// Files are held to a size, as a full disk would; the next run has nothing in its way.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_export_without_room_leaves_nothing_behind() {
+    let app = App::start(Backend::Sqlite).await;
+    let database = &app.server().database;
+    demo::fill(database, database.clock().now().date_naive())
+        .await
+        .unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    std::fs::create_dir(here.join("there")).unwrap();
+    for book in ["book", "there"] {
+        let exporting = command(here, app.database_url(), &["export", book]);
+        let mut limited = std::process::Command::new("sh");
+        limited
+            .args([
+                "-c",
+                "trap '' XFSZ; exec \"$@\"",
+                "sh",
+                "prlimit",
+                "--fsize=60000",
+            ])
+            .arg(exporting.get_program())
+            .args(exporting.get_args())
+            .envs(
+                exporting
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(here);
+        let refused = limited.output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot be written"), "{said}");
+    }
+    let left: Vec<_> = std::fs::read_dir(here).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(std::fs::read_dir(here.join("there")).unwrap().count(), 0);
+    for book in ["book", "there"] {
+        done(here, app.database_url(), &["export", book]);
+    }
+    // What an export that was killed left behind is taken away; what somebody else put there is not.
+    for (partial, name) in [("next.partial", "orders.csv"), ("last.partial", "mine.txt")] {
+        std::fs::create_dir(here.join(partial)).unwrap();
+        std::fs::write(here.join(partial).join(name), "x").unwrap();
+    }
+    done(here, app.database_url(), &["export", "next"]);
+    let refused = command(here, app.database_url(), &["export", "last"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(here.join("last.partial/mine.txt").exists());
+}
+
+on_both!(no_cell_is_a_formula_for_a_spreadsheet, async |app: App| {
+    let team = app.team().await;
+    for name in ["=1+1", "+1", "-1", "@sum", "plain"] {
+        app.client_of(&team.ann, name).await;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let names = |book: &str, more: &[&str]| {
+        let arguments = [&["export", book][..], more].concat();
+        done(place.path(), app.database_url(), &arguments);
+        let files = read(&place.path().join(book));
+        let mut rows = csv::Reader::from_reader(files["clients.csv"].as_bytes());
+        let mut names: Vec<String> = rows
+            .records()
+            .map(|row| row.unwrap()[2].to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("exact", &[]), ["+1", "-1", "=1+1", "@sum", "plain"]);
+    let shown = names("shown", &["--for-spreadsheets"]);
+    assert_eq!(shown, ["'+1", "'-1", "'=1+1", "'@sum", "plain"]);
+});

@@ -12,7 +12,7 @@ use crate::support::people::Person;
 use crate::support::{Answer, App};
 
 const MAKE: &str = "mutation($input: ClientHandOverInput!) { clientHandOver(input: $input) { clientCount handover { id note clientCount createdAt madeBy { name } toUser { name } } } }";
-const PREVIEW: &str = "query($ids: [ID!], $from: ID, $to: ID!) { handoverPreview(clientIds: $ids, fromUserId: $from, toUserId: $to) { clientCount openOrderCount receivable { amount currency } clients { name } problems { kind message } } }";
+const PREVIEW: &str = "query($ids: [ID!], $from: ID, $to: ID!) { handoverPreview(clientIds: $ids, fromUserId: $from, toUserId: $to) { clientCount openOrderCount receivables { amount currency } clients { name } problems { kind message } } }";
 const HISTORY: &str = "query($id: ID!) { client(id: $id) { version owner { name } team { user { name } expiresAt } handovers { fromUser { name } toUser { name } handover { note clientCount madeBy { name } } } } }";
 
 async fn names(app: &App, person: &Person) -> Vec<String> {
@@ -265,7 +265,7 @@ on_both!(a_preview_tells_what_would_happen, async |app: App| {
     assert_eq!(answer.text("/handoverPreview/clients/0/name"), "Client 00");
     assert_eq!(*answer.data("/handoverPreview/openOrderCount"), json!(0));
     assert_eq!(
-        *answer.data("/handoverPreview/receivable"),
+        *answer.data("/handoverPreview/receivables"),
         json!([{ "amount": "0.00", "currency": "EUR" }])
     );
     assert!(problems(&answer).is_empty());

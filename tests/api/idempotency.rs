@@ -31,7 +31,8 @@ fn asked(
         .json(&json!({ "query": query, "variables": variables }))
 }
 
-async fn send(app: &App, token: &str, key: &str, query: &str, variables: Value) -> Answer {
+/// The answer to a request with a key.
+pub async fn send(app: &App, token: &str, key: &str, query: &str, variables: Value) -> Answer {
     Answer::of(asked(app, token, key, query, &variables)).await
 }
 
@@ -189,6 +190,28 @@ on_both!(the_same_request_has_the_same_answer, async |app: App| {
     let none = app.gql(&team.ben.token, list, json!({})).await.ok();
     assert_eq!(*none.data("/clients/totalCount"), json!(0));
 });
+
+on_both!(
+    what_was_asked_cannot_be_guessed_from_the_record,
+    async |app: App| {
+        let team = app.team().await;
+        let set = "mutation($input: UserSetPasswordInput!) { userSetPassword(input: $input) { user { id } } }";
+        let input = json!({ "input": { "id": team.ann.id(), "password": "nine blue kettles" } });
+        let body = json!({ "query": set, "variables": input }).to_string();
+        let request = app
+            .request(Method::POST, "/graphql")
+            .bearer_auth(&team.admin.token)
+            .header("Idempotency-Key", uuid::Uuid::now_v7().to_string())
+            .header("Content-Type", "application/json")
+            .body(body.clone());
+        Answer::of(request).await.ok();
+        let db = Database::connect(app.database_url()).await.unwrap();
+        let kept = idempotent_answer::Entity::find().one(&db).await.unwrap();
+        db.close().await.unwrap();
+        let plain = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
+        assert_ne!(kept.unwrap().request_hash, plain.as_ref().to_vec());
+    }
+);
 
 on_both!(a_key_is_for_one_request_of_one_person, async |app: App| {
     let team = app.team().await;

@@ -237,7 +237,10 @@ on_both!(
             !nobody.to_string().to_lowercase().contains("did you mean"),
             "{nobody}"
         );
-        assert_eq!(nobody.fields(), ["id"]);
+        assert_eq!(
+            (nobody.status.as_u16(), nobody.code(0)),
+            (401, "UNAUTHENTICATED")
+        );
     }
 );
 

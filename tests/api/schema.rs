@@ -1,7 +1,9 @@
 //! The schema as a product: checked in, described throughout, and of one shape.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use clientele::http::meter::UNPAGED;
 use serde_json::{Value, json};
 
 use crate::support::App;
@@ -100,6 +102,129 @@ async fn everything_is_described() {
         }
     }
     assert!(blank.is_empty(), "not described: {blank:#?}");
+}
+
+/// A list that the meter does not know would cost as much as one object.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_list_of_objects_has_a_price() {
+    let app = App::start(crate::support::Backend::Sqlite).await;
+    let types = types(&app).await;
+    let is_composite = |name: &str| {
+        types.iter().any(|kind| {
+            kind["name"] == name
+                && matches!(
+                    kind["kind"].as_str(),
+                    Some("OBJECT" | "INTERFACE" | "UNION")
+                )
+        })
+    };
+    let known = |name: &str| UNPAGED.iter().any(|list| list.name == name);
+    let (mut unpriced, mut mistaken, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for kind in &types {
+        let parent = kind["name"].as_str().unwrap();
+        for field in members(kind, "fields") {
+            let name = field["name"].as_str().unwrap();
+            let spelled = spelled(&field["type"]);
+            let bare = spelled.trim_matches(['[', ']', '!']).replace("!]", "");
+            let place = format!("{parent}.{name}: {spelled}");
+            let is_list = spelled.starts_with('[') && is_composite(&bare);
+            let pages = members(field, "args")
+                .any(|arg| ["first", "ids"].contains(&arg["name"].as_str().unwrap()));
+            let is_of_page = parent.ends_with("Connection") && ["nodes", "edges"].contains(&name);
+            if is_list && !pages && !is_of_page {
+                if known(name) {
+                    used.insert(name.to_owned());
+                } else {
+                    unpriced.push(place);
+                }
+            } else if known(name) && is_composite(&bare) && !pages {
+                mistaken.push(place);
+            }
+        }
+    }
+    assert!(unpriced.is_empty(), "not in weigh::UNPAGED: {unpriced:#?}");
+    assert!(mistaken.is_empty(), "no lists without pages: {mistaken:#?}");
+    let unused: Vec<_> = UNPAGED
+        .iter()
+        .filter(|list| !used.contains(list.name))
+        .collect();
+    assert!(unused.is_empty(), "no longer needed: {unused:?}");
+    for list in UNPAGED {
+        assert!(0 < list.usual && list.usual <= list.most, "{list:?}");
+    }
+}
+
+/// A list of objects that does not count what it writes could hold up everybody else.
+#[test]
+fn every_list_of_objects_gives_way() {
+    let sdl = sdl();
+    let mut objects: BTreeSet<&str> = BTreeSet::new();
+    for line in sdl.lines() {
+        for start in ["type ", "interface "] {
+            let name = line
+                .strip_prefix(start)
+                .and_then(|rest| rest.split(' ').next());
+            objects.extend(name);
+        }
+    }
+    let is_own = |name: &str| {
+        // A node of a connection, an object that is written directly, a session by the name of its type here.
+        let inner = name
+            .trim_start_matches("Direct<")
+            .trim_start_matches("Option<");
+        let inner = inner.trim_end_matches('>');
+        objects.contains(inner) || ["N", "Edge<N", "UserSession"].contains(&inner)
+    };
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/graphql");
+    let (mut open, mut found, mut listed) = (vec![directory], Vec::new(), 0);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
+        }
+        if path.extension().is_none_or(|kind| kind != "rs") || path.ends_with("pace.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut at_field = false;
+        for line in text.lines() {
+            let code = line.trim();
+            // Fields of the schema: methods of objects, and what simple objects hold.
+            at_field |= line.starts_with("    async fn ");
+            let is_held = code.ends_with(',') && code.contains(": ");
+            let ends = code.ends_with('{');
+            if at_field && code.contains("->") || is_held || at_field && code.starts_with(") ->") {
+                listed += code.matches("Listed<").count();
+                for (at, _) in code.match_indices("Vec<") {
+                    let rest = &code[at + 4..];
+                    if is_own(&rest[..closing(rest)]) {
+                        found.push(format!("{}: {code}", path.display()));
+                    }
+                }
+            }
+            at_field &= !ends;
+        }
+    }
+    assert!(found.is_empty(), "write Listed in place of Vec: {found:#?}");
+    assert!(listed >= 14, "only {listed} lists were found");
+}
+
+/// Where the bracket is closed that was open before `text`.
+fn closing(text: &str) -> usize {
+    let mut depth = 0;
+    for (at, character) in text.char_indices() {
+        match character {
+            '<' => depth += 1,
+            '>' if depth == 0 => return at,
+            '>' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,14 +31,52 @@ struct Owner {
 impl Cluster {
     /// Makes and starts one.
     pub fn start() -> Self {
-        let mut cluster = Self {
+        let password = uuid::Uuid::now_v7().simple().to_string();
+        let mut cluster = Self::make(password);
+        let words = cluster.directory.path().join("password");
+        let options = [
+            "--username=clientele",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+        ];
+        let words = format!("--pwfile={}", words.display());
+        let made = cluster.command("initdb").args(options).arg(words).output();
+        let made = made.unwrap();
+        let told = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "initdb: {told}");
+        cluster.launch();
+        cluster
+    }
+
+    /// Makes and starts a copy of it that follows it.
+    pub fn standby(&self) -> Self {
+        let mut standby = Self::make(self.password.clone());
+        let port = self.port.to_string();
+        let options = ["-h", "127.0.0.1", "-p", &port, "-U", "clientele", "-R"];
+        let copied = standby
+            .command("pg_basebackup")
+            .args(options)
+            .args(["-X", "stream", "-c", "fast", "--no-sync"])
+            .env("PGPASSWORD", &self.password)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "pg_basebackup: {told}");
+        standby.launch();
+        standby
+    }
+
+    /// A place for one, with the password in it.
+    fn make(password: String) -> Self {
+        let cluster = Self {
             binaries: binaries(),
             directory: tempfile::Builder::new()
                 .prefix("clientele-")
                 .tempdir_in("/tmp")
                 .unwrap(),
             owner: owner(),
-            password: uuid::Uuid::now_v7().simple().to_string(),
+            password,
             port: 0,
         };
         let words = cluster.directory.path().join("password");
@@ -51,33 +89,29 @@ impl Cluster {
                 .status();
             assert!(status.unwrap().success());
         }
-        let words = format!("--pwfile={}", words.display());
-        let options = [
-            "--username=clientele",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--no-sync",
-        ];
-        let made = cluster.command("initdb").args(options).arg(words).output();
-        let made = made.unwrap();
-        let told = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "initdb: {told}");
+        cluster
+    }
+
+    /// Starts it on a port that is free.
+    fn launch(&mut self) {
         for _ in 0..10 {
-            // A port that is free now.
             let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            cluster.port = socket.local_addr().unwrap().port();
+            self.port = socket.local_addr().unwrap().port();
             drop(socket);
-            // The machine does not fail here, so nothing need reach the disk itself.
-            let settings = format!(
-                "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
-                cluster.port
-            );
-            if cluster.control(&["start", "-o", &settings]) {
-                return cluster;
+            if self.control(&["start", "-w", "-o", &self.settings()]) {
+                return;
             }
         }
-        let log = std::fs::read_to_string(cluster.directory.path().join("log"));
+        let log = std::fs::read_to_string(self.directory.path().join("log"));
         panic!("PostgreSQL does not start: {}", log.unwrap_or_default());
+    }
+
+    /// The machine does not fail here, so nothing need reach the disk itself.
+    fn settings(&self) -> String {
+        format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
+            self.port
+        )
     }
 
     /// The address of its database.
@@ -86,11 +120,19 @@ impl Cluster {
         format!("postgres://clientele:{password}@127.0.0.1:{port}/postgres")
     }
 
-    /// Stops and starts it; `mode` is how, `fast` or `immediate`.
-    pub fn restart(&self, mode: &str) {
+    /// Stops it; `mode` is how, `fast` or `immediate`.
+    pub fn stop(&self, mode: &str) {
         assert!(
-            self.control(&["restart", "-m", mode]),
-            "PostgreSQL does not restart"
+            self.control(&["stop", "-w", "-m", mode]),
+            "PostgreSQL does not stop"
+        );
+    }
+
+    /// Has it started again, without waiting for it.
+    pub fn begin_again(&self) {
+        assert!(
+            self.control(&["start", "-W", "-o", &self.settings()]),
+            "PostgreSQL does not start"
         );
     }
 
@@ -98,7 +140,6 @@ impl Cluster {
         let log = self.directory.path().join("log");
         let output = self
             .command("pg_ctl")
-            .arg("-w")
             .arg("-l")
             .arg(log)
             .args(arguments)
@@ -133,7 +174,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.control(&["stop", "-m", "immediate"]);
+        self.control(&["stop", "-w", "-m", "immediate"]);
     }
 }
 
@@ -149,10 +190,10 @@ fn binaries() -> PathBuf {
         let versions = std::fs::read_dir(folder).into_iter().flatten().flatten();
         folders.extend(versions.map(|version| version.path().join("bin")));
     }
-    let programs = ["initdb", "pg_ctl", "postgres"];
+    let programs = ["initdb", "pg_basebackup", "pg_ctl", "postgres"];
     folders.retain(|folder| programs.iter().all(|program| folder.join(program).exists()));
     let newest = folders.into_iter().max_by_key(|folder| version(folder));
-    newest.expect("a PostgreSQL of its own is needed here: put initdb, pg_ctl and postgres on PATH")
+    newest.expect("a PostgreSQL of its own is needed here: put initdb, pg_basebackup, pg_ctl and postgres on PATH")
 }
 
 fn version(folder: &Path) -> u32 {

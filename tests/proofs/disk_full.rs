@@ -1,5 +1,5 @@
-//! No room for what SQLite would write: a clear refusal, reads go on, and writes do once there is room. Files
-//! of the process are held to a size, as a quota would, which the system lifts later.
+//! No room for what SQLite would write: a clear refusal, reads go on, nobody is signed out, and writes go on once
+//! there is room. Files of the process are held to a size, as a quota would, which the system lifts later.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -77,4 +77,88 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
         ledger.check(&service, &shop, &all).await;
     }
     println!("{taken} taken, {refused} refused");
+}
+
+const PASSWORD: &str = "two green umbrellas";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_signs_nobody_out() {
+    let place = Place::with_its_own_file();
+    let shop = Shop::open(&place, 900_000_000).await;
+    let email = "cleo@example.com";
+    let words = [
+        "user", "add", "--email", email, "--name", "Cleo", "--role", "REP", "--stdin",
+    ];
+    place.run_with(&words, &format!("{PASSWORD}\n"));
+    let credentials = json!({ "email": email, "password": PASSWORD });
+    let service = place.start().await;
+    let mut devices = Vec::new();
+    for _ in 0..3 {
+        let (status, granted) = service.post("/auth/sign-in", &credentials).await;
+        assert_eq!(status, 200, "{granted}");
+        devices.push(json!({ "refreshToken": granted["refreshToken"] }));
+    }
+    service.kill();
+    let file = std::fs::metadata(place.directory().join("clientele.sqlite")).unwrap();
+    let limit = format!("--fsize={}:unlimited", file.len() + 65_536);
+    let around = ["sh", "-c", DEAF, "sh", "prlimit", &limit];
+    let service = place.start_within(&around).await;
+    let rep = &shop.reps[0];
+    let caller = service.caller(&rep.token);
+    // Large writes are refused, then small ones, too.
+    let small =
+        "mutation($input: ClientUpdateInput!) { clientUpdate(input: $input) { client { id } } }";
+    let version = "query($id: ID!) { client(id: $id) { version } }";
+    let mut refused = 0;
+    for at in 0..5_000 {
+        let outcome = if refused == 0 {
+            shop::send(&caller, shop.order(rep, &new_order())).await
+        } else {
+            let id = json!({ "id": rep.client });
+            let version = caller.ask(version, id).await.data()["client"]["version"].clone();
+            let input =
+                json!({ "id": rep.client, "version": version, "name": format!("Tea {at}") });
+            caller.ask(small, json!({ "input": input })).await
+        };
+        if outcome.rule() == "STORAGE_FULL" {
+            refused += 1;
+        }
+        if refused > 20 {
+            break;
+        }
+    }
+    assert!(refused > 20, "it never got full");
+    let alive = "{ viewer { role } }";
+    let mut unchanged = 0;
+    for device in &mut devices {
+        for _ in 0..2 {
+            let (status, granted) = service.post("/auth/refresh", device).await;
+            assert_eq!(status, 200, "{granted}");
+            // What cannot be kept is not given out. The database may find room for a small write now and then.
+            if granted["refreshToken"] == device["refreshToken"] {
+                unchanged += 1;
+            } else {
+                device["refreshToken"] = granted["refreshToken"].clone();
+            }
+            let token = granted["accessToken"].as_str().unwrap();
+            let data = service.caller(token).ask(alive, json!({})).await.data();
+            assert_eq!(data["viewer"]["role"], "REP");
+        }
+    }
+    assert!(unchanged > 0, "it never was full");
+    // A token that is nobody's is refused as ever.
+    let mut wrong = devices[0]["refreshToken"].as_str().unwrap().to_owned();
+    wrong.replace_range(10..11, if &wrong[10..11] == "A" { "B" } else { "A" });
+    let wrong = json!({ "refreshToken": wrong });
+    assert_eq!(service.post("/auth/refresh", &wrong).await.0, 401);
+    let process = service.process().to_string();
+    let lifted = Command::new("prlimit")
+        .args(["--pid", &process, "--fsize=unlimited"])
+        .status();
+    assert!(lifted.unwrap().success());
+    for device in &devices {
+        let (status, granted) = service.post("/auth/refresh", device).await;
+        assert_eq!(status, 200, "{granted}");
+        assert_ne!(granted["refreshToken"], device["refreshToken"]);
+    }
 }

@@ -1,7 +1,16 @@
-//! Told to stop with requests in flight, the service answers them all, takes no others, and ends well.
+//! Told to stop with requests in flight, the service answers them all, takes no others, and ends well. What runs
+//! by time goes no further, and is done by the next process.
 
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
+use entity::{ClientId, client, client_stats};
+use sea_orm::ActiveValue::Set;
+use sea_orm::ColumnTrait;
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -106,3 +115,75 @@ on_both!(
         println!("{backend:?}: {REQUESTS} answered, ended after {slowest:?} at most");
     }
 );
+
+/// Clients whose statistics are out of date: work for a job, for some seconds.
+const STALE: usize = 20_000;
+
+/// Clients of which one statement makes some.
+const AT_ONCE: usize = 500;
+
+/// Makes so many clients like the one there is, all with statistics that are out of date.
+async fn make_stale(db: &DatabaseConnection) {
+    let like = client::Entity::find().one(db).await.unwrap().unwrap();
+    let stats = client_stats::Entity::find().one(db).await.unwrap().unwrap();
+    for _ in 0..STALE / AT_ONCE {
+        let ids: Vec<ClientId> = (0..AT_ONCE)
+            .map(|_| ClientId(uuid::Uuid::now_v7()))
+            .collect();
+        let clients = ids.iter().map(|id| client::ActiveModel {
+            id: Set(*id),
+            ..like.clone().into_active_model()
+        });
+        client::Entity::insert_many(clients).exec(db).await.unwrap();
+        let stats = ids.iter().map(|id| client_stats::ActiveModel {
+            client_id: Set(*id),
+            trailing_until_on: Set(NaiveDate::from_ymd_opt(2020, 1, 1)),
+            ..stats.clone().into_active_model()
+        });
+        client_stats::Entity::insert_many(stats)
+            .exec(db)
+            .await
+            .unwrap();
+    }
+}
+
+async fn count_stale(db: &DatabaseConnection) -> u64 {
+    let stale = client_stats::Column::TrailingUntilOn.is_not_null();
+    let stale = client_stats::Entity::find().filter(stale);
+    stale.count(db).await.unwrap()
+}
+
+on_both!(a_job_goes_no_further, async |backend: Backend| {
+    let place = Place::new(backend).await;
+    let _ = Shop::open(&place, 1).await;
+    let mut options = ConnectOptions::new(place.url());
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await.unwrap();
+    make_stale(&db).await;
+    let all = count_stale(&db).await;
+    assert_eq!(all, u64::try_from(STALE).unwrap());
+    let at_once = ["env", "CLIENTELE_DRAIN_GRACE=0"];
+    let mut service = place.start_within(&at_once).await;
+    while count_stale(&db).await == all {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    service.tell_to_stop();
+    let then = count_stale(&db).await;
+    let began = Instant::now();
+    let status = service.ended(PATIENCE).await.expect("it does not end");
+    assert_eq!(status.code(), Some(0));
+    let left = count_stale(&db).await;
+    println!(
+        "{backend:?}: {then} of {all} clients left when told, {left} at the end, after {:?}",
+        began.elapsed()
+    );
+    assert!(then > all / 4, "too little is left to see anything");
+    assert!(left > then / 2, "it went on: {left} of {then} are left");
+    // What a job has begun is whole.
+    assert_eq!(left % 500, 0);
+    drop(service);
+    let _service = place.start().await;
+    while count_stale(&db).await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+});

@@ -47,7 +47,7 @@ on_both!(
             ledger.check(&service, &shop, &all).await;
         }
         println!(
-            "{backend:?}: {kept} answered, {unknown} cut off, ready again after {slowest:?} at most"
+            "{backend:?}: {kept} answered, {unknown} cut off, ready again (/readyz) {slowest:?} after its start at most"
         );
         assert!(kept > 0 && unknown > 0, "nothing was in flight");
         if is_long() {

@@ -16,6 +16,7 @@ mod disk_full;
 mod drain;
 mod kill;
 mod race;
+mod replica;
 mod restart;
 mod service;
 mod shop;

@@ -4,7 +4,7 @@
 #[path = "../api/support/database.rs"]
 mod database;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -78,6 +78,7 @@ impl Place {
         };
         for name in [
             "DATABASE_URL",
+            "DATABASE_READ_URL",
             "RUST_LOG",
             "CLIENTELE_SECRET",
             "CLIENTELE_CONFIG",
@@ -100,7 +101,22 @@ impl Place {
 
     /// Runs a command of the program that ends; answers its last line.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output = self.program(&[]).args(arguments).output().unwrap();
+        self.run_with(arguments, "")
+    }
+
+    /// As [`Self::run`], with `input` to read.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> String {
+        let mut child = self
+            .program(&[])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {told}");
         let text = String::from_utf8(output.stdout).unwrap();
@@ -147,7 +163,7 @@ impl Place {
             address,
         };
         loop {
-            match service.http.get(service.path("/livez")).send().await {
+            match service.http.get(service.path("/readyz")).send().await {
                 Ok(answer) if answer.status().is_success() => break,
                 _ => assert!(began.elapsed() < PATIENCE, "the service never got ready"),
             }
@@ -156,6 +172,11 @@ impl Place {
         let took = began.elapsed();
         println!("ready after {took:?}");
         service
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Its directory.
@@ -260,6 +281,14 @@ impl Service {
     /// The number of its process.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Posts JSON to a path that needs no token; answers the status and the body.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let sent = self.http.post(self.path(path)).json(body).send().await;
+        let answer = sent.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
     }
 
     /// Asks it as the owner of `token`.

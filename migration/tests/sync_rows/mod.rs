@@ -53,7 +53,7 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
             entered_seq: 7,
             left_seq: Some(far),
             head_seq: far,
-            prio: 1,
+            is_guest: true,
         },
     )
     .await;
@@ -64,6 +64,7 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
             collection: SyncCollection::TierSchemes,
             row_id: some,
             seq: far,
+            added_seq: far - 2,
             live: true,
         },
     )
@@ -82,13 +83,16 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
             id: id(),
             user_id: id(),
             session_id: Some(id()),
+            name: text("a phone 名"),
             created_at: instant(),
             last_seen_at: instant(),
             acked_seq: far,
-            last_op_seq: far,
+            forgotten_op_seq: far,
             schema_version: 7,
-            is_wiped: true,
             expired_at: Some(instant()),
+            revoked_at: Some(instant()),
+            wipe_asked_at: Some(instant()),
+            wiped_at: Some(instant()),
         },
     )
     .await;

@@ -1,5 +1,6 @@
 //! Putting all rows back, in one transaction: all of them are there at its end, or nothing has changed.
 
+use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Alias, Expr, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
@@ -7,11 +8,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::shape::{self, TableShape};
+use crate::db::accounts::EndReason;
 use crate::db::session::Session;
+use crate::db::steps;
 use crate::db::tx::CHUNK_PARAMETERS;
 use crate::db::unit;
 use crate::db::viewer::Actor;
 use crate::error::{Code, Error, Result};
+
+/// How far a restore moves the clock of changes: further than changes are made in years.
+const BEYOND: i64 = 1 << 32;
 
 /// Tables whose rows somebody would miss. A database without any of these was made and not used; others may
 /// hold rows from its making.
@@ -22,6 +28,8 @@ const TELLING: [&str; 3] = ["clients", "products", "users"];
 pub struct Restore {
     transaction: DatabaseTransaction,
     backend: DbBackend,
+    now: DateTime<Utc>,
+    /// Those that are ours. Whatever lies beside them is left alone.
     tables: Vec<TableShape>,
     /// What makes the references between tables again, on PostgreSQL.
     references: Vec<String>,
@@ -32,7 +40,8 @@ impl Session {
     ///
     /// # Errors
     /// `BAD_USER_INPUT` when a step is unknown: the rows are those of a later version; `CONFLICT` when the
-    /// database holds rows, unless they may be replaced; `INTERNAL` when a person asks; from the database.
+    /// database holds rows, unless they may be replaced, or is that of a later version; `INTERNAL` when a person
+    /// asks; from the database.
     pub async fn begin_restore(
         &self,
         steps: &[String],
@@ -42,7 +51,7 @@ impl Session {
         if let Actor::User { .. } = self.viewer().actor() {
             return Err(Error::bug("somebody reached for all rows there are"));
         }
-        require_known(steps)?;
+        super::require_complete(tables, steps).await?;
         let backend = self.backend();
         let transaction = unit::begin(&self.database().inner.write).await?;
         let before: &[&str] = match backend {
@@ -53,7 +62,7 @@ impl Session {
                 // What it writes is the line of changes itself, whole: it is told from what people do.
                 "SET LOCAL application_name = 'clientele restore'",
                 // The turn of whoever changes tables, as in Database::migrate.
-                "SELECT pg_advisory_xact_lock(7300517)",
+                steps::TAKE_TURN,
             ],
             _ => &["PRAGMA defer_foreign_keys = ON"],
         };
@@ -63,27 +72,38 @@ impl Session {
         let mut restore = Restore {
             transaction,
             backend,
+            now: self.now(),
             tables: Vec::new(),
             references: Vec::new(),
         };
+        let run = steps::run(&restore.transaction).await?;
+        steps::require_known(&run)?;
+        restore.tables = shape::made_by(run.len()).await?;
         restore.clear(may_replace).await?;
-        restore.migrate_to(steps).await?;
-        restore.tables = shape::read(&restore.transaction, backend).await?;
+        restore.migrate(run.len(), steps.len()).await?;
+        restore.tables = shape::made_by(steps.len()).await?;
+        let present = shape::read(&restore.transaction, backend).await?;
+        shape::require_present(&present, &restore.tables)?;
         // Steps bring rows of their own, which are among those of the backup.
         restore.delete_all().await?;
-        if restore.tables != tables {
-            return Err(Error::new(
-                Code::BadUserInput,
-                "the tables of the backup are not those that its steps make",
-            ));
-        }
         restore.drop_references().await?;
         Ok(restore)
     }
 }
 
+/// Refuses a backup whose tables are not those that its steps `made`. There may be others beside them.
+pub(super) fn require_complete(tables: &[TableShape], made: &[TableShape]) -> Result<()> {
+    if made.iter().all(|table| tables.contains(table)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::BadUserInput,
+        "the tables of the backup are not those that its steps make",
+    ))
+}
+
 /// Refuses steps that this program does not know.
-fn require_known(steps: &[String]) -> Result<()> {
+pub(super) fn require_known(steps: &[String]) -> Result<()> {
     let known = Migrator::migrations();
     let mut known = known.iter().map(|step| step.name());
     match steps
@@ -104,6 +124,11 @@ fn require_known(steps: &[String]) -> Result<()> {
 impl Restore {
     /// How many values rows may have that are put in at once.
     pub const CHUNK_VALUES: usize = CHUNK_PARAMETERS;
+
+    /// Whether a table of the backup is ours. The rows of others are not wanted.
+    pub fn wants(&self, table: &TableShape) -> bool {
+        self.tables.contains(table)
+    }
 
     /// Puts rows into a table; each row has its values in the order of the table's columns.
     ///
@@ -139,7 +164,8 @@ impl Restore {
     }
 
     /// Checks the references, brings the tables up to this version, and keeps it all. Devices are told to
-    /// begin anew.
+    /// begin anew, programs need new keys, and everybody signs in: a session may have ended since the backup was
+    /// taken, because somebody lost a device, and must not come back to life.
     ///
     /// # Errors
     /// `CONFLICT` when a row refers to one that is not there; from the database. Nothing is kept then.
@@ -157,20 +183,54 @@ impl Restore {
             }
         }
         Migrator::up(&self.transaction, None).await?;
-        // What a device has may be newer than what there is now.
-        let epoch = Statement::from_sql_and_values(
+        self.begin_anew().await?;
+        self.end_keys().await?;
+        let end = Statement::from_sql_and_values(
             self.backend,
-            "UPDATE sync_clock SET epoch = $1",
-            [Uuid::now_v7().into()],
+            "UPDATE sessions SET revoked_at = $1, revoked_reason = $2 WHERE revoked_at IS NULL",
+            [self.now.into(), EndReason::Restored.as_str().into()],
         );
-        self.transaction.execute_raw(epoch).await?;
+        self.transaction.execute_raw(end).await?;
         self.transaction.commit().await?;
         Ok(())
     }
 
+    /// Names the line of changes anew: what a device has may be newer than what there is now. A device that says
+    /// no more than how far it came is told apart by the clock, which goes on far beyond any position that was
+    /// given out since the backup was made, and by the horizons, which are beyond all of them.
+    async fn begin_anew(&self) -> Result<()> {
+        let epoch = Statement::from_sql_and_values(
+            self.backend,
+            "UPDATE sync_clock SET epoch = $1, seq = seq + $2",
+            [Uuid::now_v7().into(), BEYOND.into()],
+        );
+        self.transaction.execute_raw(epoch).await?;
+        for table in ["sync_horizons SET purged_seq", "sync_streams SET opened_seq"] {
+            let sql = format!("UPDATE {table} = (SELECT seq FROM sync_clock)");
+            self.transaction.execute_unprepared(&sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the keys of programs, the tokens of identity providers, and codes for new passwords: what was
+    /// revoked or used since the backup was made would be good again.
+    async fn end_keys(&self) -> Result<()> {
+        let now = self.now;
+        for sql in [
+            "UPDATE service_keys SET revoked_at = $1 WHERE revoked_at IS NULL",
+            "DELETE FROM password_resets WHERE created_at <= $1",
+            "INSERT INTO token_cutoffs (user_id, revoked_before) \
+             SELECT user_id, $1 FROM user_identities WHERE true GROUP BY user_id \
+             ON CONFLICT (user_id) DO UPDATE SET revoked_before = excluded.revoked_before",
+        ] {
+            let statement = Statement::from_sql_and_values(self.backend, sql, [now.into()]);
+            self.transaction.execute_raw(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Takes all rows away, if there are any that may be.
-    async fn clear(&mut self, may_replace: bool) -> Result<()> {
-        self.tables = shape::read(&self.transaction, self.backend).await?;
+    async fn clear(&self, may_replace: bool) -> Result<()> {
         if !may_replace {
             for table in &self.tables {
                 if TELLING.contains(&table.name.as_str()) && self.has_rows(table).await? {
@@ -214,12 +274,8 @@ impl Restore {
         Ok(())
     }
 
-    /// Makes the tables what they were after `steps`. They are empty.
-    async fn migrate_to(&self, steps: &[String]) -> Result<()> {
-        let run = Migrator::get_applied_migrations_read_only(&self.transaction)
-            .await?
-            .len();
-        let steps = steps.len();
+    /// Makes the tables, which are empty, what they are after so many `steps`, when `run` of them have run.
+    async fn migrate(&self, run: usize, steps: usize) -> Result<()> {
         let count = |steps: usize| Some(u32::try_from(steps).unwrap_or(u32::MAX));
         if run > steps {
             Migrator::down(&self.transaction, count(run - steps)).await?;

@@ -4,6 +4,7 @@
 
 mod load;
 mod shape;
+mod turn;
 
 use std::sync::Arc;
 
@@ -11,7 +12,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use futures_util::TryStreamExt;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     AccessMode, ConnectionTrait, DbBackend, IsolationLevel, QueryResult, SqliteTransactionMode,
     Statement, StreamTrait, TransactionOptions,
@@ -23,17 +23,24 @@ pub use load::Restore;
 pub use shape::{ColumnShape, Kind, TableShape};
 
 use super::session::Session;
+use super::steps;
 use super::unit::{self, Unit};
 use super::viewer::Actor;
 use crate::error::{Error, Result};
 
 impl Session {
-    /// Runs `work` on the database as it is at one moment, whatever is written meanwhile. It cannot write.
+    /// Runs `work` on the database as it is at one moment, whatever is written meanwhile. It cannot write. It waits
+    /// for whoever changes tables or puts a backup back, and they for it.
     ///
     /// # Errors
     /// What `work` fails with; from the database.
     pub async fn at_one_moment<T>(&self, work: impl AsyncFnOnce(Self) -> Result<T>) -> Result<T> {
         let is_postgres = self.backend() == DbBackend::Postgres;
+        let turn = if is_postgres {
+            Some(turn::Shared::wait(&self.database().inner.read).await?)
+        } else {
+            None
+        };
         let options = TransactionOptions {
             isolation_level: is_postgres.then_some(IsolationLevel::RepeatableRead),
             access_mode: is_postgres.then_some(AccessMode::ReadOnly),
@@ -54,29 +61,32 @@ impl Session {
         let outcome = work(self.inside(Arc::clone(&unit), now)).await;
         // Nothing was written.
         unit.undo().await?;
+        if let Some(turn) = turn {
+            turn.give_back().await?;
+        }
         outcome
     }
 
-    /// The names of the steps that made the tables, in order.
+    /// The names of the steps that made the tables, in order; also those of a later version.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.
     pub async fn steps_run(&self) -> Result<Vec<String>> {
         self.require_service()?;
         let unit = self.require_unit()?;
-        let transaction = unit.transaction().await?;
-        let steps = Migrator::get_applied_migrations_read_only(&*transaction).await?;
-        Ok(steps.iter().map(|step| step.name().to_owned()).collect())
+        steps::run(&*unit.transaction().await?).await
     }
 
-    /// What tables there are.
+    /// The tables that these steps made, without those that somebody else put beside them; all tables, when a
+    /// step is unknown.
     ///
     /// # Errors
-    /// `INTERNAL` when a person asks, or for a column whose kind has no form; from the database.
-    pub async fn table_shapes(&self) -> Result<Vec<TableShape>> {
+    /// `INTERNAL` when a person asks; `CONFLICT` when a table is not as the steps make it; from the database.
+    pub async fn table_shapes(&self, steps: &[String]) -> Result<Vec<TableShape>> {
         self.require_service()?;
         let unit = self.require_unit()?;
-        shape::read(&*unit.transaction().await?, self.backend()).await
+        let present = shape::read(&*unit.transaction().await?, self.backend()).await?;
+        shape::kept(&present, steps).await
     }
 
     /// Hands every row of a table to `each`, in the order of its key; says how many there were.
@@ -117,6 +127,20 @@ impl Session {
             .as_ref()
             .ok_or_else(|| Error::bug("all rows are read at one moment"))
     }
+}
+
+/// The first of these steps that this program does not know: a later version made it.
+pub fn later_step(steps: &[String]) -> Option<&str> {
+    steps::unknown(steps)
+}
+
+/// Demands that among `tables` are all those that `steps` make, as they make them.
+///
+/// # Errors
+/// `BAD_USER_INPUT` when they are not, or when a step is unknown or one before it missing.
+pub async fn require_complete(tables: &[TableShape], steps: &[String]) -> Result<()> {
+    load::require_known(steps)?;
+    load::require_complete(tables, &shape::made_by(steps.len()).await?)
 }
 
 /// A value as a backup writes it.

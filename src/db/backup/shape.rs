@@ -1,12 +1,13 @@
-//! What tables there are, with which columns, read off the database.
+//! What tables there are, with which columns, read off the database; and which of them are ours.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-
-/// The table in which the steps that have run are kept; it is no content.
-const STEPS: &str = "seaql_migrations";
+use crate::db::{steps, unit};
+use crate::error::{Code, Error, Result};
 
 /// A table: what it is called, what it holds, what its rows are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,56 +117,144 @@ const POSTGRES: &str = "SELECT t.relname::text AS table_, a.attname::text AS col
      WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::regnamespace \
      ORDER BY t.relname COLLATE \"C\", a.attname COLLATE \"C\"";
 
+/// A table as the database has it, ours or not.
+pub(super) struct Present {
+    name: String,
+    /// Columns with their declared types, by name.
+    columns: Vec<(String, String)>,
+    key: Vec<(i64, String)>,
+}
+
+impl Present {
+    fn kind_of(&self, name: &str) -> Option<Kind> {
+        let mut columns = self.columns.iter();
+        let (_, declared) = columns.find(|(column, _)| column == name)?;
+        Kind::of(declared)
+    }
+
+    /// All of it; nothing when it has no key, or a column whose kind has no form.
+    fn shape(&self) -> Option<TableShape> {
+        let columns = self.columns.iter().map(|(name, declared)| {
+            Some(ColumnShape {
+                name: name.clone(),
+                kind: Kind::of(declared)?,
+            })
+        });
+        Some(TableShape {
+            name: self.name.clone(),
+            columns: columns.collect::<Option<_>>()?,
+            key: self.key.iter().map(|(_, name)| name.clone()).collect(),
+        })
+        .filter(|shape| !shape.key.is_empty())
+    }
+}
+
 /// All tables, by name.
 pub(super) async fn read(
     transaction: &DatabaseTransaction,
     backend: DbBackend,
-) -> Result<Vec<TableShape>> {
+) -> Result<Vec<Present>> {
     let sql = match backend {
         DbBackend::Postgres => POSTGRES,
         _ => SQLITE,
     };
     let statement = Statement::from_string(backend, sql);
-    let mut tables: Vec<(TableShape, Vec<(i64, String)>)> = Vec::new();
+    let steps = Migrator::migration_table_name().to_string();
+    let mut tables: Vec<Present> = Vec::new();
     for row in transaction.query_all_raw(statement).await? {
-        let (table, column, key) = column(&row)?;
-        if table == STEPS {
+        let (table, column, declared, key) = column(&row)?;
+        // Which steps have run is no content.
+        if table == steps {
             continue;
         }
-        if tables.last().is_none_or(|(last, _)| last.name != table) {
-            let shape = TableShape {
+        if tables.last().is_none_or(|last| last.name != table) {
+            tables.push(Present {
                 name: table,
                 columns: Vec::new(),
                 key: Vec::new(),
-            };
-            tables.push((shape, Vec::new()));
+            });
         }
-        if let Some((shape, keys)) = tables.last_mut() {
+        if let Some(table) = tables.last_mut() {
             if key > 0 {
-                keys.push((key, column.name.clone()));
+                table.key.push((key, column.clone()));
             }
-            shape.columns.push(column);
+            table.columns.push((column, declared));
         }
     }
-    Ok(tables
-        .into_iter()
-        .map(|(mut shape, mut keys)| {
-            keys.sort();
-            shape.key = keys.into_iter().map(|(_, name)| name).collect();
-            shape
-        })
-        .collect())
+    for table in &mut tables {
+        table.key.sort();
+    }
+    Ok(tables)
 }
 
-fn column(row: &QueryResult) -> Result<(String, ColumnShape, i64)> {
-    let table: String = row.try_get("", "table_")?;
-    let name: String = row.try_get("", "column_")?;
-    let declared: String = row.try_get("", "type_")?;
-    let kind = Kind::of(&declared).ok_or_else(|| {
-        Error::bug(format!(
-            "the column {table}.{name} of type {declared} has no form in a backup"
-        ))
-    })?;
-    let key: i64 = row.try_get("", "key_")?;
-    Ok((table, ColumnShape { name, kind }, key))
+fn column(row: &QueryResult) -> Result<(String, String, String, i64)> {
+    Ok((
+        row.try_get("", "table_")?,
+        row.try_get("", "column_")?,
+        row.try_get("", "type_")?,
+        row.try_get("", "key_")?,
+    ))
+}
+
+/// The tables that the first so many steps of this program make. They are made in memory to see.
+pub(super) async fn made_by(steps: usize) -> Result<Vec<TableShape>> {
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    options.max_connections(1).sqlx_logging(false);
+    let memory = sea_orm::Database::connect(options).await?;
+    let transaction = unit::begin(&memory).await?;
+    Migrator::up(&transaction, Some(u32::try_from(steps).unwrap_or(u32::MAX))).await?;
+    let tables = read(&transaction, DbBackend::Sqlite).await?;
+    transaction.rollback().await?;
+    memory.close().await?;
+    tables
+        .iter()
+        .map(|table| {
+            let lacks = || format!("the table {} has no form in a backup", table.name);
+            table.shape().ok_or_else(|| Error::bug(lacks()))
+        })
+        .collect()
+}
+
+/// Which of the tables that are `present` are kept after these steps have `run`: those that the steps make.
+/// Others are somebody else's. When a later version has run steps of its own, what they made is not known here,
+/// and all tables are kept.
+///
+/// # Errors
+/// `CONFLICT` when a table is not as the steps make it.
+pub(super) async fn kept(present: &[Present], run: &[String]) -> Result<Vec<TableShape>> {
+    if steps::unknown(run).is_some() {
+        let shapes = present.iter().map(|table| {
+            table.shape().ok_or_else(|| {
+                let message = format!(
+                    "a later version made the tables, and this one cannot read the table {}; use that version",
+                    table.name
+                );
+                Error::new(Code::Conflict, message)
+            })
+        });
+        return shapes.collect();
+    }
+    let made = made_by(run.len()).await?;
+    require_present(present, &made)?;
+    Ok(made)
+}
+
+/// Demands that each of these tables is `present`, with at least its columns.
+pub(super) fn require_present(present: &[Present], made: &[TableShape]) -> Result<()> {
+    let is_there = |table: &TableShape, column: &ColumnShape| {
+        let mut present = present.iter();
+        let found = present.find(|found| found.name == table.name);
+        found.and_then(|found| found.kind_of(&column.name)) == Some(column.kind)
+    };
+    for table in made {
+        let missing = table.columns.iter().find(|column| !is_there(table, column));
+        if let Some(column) = missing {
+            let message = format!(
+                "the table {} is not as this service makes it: its column {} is missing or of another type",
+                table.name, column.name
+            );
+            return Err(Error::new(Code::Conflict, message));
+        }
+    }
+    Ok(())
 }

@@ -30,6 +30,37 @@ pub(in crate::db) struct Changes {
     pub(super) opening: BTreeSet<UserId>,
     /// Users whose clients are kept no longer, unless a device of theirs is in use.
     pub(super) closing: BTreeSet<UserId>,
+    /// Whose devices fetch all clients anew, since other facts of them are shown.
+    pub(super) anew: Anew,
+}
+
+/// Whose devices fetch all clients anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Anew {
+    /// Those of these users.
+    Users(BTreeSet<UserId>),
+    /// Everybody's.
+    Everybody,
+}
+
+impl Default for Anew {
+    fn default() -> Self {
+        Self::Users(BTreeSet::new())
+    }
+}
+
+impl Anew {
+    pub(super) fn is_nobody(&self) -> bool {
+        matches!(self, Self::Users(users) if users.is_empty())
+    }
+
+    fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Everybody, _) => {}
+            (_, Self::Everybody) => *self = Self::Everybody,
+            (Self::Users(users), Self::Users(others)) => users.extend(others),
+        }
+    }
 }
 
 impl Changes {
@@ -40,12 +71,14 @@ impl Changes {
             viewers,
             opening,
             closing,
+            anew,
         } = self;
         documents.is_empty()
             && clients.is_empty()
             && viewers.is_empty()
             && opening.is_empty()
             && closing.is_empty()
+            && anew.is_nobody()
     }
 
     fn mark(&mut self, document: Document, mark: Mark) {
@@ -89,6 +122,34 @@ impl Changes {
         }
     }
 
+    /// Notes a row that was made.
+    pub(in crate::db) fn made<E: Synced>(&mut self, row: &E::Model) {
+        self.row::<E>(row);
+        // A new user sees nothing yet.
+        if let Sight::Client(client, _) = E::SIGHT {
+            self.clients.insert(client(row));
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        let Self {
+            documents,
+            clients,
+            viewers,
+            opening,
+            closing,
+            anew,
+        } = other;
+        for (document, mark) in documents {
+            self.mark(document, mark);
+        }
+        self.clients.extend(clients);
+        self.viewers.extend(viewers);
+        self.opening.extend(opening);
+        self.closing.extend(closing);
+        self.anew.add(anew);
+    }
+
     fn gone<E: Synced>(&mut self, row: &E::Model) {
         match E::HELD {
             Held::Document(read) => self.mark(read(row).0, Mark::Row(false)),
@@ -112,11 +173,16 @@ impl Tx {
     {
         self.touch(|changes| {
             for row in rows {
-                changes.row::<E>(row);
-                // A new user sees nothing yet.
-                if let Sight::Client(client, _) = E::SIGHT {
-                    changes.clients.insert(client(row));
-                }
+                changes.made::<E>(row);
+            }
+        });
+    }
+
+    /// Notes what was noted apart, once it is written.
+    pub(in crate::db) fn note_parts(&self, parts: impl IntoIterator<Item = Changes>) {
+        self.touch(|changes| {
+            for part in parts {
+                changes.add(part);
             }
         });
     }
@@ -136,10 +202,15 @@ impl Tx {
                     changes.clients.insert(client(was));
                     changes.clients.insert(client(is));
                 }
-                Sight::User(user, counts) if counts(was, is) => {
-                    changes.viewers.insert(user(is));
+                Sight::User(user, counts, shows) => {
+                    if counts(was, is) {
+                        changes.viewers.insert(user(is));
+                    }
+                    if shows(was, is) {
+                        changes.anew.add(Anew::Users(BTreeSet::from([user(is)])));
+                    }
                 }
-                Sight::Nothing | Sight::Client(..) | Sight::User(..) => {}
+                Sight::Nothing | Sight::Client(..) => {}
             }
         });
     }
@@ -183,6 +254,11 @@ impl Tx {
     /// Notes that these users may see other clients now.
     pub(in crate::db) fn note_viewers(&self, viewers: impl IntoIterator<Item = UserId>) {
         self.touch(|changes| changes.viewers.extend(viewers));
+    }
+
+    /// Notes that everybody may be shown other facts of the clients they see: all devices fetch these anew.
+    pub(in crate::db) fn note_other_facts(&self) {
+        self.touch(|changes| changes.anew.add(Anew::Everybody));
     }
 
     pub(super) fn note_opening(&self, user: UserId) {

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::{DbBackend, Statement};
 
 use super::super::session::Session;
-use super::changes::Changes;
+use super::changes::{Anew, Changes};
 use super::held::{Document, SyncScope};
 use super::sight;
 use super::text::Text;
@@ -27,7 +27,7 @@ pub struct Poke {
     pub users: BTreeSet<UserId>,
     /// Those of `users` who see other clients now.
     pub other_clients: BTreeSet<UserId>,
-    /// Whether it is for everybody: the catalogue changed.
+    /// Whether it is for everybody: the catalogue changed, or what is confidential.
     pub everyone: bool,
     /// What kinds of documents changed. Those of `other_clients` may have any.
     pub collections: BTreeSet<SyncCollection>,
@@ -99,7 +99,7 @@ pub(in crate::db) async fn write(session: &Session, seq: i64, changes: &Changes)
         seq,
         users,
         other_clients,
-        everyone: scopes.contains(&SyncScope::Catalogue),
+        everyone: scopes.contains(&SyncScope::Catalogue) || changes.anew == Anew::Everybody,
         collections: changes.collections(),
     })
 }
@@ -137,6 +137,16 @@ async fn streams(session: &Session, seq: i64, changes: &Changes) -> Result<()> {
              ON CONFLICT (user_id) DO NOTHING",
             rows.join(", ")
         ));
+        session.execute_raw(text.done()).await?;
+    }
+    if !changes.anew.is_nobody() {
+        let mut text = Text::new(session.backend());
+        let place = text.value(seq);
+        text.push(&format!("UPDATE sync_streams SET opened_seq = {place}"));
+        if let Anew::Users(users) = &changes.anew {
+            let users = text.list(users.iter().copied());
+            text.push(&format!(" WHERE user_id IN ({users})"));
+        }
         session.execute_raw(text.done()).await?;
     }
     Ok(())
@@ -219,7 +229,7 @@ impl Parts<'_> {
             .iter()
             .map(|(document, live)| {
                 format!(
-                    "({}, {}, {}, {place}, {live})",
+                    "({}, {}, {}, {place}, {place}, {live})",
                     text.value(document.scope.id()),
                     text.value(document.collection),
                     text.value(document.row),
@@ -227,7 +237,7 @@ impl Parts<'_> {
             })
             .collect();
         format!(
-            "INSERT INTO sync_items (scope_id, collection, row_id, seq, live) VALUES {} \
+            "INSERT INTO sync_items (scope_id, collection, row_id, seq, added_seq, live) VALUES {} \
              ON CONFLICT (scope_id, collection, row_id) DO UPDATE SET seq = excluded.seq, live = excluded.live",
             rows.join(", ")
         )

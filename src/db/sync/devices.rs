@@ -27,27 +27,52 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 /// Up to when that job has looked.
 const SHARES_SEEN: &str = "sync_shares_seen_until";
 
+/// Refuses a device that is to forget what it holds, or was shut out.
+///
+/// # Errors
+/// `FORBIDDEN` `DEVICE_WIPE`, `DEVICE_REVOKED`.
+pub fn require_welcome(device: &sync_device::Model) -> Result<()> {
+    if device.wipe_asked_at.is_some() {
+        return Err(Error::forbidden(say!(
+            "this device is to forget everything it holds; confirm with `deviceWiped`, then make a new device id"
+        ))
+        .with_rule("DEVICE_WIPE"));
+    }
+    if device.revoked_at.is_some() {
+        return Err(Error::forbidden(say!(
+            "this device was shut out; make a new device id after signing in again"
+        ))
+        .with_rule("DEVICE_REVOKED"));
+    }
+    Ok(())
+}
+
 impl Tx {
     /// Takes note of a device of the viewer that has come, and keeps what they see from now on, if that is not
     /// done already. The answer is the device as it was before, none when it is new: one that had expired begins
     /// anew, as does one whose position is below [`super::Stream::opened_seq`].
     ///
     /// # Errors
-    /// `CONFLICT` when the device is somebody else's; `INTERNAL` unless a person asks; from the database.
+    /// `CONFLICT` when the device is somebody else's; `FORBIDDEN` `DEVICE_WIPE` when it is to forget what it holds,
+    /// and `DEVICE_REVOKED` when it was shut out; `INTERNAL` unless a person asks; from the database.
     pub async fn check_in(
         &self,
         device: DeviceId,
         schema_version: i32,
     ) -> Result<Option<sync_device::Model>> {
-        let Actor::User { id, session, .. } = self.viewer().actor() else {
-            return Err(Error::bug("a device without a person"));
-        };
-        let (user, session) = (*id, *session);
+        let user = self
+            .viewer()
+            .user_id()
+            .ok_or_else(|| Error::bug("a device without a person"))?;
+        let session = self.viewer().session_id();
         let known = self.device(device).await?;
+        if let Some(known) = &known {
+            require_welcome(known)?;
+        }
         let put = Statement::from_sql_and_values(
             self.backend(),
-            "INSERT INTO sync_devices (id, user_id, session_id, created_at, last_seen_at, acked_seq, \
-             last_op_seq, schema_version, is_wiped) VALUES ($1, $2, $3, $4, $4, 0, 0, $5, FALSE) \
+            "INSERT INTO sync_devices (id, user_id, session_id, name, created_at, last_seen_at, acked_seq, \
+             forgotten_op_seq, schema_version) VALUES ($1, $2, $3, '', $4, $4, 0, 0, $5) \
              ON CONFLICT (id) DO UPDATE SET session_id = excluded.session_id, \
              last_seen_at = excluded.last_seen_at, schema_version = excluded.schema_version, \
              expired_at = NULL WHERE sync_devices.user_id = excluded.user_id RETURNING user_id",

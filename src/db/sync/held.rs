@@ -6,8 +6,9 @@
 use entity::{
     ClientId, ScopeKind, SyncCollection, UserId, address, client, client_member, client_stats,
     client_tag, contact, handover, handover_client, note, order, order_event, order_line,
-    order_return, order_return_line, payment, product, product_category, session, stock_level,
-    stock_movement, sync_device, sync_issue, tier, tier_assignment, tier_scheme, user, user_reach,
+    order_return, order_return_line, payment, product, product_category, service_account,
+    service_key, session, stock_level, stock_movement, sync_device, sync_issue, tier,
+    tier_assignment, tier_scheme, user, user_identity, user_reach,
 };
 use sea_orm::EntityTrait;
 use uuid::Uuid;
@@ -43,6 +44,16 @@ impl SyncScope {
             Self::Client(id) => id.0,
             Self::User(id) => id.0,
             Self::Catalogue => Self::CATALOGUE,
+        }
+    }
+
+    /// How early its rows are needed on a phone, 0 first. It follows from the kind alone, so it never changes: a
+    /// device that is fetching scopes in this order would pass over one that moved.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::User(_) => 0,
+            Self::Client(_) => 1,
+            Self::Catalogue => 3,
         }
     }
 
@@ -84,8 +95,9 @@ pub enum Sight<M> {
     Nothing,
     /// That of everybody on one client; when a row is made, deleted, or changed in a way that counts.
     Client(fn(&M) -> ClientId, fn(&M, &M) -> bool),
-    /// That of one user on all clients; when a row changed in a way that counts.
-    User(fn(&M) -> UserId, fn(&M, &M) -> bool),
+    /// That of one user on all clients; when a row changed in a way that counts. Then: whether other facts of the
+    /// clients they see are shown to them.
+    User(fn(&M) -> UserId, fn(&M, &M) -> bool, fn(&M, &M) -> bool),
 }
 
 /// A table of which it is known how phones hold it.
@@ -201,8 +213,12 @@ held! {
                 (was.role, was.is_pool_keeper, was.deactivated_at.is_some())
                     != (is.role, is.is_pool_keeper, is.deactivated_at.is_some())
             },
+            |was, is| was.role != is.role,
         );
     user_reach => Held::No("it follows from the tree of users; what it lets people see is kept");
+    user_identity => Held::No("who somebody is elsewhere is of no use on a phone"),
+    service_account => Held::No("programs are looked after online"),
+    service_key => Held::No("keys of programs are looked after online"),
     session => Held::No("sessions are looked at online");
     handover => Held::No("records of hand-overs are read online");
     handover_client => Held::No("records of hand-overs are read online");

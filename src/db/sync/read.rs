@@ -40,8 +40,6 @@ pub struct Head {
     pub left_seq: Option<i64>,
     /// Its last change, or when it came or went.
     pub head_seq: i64,
-    /// The order in which to fetch scopes, lowest first.
-    pub prio: i16,
 }
 
 /// A place in a scope, after which to go on.
@@ -49,10 +47,10 @@ pub struct Head {
 pub struct Place {
     /// The position of the change.
     pub seq: i64,
-    /// The row, since all changes of one transaction have one position.
-    pub row: Uuid,
-    /// The number of the kind of document, since two kinds may have one id.
+    /// The number of the kind of document, since all changes of one transaction have one position.
     pub collection: i16,
+    /// The row.
+    pub row: Uuid,
 }
 
 /// A document of a scope.
@@ -64,6 +62,8 @@ pub struct SyncItem {
     pub row_id: Uuid,
     /// The position of its last change.
     pub seq: i64,
+    /// The position at which it came into the scope first.
+    pub added_seq: i64,
     /// Whether there is something to hold: else a tombstone.
     pub live: bool,
 }
@@ -73,8 +73,8 @@ impl SyncItem {
     pub fn place(&self) -> Place {
         Place {
             seq: self.seq,
-            row: self.row_id,
             collection: number(self.collection),
+            row: self.row_id,
         }
     }
 }
@@ -114,8 +114,9 @@ impl Session {
             .transpose()
     }
 
-    /// The scopes of the viewer in which something happened after `seq`, in the order in which to fetch them:
-    /// by priority, then by id. One index probe, and one per scope that is not a client's.
+    /// The scopes of the viewer in which something happened after `seq`, in the order in which to fetch them: by
+    /// their rank, which never changes ([`SyncScope::rank`]), then by id. One index probe, and one per scope that
+    /// is not a client's.
     ///
     /// # Errors
     /// From the database.
@@ -125,11 +126,11 @@ impl Session {
         let seq = text.value(seq);
         let (client, own) = (text.value(ScopeKind::Client), text.value(ScopeKind::User));
         text.push(&format!(
-            "SELECT CAST({client} AS SMALLINT) AS kind, scope_id AS id, entered_seq, left_seq, head_seq, prio \
-             FROM stream_scopes WHERE user_id = {user} AND head_seq > {seq} \
-             UNION ALL SELECT kind, id, 0, NULL, head_seq, CAST(CASE WHEN is_broadcast THEN 3 ELSE 0 END AS SMALLINT) \
+            "SELECT CAST({client} AS SMALLINT) AS kind, scope_id AS id, entered_seq, left_seq, head_seq, \
+             1 AS place FROM stream_scopes WHERE user_id = {user} AND head_seq > {seq} \
+             UNION ALL SELECT kind, id, 0, NULL, head_seq, CASE WHEN is_broadcast THEN 3 ELSE 0 END \
              FROM sync_scopes WHERE head_seq > {seq} AND (is_broadcast OR (kind = {own} AND id = {user})) \
-             ORDER BY prio, id"
+             ORDER BY place, id"
         ));
         self.query_all_raw(text.done())
             .await?
@@ -153,10 +154,10 @@ impl Session {
         let user = self.viewer().user_id();
         let mut text = Text::new(self.backend());
         let id = text.value(scope.id());
-        let (seq, row, collection) = (
+        let (seq, collection, row) = (
             text.value(after.seq),
-            text.value(after.row),
             text.value(after.collection),
+            text.value(after.row),
         );
         // Documents of a user whose id is that of a client are of another scope.
         let own: Vec<SyncCollection> = <SyncCollection as sea_orm::Iterable>::iter()
@@ -164,8 +165,8 @@ impl Session {
             .collect();
         let own = text.list(own);
         text.push(&format!(
-            "SELECT collection, row_id, seq, live FROM sync_items WHERE scope_id = {id} \
-             AND seq >= {seq} AND (seq, row_id, collection) > ({seq}, {row}, {collection}) \
+            "SELECT collection, row_id, seq, added_seq, live FROM sync_items WHERE scope_id = {id} \
+             AND seq >= {seq} AND (seq, collection, row_id) > ({seq}, {collection}, {row}) \
              AND collection IN ({own})"
         ));
         if let Some(until) = until {
@@ -184,7 +185,7 @@ impl Session {
             SyncScope::User(_) | SyncScope::Catalogue => {}
         }
         let limit = text.value(i64::try_from(limit).unwrap_or(i64::MAX));
-        text.push(&format!(" ORDER BY seq, row_id, collection LIMIT {limit}"));
+        text.push(&format!(" ORDER BY seq, collection, row_id LIMIT {limit}"));
         self.query_all_raw(text.done())
             .await?
             .iter()
@@ -223,6 +224,5 @@ fn head(row: &QueryResult) -> Result<Head> {
         entered_seq: row.try_get("", "entered_seq")?,
         left_seq: row.try_get("", "left_seq")?,
         head_seq: row.try_get("", "head_seq")?,
-        prio: row.try_get("", "prio")?,
     })
 }

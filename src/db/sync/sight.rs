@@ -86,7 +86,7 @@ async fn at_once(session: &Session, seq: i64, part: Part<'_>) -> Result<BTreeSet
                  too_many AS (SELECT user_id FROM seen GROUP BY user_id HAVING COUNT(*) > {most}), \
                  capped AS (UPDATE sync_streams SET is_capped = user_id IN (SELECT user_id FROM too_many) \
                  WHERE user_id IN ({users})), \
-                 wanted AS (SELECT user_id, scope_id FROM seen \
+                 wanted AS (SELECT user_id, scope_id, is_guest FROM seen \
                  WHERE user_id NOT IN (SELECT user_id FROM too_many)), "
             ));
         }
@@ -94,13 +94,14 @@ async fn at_once(session: &Session, seq: i64, part: Part<'_>) -> Result<BTreeSet
     text.push(&format!(
         "open AS ({open}), \
          gone AS (SELECT user_id, scope_id FROM open EXCEPT SELECT user_id, scope_id FROM wanted), \
-         come AS (SELECT user_id, scope_id FROM wanted EXCEPT SELECT user_id, scope_id FROM open), \
+         come AS (SELECT user_id, scope_id, is_guest FROM wanted \
+         EXCEPT SELECT user_id, scope_id, is_guest FROM open), \
          leaving AS (UPDATE stream_scopes s SET left_seq = {place}, head_seq = {place} FROM gone \
          WHERE s.user_id = gone.user_id AND s.scope_id = gone.scope_id RETURNING s.user_id), \
-         entering AS (INSERT INTO stream_scopes (user_id, scope_id, entered_seq, left_seq, head_seq, prio) \
-         SELECT user_id, scope_id, CAST({place} AS BIGINT), CAST(NULL AS BIGINT), CAST({place} AS BIGINT), 1 \
+         entering AS (INSERT INTO stream_scopes (user_id, scope_id, entered_seq, left_seq, head_seq, is_guest) \
+         SELECT user_id, scope_id, CAST({place} AS BIGINT), CAST(NULL AS BIGINT), CAST({place} AS BIGINT), is_guest \
          FROM come ON CONFLICT (user_id, scope_id) DO UPDATE SET entered_seq = excluded.entered_seq, \
-         left_seq = NULL, head_seq = excluded.head_seq RETURNING user_id) \
+         left_seq = NULL, head_seq = excluded.head_seq, is_guest = excluded.is_guest RETURNING user_id) \
          SELECT user_id FROM leaving UNION SELECT user_id FROM entering"
     ));
     users(&session.query_all_raw(text.done()).await?)
@@ -131,7 +132,8 @@ async fn leave(session: &Session, seq: i64, part: Part<'_>) -> Result<BTreeSet<U
     text.push(&format!(
         "UPDATE stream_scopes SET left_seq = {place}, head_seq = {place} \
          WHERE left_seq IS NULL AND (user_id, scope_id) IN \
-         ({open} EXCEPT SELECT user_id, scope_id FROM ({seen}) AS seen) RETURNING user_id"
+         (SELECT user_id, scope_id FROM ({open}) AS open \
+         EXCEPT SELECT user_id, scope_id FROM ({seen}) AS seen) RETURNING user_id"
     ));
     users(&session.query_all_raw(text.done()).await?)
 }
@@ -143,10 +145,10 @@ async fn enter(session: &Session, seq: i64, part: Part<'_>) -> Result<BTreeSet<U
     let seen = seen(&mut text, session, &which, "NOT st.is_capped");
     let open = which.open();
     text.push(&format!(
-        "INSERT INTO stream_scopes (user_id, scope_id, entered_seq, left_seq, head_seq, prio) \
-         SELECT user_id, scope_id, {place}, NULL, {place}, 1 FROM ({seen} EXCEPT {open}) AS come WHERE TRUE \
+        "INSERT INTO stream_scopes (user_id, scope_id, entered_seq, left_seq, head_seq, is_guest) \
+         SELECT user_id, scope_id, {place}, NULL, {place}, is_guest FROM ({seen} EXCEPT {open}) AS come WHERE TRUE \
          ON CONFLICT (user_id, scope_id) DO UPDATE SET entered_seq = excluded.entered_seq, left_seq = NULL, \
-         head_seq = excluded.head_seq RETURNING user_id"
+         head_seq = excluded.head_seq, is_guest = excluded.is_guest RETURNING user_id"
     ));
     users(&session.query_all_raw(text.done()).await?)
 }
@@ -195,13 +197,14 @@ impl Which {
     /// What is kept of it as seen.
     fn open(&self) -> String {
         let kept = &self.kept;
-        format!("SELECT user_id, scope_id FROM stream_scopes WHERE left_seq IS NULL AND {kept}")
+        format!("SELECT user_id, scope_id, is_guest FROM stream_scopes WHERE left_seq IS NULL AND {kept}")
     }
 }
 
 /// Who of those with a stream sees what. Their own clients and, for managers, those of everyone below them; what
 /// any of these was let in to, for as long as that lasts; all for administrators, and what nobody owns for keepers
-/// of the pool.
+/// of the pool. Who sees a client only because somebody was let in is a guest: when that changes, they come to see
+/// it anew, since other facts of it may be theirs to know.
 fn seen(text: &mut Text, session: &Session, which: &Which, streams: &str) -> String {
     let now = text.value(Value::from(session.now()));
     let Which {
@@ -217,15 +220,17 @@ fn seen(text: &mut Text, session: &Session, which: &Which, streams: &str) -> Str
     let reach =
         "JOIN user_reach r ON r.manager_id = st.user_id AND (r.depth = 0 OR u.role = 'MANAGER')";
     format!(
-        "SELECT st.user_id AS user_id, c.id AS scope_id FROM {viewers} {reach} \
+        "SELECT user_id, scope_id, MIN(guest) = 1 AS is_guest FROM (\
+         SELECT st.user_id AS user_id, c.id AS scope_id, 0 AS guest FROM {viewers} {reach} \
          JOIN clients c ON c.owner_id = r.user_id WHERE {clients} \
-         UNION SELECT st.user_id, m.client_id FROM {viewers} {reach} \
+         UNION ALL SELECT st.user_id, m.client_id, 1 FROM {viewers} {reach} \
          JOIN client_members m ON m.user_id = r.user_id \
          WHERE {members} AND (m.expires_at IS NULL OR m.expires_at > {now}) \
-         UNION SELECT st.user_id, c.id FROM {viewers} CROSS JOIN clients c \
+         UNION ALL SELECT st.user_id, c.id, 0 FROM {viewers} CROSS JOIN clients c \
          WHERE u.role = 'ADMIN' AND {clients} \
-         UNION SELECT st.user_id, c.id FROM {viewers} CROSS JOIN clients c \
-         WHERE u.role = 'MANAGER' AND u.is_pool_keeper = TRUE AND c.owner_id IS NULL AND {clients}"
+         UNION ALL SELECT st.user_id, c.id, 0 FROM {viewers} CROSS JOIN clients c \
+         WHERE u.role = 'MANAGER' AND u.is_pool_keeper = TRUE AND c.owner_id IS NULL AND {clients}) AS ways \
+         GROUP BY user_id, scope_id"
     )
 }
 

@@ -121,12 +121,9 @@ pub async fn import(
     row.version = Set(1);
     row.created_at = Set(now);
     row.updated_at = Set(now);
-    let created = tx.insert_under::<order::Entity>(client, row).await?;
-    lines::insert(tx, client, id, &priced).await?;
     let mut events = vec![Event::plain(OrderEventKind::Created, None)];
     events.extend(shipment(status));
-    states::record(tx, client, id, events).await?;
-    Ok(created)
+    super::insert(tx, client, row, &priced, events).await
 }
 
 fn status(shipped_on: Option<NaiveDate>) -> OrderStatus {

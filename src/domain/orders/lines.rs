@@ -238,20 +238,18 @@ pub(super) async fn replace(
     let present = Condition::all().add(order_line::Column::OrderId.eq(order_id));
     tx.delete_under::<order_line::Entity>(client, present)
         .await?;
-    insert(tx, client, order_id, lines).await
+    tx.insert_all_under::<order_line::Entity>(client, rows(tx, order_id, lines))
+        .await?;
+    Ok(())
 }
 
-/// Writes the lines of a new order.
-pub(super) async fn insert(
+/// The lines of a new order as rows.
+pub(super) fn rows(
     tx: &Tx,
-    client: &LockedClient,
     order_id: OrderId,
     lines: &[PricedLine],
-) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let rows = (1_i32..)
+) -> Vec<order_line::ActiveModel> {
+    (1_i32..)
         .zip(lines)
         .map(|(line_number, line)| order_line::ActiveModel {
             id: Set(tx.new_id()),
@@ -268,10 +266,7 @@ pub(super) async fn insert(
             returned_quantity: Set(0),
             ..Default::default()
         })
-        .collect();
-    tx.insert_all_under::<order_line::Entity>(client, rows)
-        .await?;
-    Ok(())
+        .collect()
 }
 
 #[cfg(test)]

@@ -24,13 +24,14 @@ pub use terms::REP_DISCOUNT_BP;
 
 use chrono::NaiveDate;
 use entity::{
-    ApprovalReason, ClientId, OrderEventKind, OrderId, OrderStatus, UserId, order, order_line,
+    ApprovalReason, ClientId, OrderEventKind, OrderId, OrderStatus, UserId, order, order_event,
+    order_line,
 };
 use sea_orm::ActiveValue::Set;
 
 use self::lines::PricedLine;
 use self::repeat::Content;
-use self::ship_to::{Target, destination, primary_shipping_address};
+use self::ship_to::{Target, destination};
 use self::states::Event;
 use self::terms::{Asked, Terms};
 use super::money::{self, CurrencyCode};
@@ -151,7 +152,7 @@ pub async fn create(tx: &Tx, new: NewOrder) -> Result<Visible<order::Model>> {
     let priced = lines::price(tx, &client, &terms, &asked.lines).await?;
     let ship_to = match asked.ship_to {
         Some(Target { ship_to, .. }) => Some(ship_to),
-        None => primary_shipping_address(tx, &client).await?,
+        None => terms.ship_to.clone(),
     };
     let draft = Draft {
         id: id.unwrap_or_else(|| tx.new_id()),
@@ -229,7 +230,6 @@ async fn write(
             .map(|line| terms::together(line.discount_bp, discount_bp))
             .collect();
         let asked = Asked {
-            id: None,
             total_minor: totals.total_minor,
             discounts_bp: &discounts_bp,
         };
@@ -271,22 +271,41 @@ async fn write(
         ..Default::default()
     };
     ship_to.write(&mut row);
-    let created = tx.insert_under::<order::Entity>(client, row).await?;
-    lines::insert(tx, client, id, &priced).await?;
     let mut events = vec![Event::plain(OrderEventKind::Created, None)];
+    if outcome == Outcome::Submit {
+        events.extend(states::submission(status));
+    }
+    let created = insert(tx, client, row, &priced, events).await?;
     if outcome == Outcome::Submit {
         let goods: Vec<_> = priced
             .iter()
             .map(|line| (line.product.id, line.quantity))
             .collect();
         stock::reserve(tx, id, &goods).await?;
-        events.extend(states::submission(status));
     }
-    states::record(tx, client, id, events).await?;
     if is_booked(status) {
         tx.refresh_stats(client).await?;
     }
     Ok(created)
+}
+
+/// Writes a new order with its lines and what happened to it so far.
+async fn insert(
+    tx: &Tx,
+    client: &LockedClient,
+    row: order::ActiveModel,
+    priced: &[PricedLine],
+    events: Vec<Event>,
+) -> Result<Visible<order::Model>> {
+    let id = *row
+        .id
+        .try_as_ref()
+        .ok_or_else(|| Error::bug("an order without an id"))?;
+    let lines = tx.part_under::<order_line::Entity>(client, lines::rows(tx, id, priced))?;
+    let events = tx.part_under::<order_event::Entity>(client, states::rows(tx, id, events))?;
+    let parts = lines.into_iter().chain(events).collect();
+    tx.insert_with_parts::<order::Entity>(client, row, parts)
+        .await
 }
 
 /// Changes a draft.

@@ -1,6 +1,6 @@
 //! Where the goods of an order go: copied onto the order, so that it still says so when the client moves.
 
-use entity::{AddressId, AddressKind, address, order};
+use entity::{AddressId, address, order};
 use sea_orm::ActiveValue::Set;
 use sea_orm::ColumnTrait;
 
@@ -132,19 +132,4 @@ pub(super) async fn destination(
             }))
         }
     }
-}
-
-pub(super) async fn primary_shipping_address(
-    tx: &Tx,
-    client: &LockedClient,
-) -> Result<Option<ShipTo>> {
-    let address = tx
-        .select::<address::Entity>()
-        .filter(address::Column::ClientId.eq(client.id))
-        .filter(address::Column::Kind.eq(AddressKind::Shipping))
-        .filter(address::Column::IsPrimary.eq(true))
-        .filter(address::Column::ArchivedAt.is_null())
-        .find()
-        .await?;
-    Ok(address.map(|address| ShipTo::at(&address)))
 }

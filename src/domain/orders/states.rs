@@ -135,7 +135,18 @@ pub(super) async fn record(
     order_id: OrderId,
     events: Vec<Event>,
 ) -> Result<()> {
-    let rows = events
+    tx.insert_all_under::<order_event::Entity>(client, rows(tx, order_id, events))
+        .await?;
+    Ok(())
+}
+
+/// What happened to an order as rows.
+pub(super) fn rows(
+    tx: &Tx,
+    order_id: OrderId,
+    events: Vec<Event>,
+) -> Vec<order_event::ActiveModel> {
+    events
         .into_iter()
         .map(|event| order_event::ActiveModel {
             id: Set(tx.new_id()),
@@ -148,10 +159,7 @@ pub(super) async fn record(
             occurred_at: Set(tx.now()),
             ..Default::default()
         })
-        .collect();
-    tx.insert_all_under::<order_event::Entity>(client, rows)
-        .await?;
-    Ok(())
+        .collect()
 }
 
 /// The events of a submission that ends in `status`.
@@ -230,7 +238,6 @@ pub async fn submit(tx: &Tx, seen: Seen) -> Result<Visible<order::Model>> {
         .map(|line| terms::together(line.discount_bp, order.discount_bp))
         .collect();
     let asked = Asked {
-        id: Some(order.id),
         total_minor: order.total_minor,
         discounts_bp: &discounts_bp,
     };
@@ -285,7 +292,6 @@ pub async fn approve(
     // What the client owes has changed since it was submitted.
     let terms = terms::of(tx, &client).await?;
     let asked = Asked {
-        id: Some(order.id),
         total_minor: order.total_minor,
         discounts_bp: &[],
     };

@@ -1,10 +1,11 @@
 //! The terms a client buys on: its own where they were agreed, else those of its tier in the default
 //! scheme.
 
-use entity::{ApprovalReason, OrderId, tier};
-use sea_orm::{ActiveEnum, ColumnTrait};
+use entity::ApprovalReason;
+use sea_orm::ActiveEnum;
 
-use crate::db::{LockedClient, Tx, tier_id_of};
+use super::ship_to::ShipTo;
+use crate::db::{Buying, LockedClient, Tx};
 use crate::domain::clients;
 use crate::domain::money::{self, WHOLE_BP};
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::error::Result;
 pub const REP_DISCOUNT_BP: i32 = 3_000;
 
 /// On what terms a client buys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
     /// The discount on each line, in basis points.
     pub(super) discount_bp: i32,
@@ -21,34 +22,48 @@ pub(super) struct Terms {
     pub(super) payment_term_days: i32,
     /// How much the client may owe, in minor units of its currency; nothing when nothing limits it.
     pub(super) credit_limit_minor: Option<i64>,
+    /// What it owes on approved orders, in minor units of its currency.
+    pub(super) receivable_minor: i64,
+    /// Its primary shipping address.
+    pub(super) ship_to: Option<ShipTo>,
 }
 
 /// The terms of `client`.
 pub(super) async fn of(tx: &Tx, client: &LockedClient) -> Result<Terms> {
-    // Of the assignments, not of the statistics: an override that is over brings nothing more.
-    let tier = tx
-        .select::<tier::Entity>()
-        .filter(tier::Column::Id.in_subquery(tier_id_of(client.id, tx.now())))
-        .find()
-        .await?;
-    let tier = tier.as_deref();
-    let tier_limit = tier
-        .filter(|tier| tier.credit_limit_currency.as_deref() == Some(client.currency.as_str()))
-        .and_then(|tier| tier.credit_limit_minor);
+    let Buying {
+        discount_bp,
+        payment_term_days,
+        credit_limit_minor,
+        credit_limit_currency,
+        receivable_minor,
+        has_address,
+        recipient,
+        street,
+        city,
+        region,
+        postal_code,
+        country,
+    } = tx.buying(client).await?;
+    let tier_limit =
+        credit_limit_minor.filter(|_| credit_limit_currency.as_ref() == Some(&client.currency));
     Ok(Terms {
-        discount_bp: tier.and_then(|tier| tier.discount_bp).unwrap_or(0),
-        payment_term_days: client
-            .payment_term_days
-            .or(tier.and_then(|tier| tier.payment_term_days))
-            .unwrap_or(0),
+        discount_bp: discount_bp.unwrap_or(0),
+        payment_term_days: client.payment_term_days.or(payment_term_days).unwrap_or(0),
         credit_limit_minor: client.credit_limit_minor.or(tier_limit),
+        receivable_minor,
+        ship_to: has_address.then_some(ShipTo {
+            name: recipient,
+            street,
+            city,
+            region,
+            postal_code,
+            country,
+        }),
     })
 }
 
-/// What of an order decides whether somebody must approve it.
+/// What of an order, which does not count yet, decides whether somebody must approve it.
 pub(super) struct Asked<'a> {
-    /// The order, when it is there already.
-    pub(super) id: Option<OrderId>,
     /// What it comes to, in minor units.
     pub(super) total_minor: i64,
     /// The discount on each line, that on the order included, in basis points.
@@ -69,11 +84,10 @@ pub(super) async fn reasons(
     asked: &Asked<'_>,
 ) -> Result<Vec<ApprovalReason>> {
     let mut reasons = Vec::new();
-    if let Some(limit) = terms.credit_limit_minor {
-        let owed = tx.receivable_except(client, asked.id).await?;
-        if money::add(owed, asked.total_minor)? > limit {
-            reasons.push(ApprovalReason::CreditLimit);
-        }
+    if let Some(limit) = terms.credit_limit_minor
+        && money::add(terms.receivable_minor, asked.total_minor)? > limit
+    {
+        reasons.push(ApprovalReason::CreditLimit);
     }
     // What the tier grants was decided when the tier was made.
     let free = REP_DISCOUNT_BP.max(terms.discount_bp);

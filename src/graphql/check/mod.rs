@@ -4,9 +4,11 @@
 //! resolver to say.
 
 mod shapes;
+mod strangers;
 mod values;
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ use self::shapes::{Input, Shapes};
 use self::values::Values;
 pub(super) use self::values::shown;
 use super::Schema;
+use super::context::sign_in_first;
+use super::pace::Pace;
 use crate::db::Session;
 use crate::error::{Code, Error, Result};
 use crate::messages::Message;
@@ -48,13 +52,17 @@ impl Checked {
 
     /// What is wrong with the values of `request`.
     fn faults(&self, request: &mut Request) -> Vec<ServerError> {
-        // Names of the schema are for those who may look at it.
-        let suggests = request.data.contains_key(&TypeId::of::<Session>());
+        let is_signed_in = request.data.contains_key(&TypeId::of::<Session>());
         let variables = std::mem::take(&mut request.variables);
         let name = request.operation_name.take();
         let faults = match request.parsed_query() {
+            // What the schema holds is for those who may look at it: nobody else hears what fits it.
+            Ok(document) if !is_signed_in && strangers::asks_for_more(document) => {
+                let error: async_graphql::Error = sign_in_first().into();
+                vec![error.into_server_error(Pos::default())]
+            }
             Ok(document) => {
-                let values = Values::new(&self.shapes, suggests);
+                let values = Values::new(&self.shapes, is_signed_in);
                 check(&self.shapes, values, document, name.as_deref(), &variables)
             }
             // The executor says so.
@@ -69,11 +77,14 @@ impl Checked {
 impl Executor for Checked {
     async fn execute(&self, mut request: Request) -> Response {
         let faults = self.faults(&mut request);
-        if faults.is_empty() {
-            self.schema.execute(request).await
-        } else {
-            Response::from_errors(faults)
+        if !faults.is_empty() {
+            return Response::from_errors(faults);
         }
+        let Some(pace) = Pace::of(&request.data).cloned() else {
+            return self.schema.execute(request).await;
+        };
+        let done = pace.in_turns(self.schema.execute(request)).await;
+        done.unwrap_or_else(|| pace.ended())
     }
 
     fn execute_stream(
@@ -105,6 +116,7 @@ fn check(
         operation: None,
         variables,
         fragments: HashSet::new(),
+        checked: HashSet::new(),
         seen: HashSet::new(),
         faults: Vec::new(),
     };
@@ -126,6 +138,10 @@ fn check(
         };
         walk.set(&operation.node.selection_set.node, root);
     }
+    if walk.values.is_exhausted() {
+        let error: async_graphql::Error = values::too_many().into();
+        return vec![error.into_server_error(Pos::default())];
+    }
     walk.faults
 }
 
@@ -139,7 +155,10 @@ struct Walk<'a> {
     variables: &'a Variables,
     /// What was walked in this operation: a fragment gives the same wherever it is spread.
     fragments: HashSet<&'a str>,
-    /// What was found: a variable gives the same wherever it is used.
+    /// Lists and objects in variables that were checked, with the types they were checked for: a variable
+    /// gives the same wherever it is used.
+    checked: HashSet<(&'a str, String)>,
+    /// What was found, each once.
     seen: HashSet<(String, String)>,
     faults: Vec<ServerError>,
 }
@@ -204,6 +223,9 @@ impl<'a> Walk<'a> {
     fn unknown_field(&mut self, parent: &str, name: &Positioned<Name>) {
         let (at, name) = (name.pos, name.node.as_str());
         // What GraphQL itself asks about is for the executor, and a type that is not there was told of.
+        if self.faults.len() >= values::MAX_FAULTS {
+            return;
+        }
         if name.starts_with("__") || !self.shapes.is_composite(parent) {
             return;
         }
@@ -252,6 +274,10 @@ impl<'a> Walk<'a> {
         declared: &[Input],
         at: Pos,
     ) {
+        // More faults help nobody, and looking on would cost as much as before.
+        if self.faults.len() >= values::MAX_FAULTS || self.values.is_exhausted() {
+            return;
+        }
         for input in declared {
             let value = given.iter().find(|(name, _)| name.node == input.name);
             match value {
@@ -261,10 +287,24 @@ impl<'a> Walk<'a> {
                 }
                 Some((_, value)) => {
                     let at = value.pos;
-                    let Ok(value) = self.constant(&value.node) else {
+                    let value = match &value.node {
+                        InputValue::Variable(name) => {
+                            let value = self.variable(name);
+                            if let Ok(Some(large @ (Value::List(_) | Value::Object(_)))) = value {
+                                // Whoever validates and runs the document copies it once for each use.
+                                let is_new = self.checked.insert((name, input.ty.to_string()));
+                                if !self.values.afford(large) || !is_new {
+                                    continue;
+                                }
+                            }
+                            value.map(|value| value.map(Cow::Borrowed))
+                        }
+                        value => self.constant(value).map(|value| value.map(Cow::Owned)),
+                    };
+                    let Ok(value) = value else {
                         continue;
                     };
-                    self.values.check(input, value.as_ref(), &input.name);
+                    self.values.check(input, value.as_deref(), &input.name);
                     self.report(at);
                 }
             }
@@ -298,9 +338,16 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// Where there is a variable of an operation that does not run, or one that no one declared: what it
     /// would hold, nobody knows.
-    fn constant(&self, value: &InputValue) -> Result<Option<Value>, Unknown> {
+    fn constant(&mut self, value: &InputValue) -> Result<Option<Value>, Unknown> {
         Ok(Some(match value {
-            InputValue::Variable(name) => return self.variable(name),
+            InputValue::Variable(name) => {
+                let found = self.variable(name)?;
+                // A copy for each place: it counts like what is checked.
+                if found.is_some_and(|value| !self.values.afford(value)) {
+                    return Err(Unknown);
+                }
+                return Ok(found.cloned());
+            }
             InputValue::Null => Value::Null,
             InputValue::Number(number) => Value::Number(number.clone()),
             InputValue::String(text) => Value::String(text.clone()),
@@ -308,9 +355,10 @@ impl<'a> Walk<'a> {
             InputValue::Binary(bytes) => Value::Binary(bytes.clone()),
             InputValue::Enum(name) => Value::Enum(name.clone()),
             InputValue::List(items) => {
-                let items = items.iter().map(|item| self.constant(item));
                 // A list has no gaps.
-                let items = items.map(|item| Ok(item?.unwrap_or(Value::Null)));
+                let items = items
+                    .iter()
+                    .map(|item| Ok(self.constant(item)?.unwrap_or(Value::Null)));
                 Value::List(items.collect::<Result<_, Unknown>>()?)
             }
             InputValue::Object(fields) => {
@@ -325,7 +373,7 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    fn variable(&self, name: &Name) -> Result<Option<Value>, Unknown> {
+    fn variable(&self, name: &Name) -> Result<Option<&'a Value>, Unknown> {
         let operation = self.operation.ok_or(Unknown)?;
         let mut definitions = operation.variable_definitions.iter();
         let definition = definitions
@@ -333,7 +381,7 @@ impl<'a> Walk<'a> {
             .ok_or(Unknown)?;
         let given = self.variables.get(name);
         let default = definition.node.default_value.as_ref();
-        Ok(given.or(default.map(|default| &default.node)).cloned())
+        Ok(given.or(default.map(|default| &default.node)))
     }
 }
 

@@ -4,6 +4,7 @@ use async_graphql::Value;
 use async_graphql::parser::types::{BaseType, Type};
 
 use super::shapes::{Input, Shape, Shapes};
+use crate::db::PageRequest;
 use crate::error::{Code, Error, Result};
 use crate::graphql::scalars::{Currency, Date, DateTime, Decimal};
 use crate::messages::{Message, quoted};
@@ -24,12 +25,27 @@ const MAX_SHOWN: usize = 60;
 /// The faults of one request, at most so many: more help nobody.
 pub(super) const MAX_FAULTS: usize = 50;
 
+/// The values that are looked at in one request. Those of a variable count for each place it is used at.
+const MAX_VALUES: usize = 100_000;
+
 /// Checks values and gathers what is wrong with them.
 pub(super) struct Values<'a> {
     shapes: &'a Shapes,
     /// Whether names of the schema may be suggested.
     suggests: bool,
+    /// How many more values may be looked at.
+    left: usize,
+    is_exhausted: bool,
     faults: Vec<Error>,
+}
+
+/// The refusal of a request with more values than are looked at.
+pub(super) fn too_many() -> Error {
+    let message = say!(
+        "the values are refused: with variables put in their places there are more than {most} of them",
+        most = MAX_VALUES
+    );
+    Error::new(Code::BadUserInput, message).with_rule("BAD_VARIABLES")
 }
 
 impl<'a> Values<'a> {
@@ -37,8 +53,53 @@ impl<'a> Values<'a> {
         Self {
             shapes,
             suggests,
+            left: MAX_VALUES,
+            is_exhausted: false,
             faults: Vec::new(),
         }
+    }
+
+    /// Whether there were more values than are looked at.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_exhausted
+    }
+
+    /// Counts `value` with all that it holds; `false` when that is too much.
+    pub(super) fn afford(&mut self, value: &Value) -> bool {
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            if !self.look() {
+                return false;
+            }
+            match value {
+                Value::List(items) => open.extend(items),
+                Value::Object(fields) => open.extend(fields.values()),
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// Counts one value; `false` when there were enough.
+    fn look(&mut self) -> bool {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => self.is_exhausted = true,
+        }
+        !self.is_exhausted
+    }
+
+    /// Whether nothing more is to be found or looked at.
+    fn is_done(&self) -> bool {
+        self.is_exhausted || self.faults.len() >= MAX_FAULTS
+    }
+
+    /// Whether it takes the size of a page.
+    pub(super) fn is_page(input: &Input) -> bool {
+        let BaseType::Named(name) = &input.ty.base else {
+            return false;
+        };
+        name == "Int" && matches!(input.name.as_str(), "first" | "last")
     }
 
     /// What was wrong since the last call.
@@ -55,12 +116,26 @@ impl<'a> Values<'a> {
             Some(Value::Null) if !input.ty.nullable => {
                 self.wrong(path, say!("`{field}` cannot be null", field));
             }
+            Some(Value::Number(size)) if Self::is_page(input) => {
+                let refused = size.as_i64().map(|size| PageRequest::size(field, size));
+                match refused {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => self.note(error),
+                    None => self.wrong(
+                        path,
+                        say!("{shown} is not a whole number", shown = size.to_string()),
+                    ),
+                }
+            }
             Some(value) => self.value(&input.ty, value, path),
         }
     }
 
     /// Notes a field or an argument that nothing here takes.
     pub(super) fn unknown(&mut self, what: Unknown, path: &str, declared: &[Input]) {
+        if self.is_done() {
+            return;
+        }
         let name = shortened(path.rsplit('.').next().unwrap_or(path));
         let names = declared.iter().map(|input| input.name.as_str());
         let near = self.nearest(&name, names);
@@ -87,8 +162,11 @@ impl<'a> Values<'a> {
         name: &str,
         names: impl Iterator<Item = &'n str>,
     ) -> Option<&'n str> {
+        if !self.suggests || self.is_done() {
+            return None;
+        }
         let (score, near) = nearest(name, names).into_iter().next()?;
-        (self.suggests && score > LIKELY).then_some(near)
+        (score > LIKELY).then_some(near)
     }
 
     fn wrong(&mut self, path: &str, message: Message) {
@@ -103,6 +181,9 @@ impl<'a> Values<'a> {
     }
 
     fn value(&mut self, ty: &Type, value: &Value, path: &str) {
+        if self.is_done() || !self.look() {
+            return;
+        }
         if matches!(value, Value::Null) {
             if !ty.nullable {
                 self.wrong(path, say!("null was given where a value is expected"));
@@ -112,6 +193,9 @@ impl<'a> Values<'a> {
         match (&ty.base, value) {
             (BaseType::List(inner), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
+                    if self.is_done() {
+                        return;
+                    }
                     self.value(inner, item, &format!("{path}.{index}"));
                 }
             }
@@ -140,6 +224,9 @@ impl<'a> Values<'a> {
             self.check(input, given.get(input.name.as_str()), &path);
         }
         for name in given.keys() {
+            if self.is_done() || !self.look() {
+                return;
+            }
             if !inputs.iter().any(|input| input.name == name.as_str()) {
                 let path = format!("{path}.{}", shortened(name));
                 self.unknown(Unknown::Field, &path, inputs);

@@ -10,18 +10,21 @@ use entity::{
 };
 
 use super::addresses::{self, Address};
+use super::confidential::shown;
 use super::connection::{Connection, Node, binding};
 use super::contacts::{self, Contact, ContactFilter, ContactOrder};
 use super::context::{nullable, session};
+use super::direct::{Direct, ready};
 use super::handovers::{self, ClientHandover};
 use super::members::{self, TeamMember};
 use super::notes::{self, Note, NoteFilter};
 use super::orders::{self, Order, OrderFilter, OrderOrder};
+use super::pace::Listed;
 use super::payments::{self, Payment, PaymentFilter, PaymentOrder};
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::tiers::{self, Tier, TierAssignment};
 use super::users::{self, User};
-use crate::db::{PageRequest, Session, Visible};
+use crate::db::{Confidential, PageRequest, Session, Visible};
 use crate::domain::clients;
 use crate::domain::money::CurrencyCode;
 use crate::error::Result;
@@ -42,6 +45,14 @@ impl From<Visible<client::Model>> for Client {
 impl Node for Client {
     type Entity = client::Entity;
 }
+
+ready!(
+    Client: "id" | "externalId" | "kind" | "name" | "partyClass" | "lifecycle" | "customKind" |
+        "serviceMode" | "phone" | "fax" | "email" | "website" | "messagingHandle" |
+        "preferences" | "buyingHabits" | "individual" | "organization" | "currency" |
+        "paymentTermDays" | "sinceOn" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// A client: a person or an organization that buys, or may come to buy.
 #[Object]
@@ -92,13 +103,13 @@ impl Client {
     }
 
     /// Who sees and serves it: the owner first, then those who were let in, in the order they joined.
-    async fn team(&self, ctx: &Context<'_>) -> Result<Vec<TeamMember>> {
-        members::team_of(ctx, &self.0).await
+    async fn team(&self, ctx: &Context<'_>) -> Result<Listed<TeamMember>> {
+        members::team_of(ctx, &self.0).await.map(Listed)
     }
 
     /// The hand-overs it was part of, latest first.
-    async fn handovers(&self, ctx: &Context<'_>) -> Result<Vec<ClientHandover>> {
-        handovers::of_client(ctx, &self.0).await
+    async fn handovers(&self, ctx: &Context<'_>) -> Result<Listed<ClientHandover>> {
+        handovers::of_client(ctx, &self.0).await.map(Listed)
     }
 
     /// The organization it belongs to, when you may see that.
@@ -182,10 +193,14 @@ impl Client {
         CurrencyCode::parse(&self.0.currency).map(Currency)
     }
 
-    /// Up to how much the client may owe before orders wait for a manager; null when the tier decides, or nothing limits it.
-    async fn credit_limit(&self) -> Option<Result<Money>> {
-        let limit = self.0.credit_limit_minor?;
-        Some(Money::new(limit, &self.0.currency))
+    /// Up to how much the client may owe before orders wait for a manager; null when the tier decides, or nothing limits it, and for those who may not see it (`confidentiality`).
+    async fn credit_limit(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let limit = || {
+            let minor = self.0.credit_limit_minor;
+            let limit = minor.map(|minor| Money::new(minor, &self.0.currency));
+            limit.transpose()
+        };
+        nullable(shown(ctx, Confidential::Credit, self.0.owner_id, limit).await)
     }
 
     /// Days from an order to the day it is due (账期); null when the tier decides, or it is due at once.
@@ -199,13 +214,15 @@ impl Client {
     }
 
     /// Facts worked out from orders and payments.
-    async fn stats(&self, ctx: &Context<'_>) -> Option<Result<ClientStats>> {
+    async fn stats(&self, ctx: &Context<'_>) -> Option<Result<Direct<ClientStats>>> {
         nullable(
             async {
                 let stats = stats(session(ctx)?, &self.0).await?;
-                Ok(stats.map(|stats| ClientStats {
-                    stats,
-                    currency: self.0.currency.clone(),
+                Ok(stats.map(|stats| {
+                    Direct(ClientStats {
+                        stats,
+                        client: self.0.clone(),
+                    })
                 }))
             }
             .await,
@@ -269,8 +286,9 @@ impl Client {
     }
 
     /// The key person: the contact with whom the client is won or lost.
-    async fn key_contact(&self, ctx: &Context<'_>) -> Option<Result<Contact>> {
-        nullable(contacts::key_of_client(ctx, &self.0).await)
+    async fn key_contact(&self, ctx: &Context<'_>) -> Option<Result<Direct<Contact>>> {
+        let contact = contacts::key_of_client(ctx, &self.0).await;
+        nullable(contact.map(|contact| contact.map(Direct)))
     }
 
     /// The addresses: primary ones first, then in the order they were recorded; at most 50 in use.
@@ -279,8 +297,10 @@ impl Client {
         ctx: &Context<'_>,
         #[graphql(desc = "Whether archived addresses are listed; by default they are not.")]
         archived: Option<Archived>,
-    ) -> Result<Vec<Address>> {
-        addresses::of_client(ctx, &self.0, archived.unwrap_or_default()).await
+    ) -> Result<Listed<Address>> {
+        addresses::of_client(ctx, &self.0, archived.unwrap_or_default())
+            .await
+            .map(Listed)
     }
 
     /// What people wrote down about the client, newest first.
@@ -298,8 +318,9 @@ impl Client {
     }
 
     /// The tier in the default scheme; null when it is in none.
-    async fn tier(&self, ctx: &Context<'_>) -> Option<Result<Tier>> {
-        nullable(tiers::of_client(ctx, &self.0).await)
+    async fn tier(&self, ctx: &Context<'_>) -> Option<Result<Direct<Tier>>> {
+        let tier = tiers::of_client(ctx, &self.0).await;
+        nullable(tier.map(|tier| tier.map(Direct)))
     }
 
     /// The tier in a scheme; null when it is in none.
@@ -396,8 +417,12 @@ pub struct OrganizationProfile {
 /// Facts worked out from a client's orders and payments, at the moment these change. An order counts once it is approved.
 pub struct ClientStats {
     stats: Visible<client_stats::Model>,
-    currency: String,
+    client: Visible<client::Model>,
 }
+
+ready!(
+    ClientStats: "orderCount" | "firstOrderOn" | "lastOrderOn" | "lifetimeRevenue" | "trailingRevenue" | "cycleDays";
+);
 
 /// Facts worked out from a client's orders and payments, at the moment these change. An order counts once it is approved.
 #[Object]
@@ -419,17 +444,18 @@ impl ClientStats {
 
     /// All revenue so far: order lines after discounts, less returns, without freight.
     async fn lifetime_revenue(&self) -> Result<Money> {
-        Money::new(self.stats.lifetime_revenue_minor, &self.currency)
+        Money::new(self.stats.lifetime_revenue_minor, &self.client.currency)
     }
 
     /// Revenue of the last 365 days.
     async fn trailing_revenue(&self) -> Result<Money> {
-        Money::new(self.stats.trailing_revenue_minor, &self.currency)
+        Money::new(self.stats.trailing_revenue_minor, &self.client.currency)
     }
 
-    /// What the client owes: billed, less payments and returns. Negative when it has paid too much.
-    async fn receivable(&self) -> Result<Money> {
-        Money::new(self.stats.receivable_minor, &self.currency)
+    /// What the client owes: billed, less payments and returns. Negative when it has paid too much. Null for those who may not see it (`confidentiality`).
+    async fn receivable(&self, ctx: &Context<'_>) -> Option<Result<Money>> {
+        let owed = || Money::new(self.stats.receivable_minor, &self.client.currency).map(Some);
+        nullable(shown(ctx, Confidential::Credit, self.client.owner_id, owed).await)
     }
 
     /// The mean number of days between two orders; null before the second.
@@ -467,7 +493,7 @@ impl ClientQuery {
             before,
             binding("clients", &filter, &order_by),
         )?;
-        let select = select(session, filter.as_ref(), order_by)?;
+        let select = select(session, filter.as_ref(), order_by).await?;
         Connection::list(select, &order_by.sort(), &page).await
     }
 
@@ -476,7 +502,7 @@ impl ClientQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the client.")] id: ClientId,
-    ) -> Option<Result<Client>> {
+    ) -> Option<Result<Direct<Client>>> {
         nullable(
             async {
                 let client = session(ctx)?
@@ -484,7 +510,7 @@ impl ClientQuery {
                     .id(id)
                     .find()
                     .await?;
-                Ok(client.map(Client))
+                Ok(client.map(|row| Direct(Client(row))))
             }
             .await,
         )

@@ -18,6 +18,8 @@ use entity::{
 use super::clients::Client;
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::{Direct, ready};
+use super::pace::Listed;
 use super::payments::Payment;
 use super::scalars::{Currency, Date, DateTime, Money, int};
 use super::users::User;
@@ -39,6 +41,14 @@ impl From<Visible<order::Model>> for Order {
 impl Node for Order {
     type Entity = order::Entity;
 }
+
+ready!(
+    Order: "id" | "externalId" | "number" | "status" | "currency" | "placedOn" | "requiredOn" |
+        "shippedOn" | "deliveredOn" | "dueOn" | "paymentTermDays" | "linesTotal" | "discountBp" |
+        "discount" | "freight" | "total" | "paid" | "returned" | "balance" | "shipTo" | "note" |
+        "approvalReasons" | "decidedAt" | "decisionNote" | "submittedAt" | "cancelledAt" |
+        "version" | "createdAt" | "updatedAt" | "isOverdue" | "nextStatuses";
+);
 
 /// Where goods go, as it was copied onto the order.
 #[derive(Clone, Debug, SimpleObject)]
@@ -283,7 +293,7 @@ impl Order {
     }
 
     /// Its lines in their order, at most 200.
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>> {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<Direct<OrderLine>>> {
         let session = session(ctx)?;
         let children = Children {
             parent: order_line::Column::OrderId,
@@ -296,7 +306,7 @@ impl Order {
             .await?;
         Ok(lines
             .into_iter()
-            .map(|row| OrderLine::of(&self.0, row))
+            .map(|row| Direct(OrderLine::of(&self.0, row)))
             .collect())
     }
 
@@ -322,7 +332,7 @@ impl Order {
     }
 
     /// Goods that came back, oldest first.
-    async fn returns(&self, ctx: &Context<'_>) -> Result<Vec<OrderReturn>> {
+    async fn returns(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturn>> {
         let session = session(ctx)?;
         let children = Children {
             parent: order_return::Column::OrderId,

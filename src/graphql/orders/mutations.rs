@@ -11,7 +11,9 @@ use crate::domain::orders::{
 };
 use crate::error::{Error, Result};
 use crate::graphql::context::write;
+use crate::graphql::direct::Direct;
 use crate::graphql::input::{optional, required};
+use crate::graphql::pace::Listed;
 use crate::graphql::scalars::{Date, MoneyInput};
 use crate::say;
 
@@ -213,12 +215,14 @@ pub struct OrderReorderInput {
 #[derive(SimpleObject)]
 pub struct OrderPayload {
     /// The order.
-    order: Order,
+    order: Direct<Order>,
 }
 
 impl From<Visible<order::Model>> for OrderPayload {
     fn from(row: Visible<order::Model>) -> Self {
-        Self { order: Order(row) }
+        Self {
+            order: Direct(Order(row)),
+        }
     }
 }
 
@@ -237,7 +241,7 @@ pub struct OrderReorderPayload {
     /// The draft.
     order: Order,
     /// Lines of the earlier order that are missing from the draft: their products are no longer sold.
-    left_out: Vec<OrderLine>,
+    left_out: Listed<OrderLine>,
 }
 
 fn parse_lines(lines: Vec<OrderLineInput>) -> Result<Vec<NewLine>> {

@@ -1,5 +1,6 @@
 //! What an order is made of and what happened to it: lines, events, returns.
 
+use async_graphql::parser::types::Field;
 use async_graphql::{Context, Object};
 use entity::{
     OrderEventId, OrderEventKind, OrderLineId, OrderReturnId, OrderReturnLineId, OrderStatus,
@@ -11,6 +12,8 @@ use crate::db::{Children, Session, Visible};
 use crate::error::{Error, Result};
 use crate::graphql::connection::Node;
 use crate::graphql::context::{nullable, session};
+use crate::graphql::direct::{Ready, ready};
+use crate::graphql::pace::Listed;
 use crate::graphql::products::Product;
 use crate::graphql::scalars::{DateTime, Money, int};
 use crate::graphql::users::User;
@@ -53,6 +56,17 @@ impl From<Visible<order_line::Model>> for OrderLine {
 
 impl Node for OrderLine {
     type Entity = order_line::Entity;
+}
+
+impl Ready for OrderLine {
+    fn is_ready(&self, field: &Field) -> bool {
+        match field.name.node.as_str() {
+            "id" | "lineNumber" | "productName" | "sku" | "unit" | "quantity" | "discountBp"
+            | "returnedQuantity" => true,
+            "unitPrice" | "net" => self.currency.is_some(),
+            _ => false,
+        }
+    }
 }
 
 impl OrderLine {
@@ -167,6 +181,10 @@ impl Node for OrderEvent {
     type Entity = order_event::Entity;
 }
 
+ready!(
+    OrderEvent: "id" | "kind" | "fromStatus" | "toStatus" | "note" | "occurredAt";
+);
+
 /// One thing that happened to an order.
 #[Object]
 impl OrderEvent {
@@ -247,6 +265,10 @@ impl Node for OrderReturn {
     type Entity = order_return::Entity;
 }
 
+ready!(
+    OrderReturn: "id" | "reason" | "createdAt";
+);
+
 impl OrderReturn {
     /// A return of goods of `order`.
     pub(super) fn of(order: &order::Model, row: Visible<order_return::Model>) -> Self {
@@ -295,7 +317,7 @@ impl OrderReturn {
     }
 
     /// What came back of which lines.
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderReturnLine>> {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Listed<OrderReturnLine>> {
         let session = session(ctx)?;
         let currency = self.currency(session).await?;
         let children = Children {

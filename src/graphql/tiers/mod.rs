@@ -15,6 +15,8 @@ pub use write::*;
 use super::clients::{self, Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::ready;
+use super::pace::Listed;
 use super::scalars::{DateTime, Money, TotalCount, int};
 use super::users::User;
 use crate::db::{
@@ -36,6 +38,11 @@ impl From<Visible<tier_scheme::Model>> for TierScheme {
 impl Node for TierScheme {
     type Entity = tier_scheme::Entity;
 }
+
+ready!(
+    TierScheme: "id" | "externalId" | "name" | "description" | "isDefault" | "version" | "createdAt" |
+        "updatedAt" | "archivedAt";
+);
 
 /// A way to grade clients, as by value or by potential.
 #[Object]
@@ -71,7 +78,7 @@ impl TierScheme {
         ctx: &Context<'_>,
         #[graphql(desc = "Whether archived tiers are listed; by default they are not.")]
         archived: Option<Archived>,
-    ) -> Result<Vec<Tier>> {
+    ) -> Result<Listed<Tier>> {
         let session = session(ctx)?;
         let archived = archived.unwrap_or_default();
         let children = Children {
@@ -124,6 +131,11 @@ impl From<Visible<tier::Model>> for Tier {
 impl Node for Tier {
     type Entity = tier::Entity;
 }
+
+ready!(
+    Tier: "id" | "code" | "name" | "rank" | "benefits" | "version" | "createdAt" | "updatedAt" |
+        "archivedAt";
+);
 
 /// One grade of a scheme and what it brings.
 #[Object]
@@ -212,7 +224,7 @@ impl Tier {
         let order_by = order_by.unwrap_or_default();
         let binding = binding("tier.clients", &filter, &order_by);
         let page = PageRequest::new(first, after, last, before, binding)?;
-        let select = clients::select(session, filter.as_ref(), order_by)?;
+        let select = clients::select(session, filter.as_ref(), order_by).await?;
         let children = in_tier(session, select);
         let own = |tier: &tier::Model| tier.id.0;
         let sort = order_by.sort();
@@ -281,6 +293,10 @@ impl From<Visible<tier_assignment::Model>> for TierAssignment {
 impl Node for TierAssignment {
     type Entity = tier_assignment::Entity;
 }
+
+ready!(
+    TierAssignment: "id" | "kind" | "reason" | "assignedAt" | "expiresAt" | "endedAt" | "endedReason";
+);
 
 /// That a client was in a tier for a time, and why. Assignments are ended, never changed or removed.
 #[Object]

@@ -9,7 +9,10 @@ use sea_orm::{ColumnTrait, Condition};
 use super::clients::{Archived, Client, ClientFilter, ClientOrder};
 use super::connection::{Connection, Node, binding};
 use super::context::{nullable, session};
+use super::direct::ready;
 use super::filters::{FilterTree, StringFilter, UserIdFilter, choice_filter, filter_tree};
+use super::identities::{self, UserIdentity};
+use super::pace::Listed;
 use super::scalars::{Date, DateTime, int};
 use super::sessions::{self, UserSession};
 use crate::db::{Children, KeyKind, PageRequest, ScopedSelect, Session, Sort, SortKey, Visible};
@@ -32,6 +35,11 @@ impl From<Visible<user::Model>> for User {
 impl Node for User {
     type Entity = user::Entity;
 }
+
+ready!(
+    User: "id" | "externalId" | "name" | "email" | "title" | "role" | "isPoolKeeper" | "timeZone" |
+        "locale" | "hiredOn" | "deactivatedAt" | "version" | "createdAt" | "updatedAt";
+);
 
 fn own(user: &user::Model) -> uuid::Uuid {
     user.id.0
@@ -150,7 +158,7 @@ impl User {
         let page = PageRequest::new(first, after, last, before, bound)?;
         let children = Children {
             parent: client::Column::OwnerId,
-            select: super::clients::select(session, filter.as_ref(), order_by)?,
+            select: super::clients::select(session, filter.as_ref(), order_by).await?,
         };
         let sort = order_by.sort();
         Connection::children(session, &self.0, "clients", own, children, &sort, &page).await
@@ -169,6 +177,11 @@ impl User {
             .count_of(&self.0, "clientCount", own, children)
             .await?;
         int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// Who they are to identity providers. Themselves and administrators see it, others see none.
+    async fn identities(&self, ctx: &Context<'_>) -> Result<Listed<UserIdentity>> {
+        identities::of_user(ctx, &self.0).await
     }
 
     /// Their sessions, that is devices, latest first. Only for themselves and for administrators.
@@ -224,7 +237,7 @@ pub async fn owner_of(ctx: &Context<'_>, client: &Visible<client::Model>) -> Res
 /// Whoever asks: who they are, what they may do, through which device.
 pub struct Viewer {
     user: Visible<user::Model>,
-    session: Visible<session::Model>,
+    session: Option<Visible<session::Model>>,
 }
 
 /// Whoever asks: who they are, what they may do, through which device.
@@ -240,9 +253,9 @@ impl Viewer {
         self.user.role
     }
 
-    /// The session, that is the device, of this request.
-    async fn session(&self) -> UserSession {
-        UserSession(self.session.clone())
+    /// The session, that is the device, of this request. Null for programs and for tokens of an identity provider.
+    async fn session(&self) -> Option<UserSession> {
+        self.session.clone().map(UserSession)
     }
 
     /// All their sessions, that is devices, latest first.
@@ -400,14 +413,16 @@ impl UserQuery {
     /// Whoever asks.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
         let session = session(ctx)?;
-        let (Some(user), Some(device)) =
-            (session.viewer().user_id(), session.viewer().session_id())
-        else {
+        let Some(user) = session.viewer().user_id() else {
             return Err(Error::unauthenticated(say!("sign in first")));
+        };
+        let device = match session.viewer().session_id() {
+            Some(device) => Some(session.select::<session::Entity>().id(device).get().await?),
+            None => None,
         };
         Ok(Viewer {
             user: session.select::<user::Entity>().id(user).get().await?,
-            session: session.select::<session::Entity>().id(device).get().await?,
+            session: device,
         })
     }
 

@@ -242,7 +242,7 @@ impl UserMutation {
         Ok(row.into())
     }
 
-    /// Takes a user's access away and ends all their sessions. Their clients stay theirs until they are handed over. Administrators only.
+    /// Takes a user's access away and ends all their sessions, and the keys of programs that act as them. Their clients stay theirs until they are handed over. Administrators only.
     async fn user_deactivate(
         &self,
         ctx: &Context<'_>,

@@ -15,6 +15,8 @@ const FREE: &[&str] = &[
     "order_events",
     "order_return_lines",
     "order_returns",
+    "service_accounts",
+    "service_keys",
     "sessions",
     "settings",
     "sign_in_failures",
@@ -27,6 +29,7 @@ const FREE: &[&str] = &[
     "sync_items",
     "sync_scopes",
     "sync_streams",
+    "user_identities",
 ];
 
 /// How a statement begins that writes.
@@ -67,6 +70,8 @@ const WRITERS: &[(&str, &str, &str)] = &[
     ("src/db/tx.rs", "Insert::many(", "note_made"),
     ("src/db/tx.rs", "Query::update(", "note_changed"),
     ("src/db/tx.rs", "Query::delete(", "note_deleted"),
+    ("src/db/together.rs", "Insert::one(", "note_made"),
+    ("src/db/together.rs", "Insert::many(", "note_parts"),
     // Owners, and shares.
     ("src/db/handovers.rs", "Query::update(", "note_clients"),
     ("src/db/handovers.rs", "Insert::many(", "note_sight_of"),

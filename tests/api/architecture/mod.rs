@@ -96,6 +96,10 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("src/export/mod.rs", "export"),
     ("src/backup/mod.rs", "backup"),
     ("src/backup/mod.rs", "restore"),
+    (
+        "src/cli/service_account.rs",
+        "the command line keeps service accounts",
+    ),
     ("src/cli/user.rs", "the command line keeps users"),
     ("src/cli/user.rs", "the command line issues a token"),
 ];
@@ -107,7 +111,7 @@ const LEFTOVERS: &[&str] = &[".unwrap()", "todo!", "dbg!", "unimplemented!"];
 const MAX_LINES: usize = 700;
 
 /// Files that are longer: (file, lines it may have).
-const LONG_FILES: &[(&str, usize)] = &[("src/auth/keys.rs", 740), ("src/auth/refresh.rs", 720)];
+const LONG_FILES: &[(&str, usize)] = &[("src/auth/refresh.rs", 720)];
 
 // --- The rules ---------------------------------------------------------------------------------------------------
 

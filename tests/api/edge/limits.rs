@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::small::{Small, TOKEN, reply};
 
 /// The query that explorers and code generators send, as graphql-js writes it with all its options on.
-const INTROSPECTION: &str = "query IntrospectionQuery { __schema { description queryType { name kind } \
+pub const INTROSPECTION: &str = "query IntrospectionQuery { __schema { description queryType { name kind } \
     mutationType { name kind } subscriptionType { name kind } types { ...FullType } directives { name \
     description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } } \
     fragment FullType on __Type { kind name description specifiedByURL isOneOf \
@@ -55,6 +55,20 @@ async fn introspection_has_a_budget_of_its_own_and_a_switch() {
     assert_eq!(small.query("{ __typename }").await.status, 200);
 }
 
+/// So many fields of a fragile thing, none of them twice in one place.
+fn tree(count: usize) -> String {
+    match count {
+        1 => "ok".to_owned(),
+        2 => "ok __typename".to_owned(),
+        3 | 4 => format!("ok node {{ {} }}", tree(count - 2)),
+        _ => {
+            let left = (count - 3) / 2;
+            let right = count - 3 - left;
+            format!("ok node {{ {} }} items {{ {} }}", tree(left), tree(right))
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_limit_holds_at_its_border() {
     let small = Small::limited(|limits| limits.budget = None).await;
@@ -78,7 +92,7 @@ async fn each_limit_holds_at_its_border() {
     };
     let roots = |count| format!("{{ {} }}", repeat("hello", count));
     let writes = |count| format!("mutation {{ {} }}", repeat("write(millis: 0)", count));
-    let fields = |count: usize| format!("{{ maybeFragile {{ {} }} }}", repeat("ok", count - 1));
+    let fields = |count: usize| format!("{{ maybeFragile {{ {} }} }}", tree(count - 1));
     let directives = |count| {
         format!(
             "{{ maybeFragile {{ {} }} }}",
@@ -98,6 +112,13 @@ async fn each_limit_holds_at_its_border() {
         ("roots", roots(20), roots(21), "QUERY_TOO_COMPLEX"),
         ("writes", writes(10), writes(11), "QUERY_TOO_COMPLEX"),
         ("fields", fields(1_000), fields(1_001), "QUERY_TOO_COMPLEX"),
+        // What is selected again counts as an alias.
+        (
+            "repeated fields",
+            format!("{{ maybeFragile {{ {} }} }}", repeat("ok", 31)),
+            format!("{{ maybeFragile {{ {} }} }}", repeat("ok", 32)),
+            "QUERY_TOO_COMPLEX",
+        ),
         (
             "directives",
             directives(30),
@@ -279,7 +300,12 @@ async fn the_bounds_before_the_parser_hold_at_their_borders_for_everybody() {
 #[tokio::test]
 async fn anonymous_callers_have_little_room() {
     let small = Small::start().await;
-    let fields = |count: usize| format!("{{ maybeFragile {{ {} }} }}", "ok ".repeat(count - 1));
+    let fields = |count: usize| {
+        format!(
+            "{{ maybeFragile {{ {} }} }}",
+            "... { ok } ".repeat(count - 1)
+        )
+    };
     for (fits, over, rule) in [
         (fields(30), fields(31), "QUERY_TOO_COMPLEX"),
         (

@@ -5,6 +5,7 @@
 mod browsers;
 mod conformance;
 mod cost;
+mod costly;
 mod errors;
 mod hostile;
 mod limits;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::small::{CODES, Reply, Small, TOKEN, reply, schema};
+use crate::support::{App, Backend};
 
 const TABLE: &str = include_str!("../../../src/http/errors.rs");
 
@@ -242,9 +243,40 @@ async fn head_after(small: &Small, headers: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-#[tokio::test]
+/// What is refused by what the schema says of its values.
+async fn of_values(seen: &mut Seen) {
+    let app = App::start(Backend::Sqlite).await;
+    let team = app.team().await;
+    let large: Vec<Json> = (0..19_000).map(|_| json!({})).collect();
+    let uses = "clients(filter: $f) { totalCount } ";
+    for (query, variables) in [
+        (
+            "{ clients(first: 101) { totalCount } }".to_owned(),
+            json!({}),
+        ),
+        (
+            format!("query($f: ClientFilter) {{ {} }}", aliased(uses, 8)),
+            json!({ "f": { "and": large } }),
+        ),
+    ] {
+        for accept in ["application/json", "application/graphql-response+json"] {
+            let request = app.request(reqwest::Method::POST, "/graphql");
+            let body = json!({ "query": query, "variables": variables });
+            let request = request.bearer_auth(&team.ann.token).json(&body);
+            seen.note(&reply(request.header("accept", accept)).await);
+        }
+    }
+}
+
+/// The selection so many times, each under a name of its own.
+fn aliased(selection: &str, count: usize) -> String {
+    (0..count).map(|n| format!("a{n}: {selection}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_error_looks_as_the_table_says_and_none_is_missing() {
     let mut seen = Seen::default();
+    of_values(&mut seen).await;
     of_requests(&mut seen).await;
     of_settings(&mut seen).await;
     of_crowds(&mut seen).await;

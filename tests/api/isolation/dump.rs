@@ -21,7 +21,10 @@ pub struct Dump {
 }
 
 /// Columns that reading may write.
-const TOUCHED: &[(&str, &str)] = &[("sessions", "last_used_at")];
+const TOUCHED: &[(&str, &str)] = &[
+    ("sessions", "last_used_at"),
+    ("service_keys", "last_used_on"),
+];
 
 impl Dump {
     /// Looks up which tables there are.

@@ -333,6 +333,7 @@ pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) 
         collection: Set(key.1),
         row_id: Set(key.2),
         seq: Set(1),
+        added_seq: Set(1),
         live: Set(line.documents[*key].0),
     });
     for items in items.collect::<Vec<_>>().chunks(500) {

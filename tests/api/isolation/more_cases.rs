@@ -170,6 +170,43 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
                 json!({ "id": lost.session.to_string() }),
             )
         }
+        "confidentialitySet" => {
+            cast.admin(json!({ "group": "CREDIT", "audience": "OWNER_AND_ABOVE" }))
+        }
+        "serviceAccountCreate" => Attempt {
+            chosen: vec!["id"],
+            ..cast.admin(json!({
+                "id": cast.new_id("service_account"), "name": "Robot", "userId": team.ann.id.to_string(),
+                "scopes": ["WRITE_ORDERS"]
+            }))
+        },
+        "serviceAccountClose" => {
+            let account = world.service_account(team.ann.id, Some("closing")).await.0;
+            cast.admin(json!({ "id": account }))
+        }
+        "serviceKeyCreate" => {
+            let account = world.service_account(team.ann.id, Some("another key")).await.0;
+            cast.admin(json!({ "serviceAccountId": account }))
+        }
+        "serviceKeyRevoke" => {
+            let key = world.service_account(team.ann.id, Some("revoking")).await.1;
+            cast.admin(json!({ "id": key }))
+        }
+        "userIdentityLink" => {
+            let person = world.fresh_person("Linked").await;
+            cast.admin(json!({
+                "userId": person.id.to_string(), "issuer": "https://id.example.com", "subject": "linked"
+            }))
+        }
+        "userIdentityUnlink" => {
+            let person = world.fresh_person("Unlinked").await;
+            let id = world.identity(person.id).await;
+            cast.admin(json!({ "id": id }))
+        }
+        "userPasswordReset" => {
+            let person = world.fresh_person("Locked out").await;
+            cast.admin(json!({ "userId": person.id.to_string() }))
+        }
         "sessionRevokeAll" => {
             let person = world.fresh_person("Everywhere").await;
             cast.admin(json!({ "userId": person.id.to_string() }))

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::DatabaseConnection;
+use clientele::domain::service_accounts::{self, NewServiceAccount};
+use clientele::graphql::service_scopes::{self, Need};
+use entity::ServiceScope;
+use sea_orm::{DatabaseConnection, Iterable};
 use serde_json::{Value, json};
 
 use super::cases::{Attempt, attempts};
@@ -93,6 +96,7 @@ on_both!(nobody_writes_what_belongs_to_others, async |app: App| {
             field: mutation.name.clone(),
         };
         for attempt in attempts {
+            let key = key_lacking(&world, &attempt.viewer, &mutation.name).await;
             let mut watch = Watch {
                 db: &world.db,
                 dump: Dump::of(&world.db).await,
@@ -100,7 +104,7 @@ on_both!(nobody_writes_what_belongs_to_others, async |app: App| {
             };
             watch.changes().await;
             figures.cases += 1;
-            try_one(&sender, &attempt, &mut watch, &mut wrong, &mut figures).await;
+            try_one(&sender, &attempt, key, &mut watch, &mut wrong, &mut figures).await;
         }
     }
     println!("{figures:?}");
@@ -113,6 +117,35 @@ on_both!(nobody_writes_what_belongs_to_others, async |app: App| {
     );
 });
 
+/// The key of a program that acts as `viewer` and may do all but what `mutation` needs.
+async fn key_lacking(world: &World, viewer: &Person, mutation: &str) -> String {
+    let needed = service_scopes::need(mutation);
+    let scopes: Vec<ServiceScope> = ServiceScope::iter()
+        .filter(|scope| needed != Some(Need::Scope(*scope)))
+        .collect();
+    let user = viewer.id;
+    let made = world
+        .app
+        .server()
+        .database
+        .as_system("the programs of a test")
+        .write(move |tx| {
+            let new = NewServiceAccount {
+                id: None,
+                name: uuid::Uuid::now_v7().to_string(),
+                user,
+                scopes: scopes.clone(),
+            };
+            async move {
+                let account = service_accounts::create(&tx, new).await?;
+                service_accounts::make_key(&tx, account.id, None).await
+            }
+        })
+        .await
+        .expect("a key should be made");
+    made.text
+}
+
 #[derive(Debug, Default)]
 struct Figures {
     cases: usize,
@@ -123,6 +156,7 @@ struct Figures {
 async fn try_one(
     sender: &Sender<'_>,
     attempt: &Attempt,
+    key: String,
     watch: &mut Watch<'_>,
     wrong: &mut BTreeSet<String>,
     figures: &mut Figures,
@@ -140,6 +174,14 @@ async fn try_one(
         if !token.is_empty() && answer.status != 401 {
             wrong.insert(format!("{name} by {who} has status {}", answer.status));
         }
+    }
+    let answer = sender.send(&key, &attempt.input).await;
+    let rule = answer.errors().first().map(|_| answer.rule().to_owned());
+    if !matches!(
+        rule.as_deref(),
+        Some("service_accounts.scope_missing" | "service_accounts.person_only")
+    ) {
+        wrong.insert(format!("{name} by a program without the scope: {answer}"));
     }
     for stranger in &attempt.strangers {
         let answer = sender.send(&stranger.token, &attempt.input).await;

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 use entity::{
-    CategoryId, ClientId, EntityId, HandoverId, ProductId, SessionId, TierId, TierSchemeId, UserId,
-    UserRole, product, product_category, session, stock_level, tier, tier_scheme, user,
+    CategoryId, ClientId, EntityId, HandoverId, ProductId, ServiceAccountId, ServiceKeyId,
+    SessionId, TierId, TierSchemeId, UserId, UserIdentityId, UserRole, product, product_category,
+    service_account, service_key, session, stock_level, tier, tier_scheme, user, user_identity,
 };
 use sea_orm::{ActiveModelTrait, DatabaseConnection, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
@@ -28,6 +29,8 @@ pub enum Owner {
     Everyone,
     /// Managers and administrators.
     Managers,
+    /// Administrators.
+    Admins,
     /// Whoever sees one of the clients of this hand-over.
     Handover(HandoverId),
     /// This user, and administrators.
@@ -188,6 +191,10 @@ impl World {
         world.people().await;
         world.catalogue().await;
         world.book().await;
+        let (ann, keeper) = (world.team.ann.id, world.keeper.id);
+        world.service_account(ann, None).await;
+        world.identity(ann).await;
+        world.identity(keeper).await;
         world
     }
 
@@ -239,6 +246,52 @@ impl World {
             };
             marked.update(&self.db).await.unwrap();
         }
+    }
+
+    /// A service account that acts as `user`, with one key; the ids of both.
+    pub async fn service_account(&mut self, user: UserId, name: Option<&str>) -> (String, String) {
+        let now = self.app.server().clock.now();
+        let is_over = name.is_none();
+        let account = service_account::Model {
+            id: ServiceAccountId(Uuid::now_v7()),
+            name: format!("mk~admins-{}", name.unwrap_or("robot")),
+            user_id: user,
+            scopes: "READ,WRITE_ORDERS".to_owned(),
+            created_by_id: None,
+            created_at: now,
+            closed_at: Some(now).filter(|_| is_over),
+        };
+        let key = service_key::Model {
+            id: ServiceKeyId(Uuid::now_v7()),
+            account_id: account.id,
+            secret_hash: vec![0; 32],
+            created_by_id: None,
+            created_at: now,
+            expires_at: now + TimeDelta::days(365),
+            last_used_on: Some(now.date_naive()).filter(|_| is_over),
+            revoked_at: Some(now).filter(|_| is_over),
+        };
+        let ids = (
+            self.register(account.id, Owner::Admins).to_string(),
+            self.register(key.id, Owner::Admins).to_string(),
+        );
+        put::<service_account::Entity>(&self.db, vec![account]).await;
+        put::<service_key::Entity>(&self.db, vec![key]).await;
+        ids
+    }
+
+    /// Who `user` is to an identity provider; its id.
+    pub async fn identity(&mut self, user: UserId) -> String {
+        let id = self.register(UserIdentityId(Uuid::now_v7()), Owner::User(user));
+        let identity = user_identity::Model {
+            id,
+            user_id: user,
+            issuer: "https://id.example.com".to_owned(),
+            subject: format!("subject-{}", user.uuid()),
+            created_at: self.app.server().clock.now(),
+        };
+        put::<user_identity::Entity>(&self.db, vec![identity]).await;
+        id.to_string()
     }
 
     fn private_marker(&self, session: SessionId, what: &str) -> String {
@@ -482,6 +535,7 @@ impl World {
         match owner {
             Owner::Everyone => true,
             Owner::Managers => role != UserRole::Rep,
+            Owner::Admins => role == UserRole::Admin,
             Owner::Handover(handover) => self.handovers[&handover.uuid()]
                 .iter()
                 .any(|client| self.may_see(viewer, Owner::Client(*client))),
@@ -544,6 +598,12 @@ impl World {
         for part in lower.split("mk~").skip(1) {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             let Ok(number) = digits.parse::<usize>() else {
+                if part.starts_with("admins") && !self.may_see(viewer, Owner::Admins) {
+                    found.insert(format!("{text:.120} is for administrators"));
+                }
+                if part.starts_with("managers") && !self.may_see(viewer, Owner::Managers) {
+                    found.insert(format!("{text:.120} is for managers"));
+                }
                 if part.starts_with("ann") && !self.answers_for(viewer, self.team.ann.id) {
                     found.insert(format!("{text:.120} is for those above Ann"));
                 }

@@ -41,17 +41,33 @@ macro_rules! on_both {
             #[allow(unused_imports, reason = "a body may need nothing else")]
             use super::*;
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                $crate::support::run($crate::support::Backend::Sqlite, $body).await;
+            #[test]
+            fn sqlite() {
+                let test = $crate::support::run($crate::support::Backend::Sqlite, $body);
+                $crate::support::block_on(test);
             }
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                $crate::support::run($crate::support::Backend::Postgres, $body).await;
+            #[test]
+            fn postgres() {
+                let test = $crate::support::run($crate::support::Backend::Postgres, $body);
+                $crate::support::block_on(test);
             }
         }
     };
+}
+
+/// Stack of each thread, bytes: as much as the program gives its own.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Runs a test to its end, on threads with as much stack as the program gives its own.
+pub fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .expect("a runtime should start");
+    runtime.block_on(test);
 }
 
 /// Runs one body on one database. [`on_both!`] calls it.
@@ -95,6 +111,15 @@ impl App {
             server,
             database,
         }
+    }
+
+    /// Another service, as `setup` says, on the database of this one; this one is gone then.
+    pub async fn again_with(self, setup: server::Setup) -> Self {
+        let server = server::spawn_with(self.database.url(), server::generous(), setup, |config| {
+            config.max_connections = 4;
+        })
+        .await;
+        Self { server, ..self }
     }
 
     /// Goes on with another service over the same database, whose GraphQL endpoint `change` sets.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clientele::app::{App, Options};
+use clientele::app::{App, Options, ProviderOptions};
 use clientele::auth::keys::Keyring;
 use clientele::auth::tokens::Tokens;
 use clientele::clock::Clock;
@@ -26,6 +26,8 @@ pub struct Server {
     pub database: Database,
     /// Issues tokens it accepts.
     pub tokens: Tokens,
+    /// Its keys.
+    pub keyring: Arc<Keyring>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -72,9 +74,35 @@ pub async fn spawn(
     endpoint: http::Options,
     change: impl FnOnce(&mut DatabaseConfig),
 ) -> Server {
+    spawn_with(url, endpoint, Setup::default(), change).await
+}
+
+/// What one service has that others have not.
+pub struct Setup {
+    /// Its keys.
+    pub keyring: Keyring,
+    /// The identity provider it knows.
+    pub provider: Option<ProviderOptions>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            keyring: Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap(),
+            provider: None,
+        }
+    }
+}
+
+/// Starts a service as `setup` says, else as [`spawn`].
+pub async fn spawn_with(
+    url: &str,
+    endpoint: http::Options,
+    setup: Setup,
+    change: impl FnOnce(&mut DatabaseConfig),
+) -> Server {
     let clock = Clock::default();
-    let keyring = Keyring::from_secret(b"a secret of the tests, 32 bytes and more").unwrap();
-    let keyring = Arc::new(keyring);
+    let keyring = Arc::new(setup.keyring);
     let mut config = DatabaseConfig::new(url, keyring.derive("cursors"));
     config.acquire_timeout = PATIENCE;
     config.statement_timeout = PATIENCE;
@@ -84,6 +112,7 @@ pub async fn spawn(
         .expect("the database of the test should be there");
     let options = Options {
         endpoint,
+        provider: setup.provider,
         ..Options::default()
     };
     let tokens = Tokens::new(
@@ -109,6 +138,7 @@ pub async fn spawn(
         clock,
         database,
         tokens,
+        keyring,
         task,
     }
 }

@@ -17,12 +17,12 @@ const DOCUMENTS: &[(&str, i16, &str, &str)] = &[
     ("orders", 5, "client_id", "id"),
     ("order_lines", 5, "client_id", "order_id"),
     ("payments", 6, "client_id", "id"),
-    ("users", 50, "id", "id"),
-    ("sync_issues", 51, "user_id", "id"),
-    ("products", 80, "", "id"),
-    ("product_categories", 81, "", "id"),
-    ("tier_schemes", 82, "", "id"),
-    ("tiers", 83, "", "id"),
+    ("users", 16, "id", "id"),
+    ("sync_issues", 17, "user_id", "id"),
+    ("products", 24, "", "id"),
+    ("product_categories", 25, "", "id"),
+    ("tier_schemes", 26, "", "id"),
+    ("tiers", 27, "", "id"),
 ];
 
 /// Only what the service does is watched: tests write past it to set a scene, and a restore writes all rows there

@@ -4,8 +4,8 @@
 use entity::{
     AddressId, AddressKind, AssignmentKind, CategoryId, ClientMemberId, ContactId, HandoverId,
     MovementKind, NoteId, OrderEventId, OrderEventKind, OrderLineId, OrderReturnId,
-    OrderReturnLineId, PaymentId, PaymentMethod, StockMovementId, TierAssignmentId, TierId,
-    TierSchemeId,
+    OrderReturnLineId, PaymentId, PaymentMethod, ServiceAccountId, ServiceKeyId, StockMovementId,
+    TierAssignmentId, TierId, TierSchemeId, UserIdentityId,
 };
 
 use super::*;
@@ -249,7 +249,40 @@ async fn fill(system: &Session, stranger: &Session, owner: UserId, member: UserI
         ..Default::default()
     };
     put::<handover_client::Entity>(system, stranger, row).await;
+    entry(system, stranger, owner).await;
     id
+}
+
+/// A program that acts as `user`, with a key, and who they are elsewhere.
+async fn entry(system: &Session, stranger: &Session, user: UserId) {
+    let now = system.now();
+    let account = ServiceAccountId(Uuid::now_v7());
+    let row = service_account::ActiveModel {
+        id: Set(account),
+        name: Set("robot".to_owned()),
+        user_id: Set(user),
+        scopes: Set("READ".to_owned()),
+        created_at: Set(now),
+        ..Default::default()
+    };
+    put::<service_account::Entity>(system, stranger, row).await;
+    let row = service_key::ActiveModel {
+        id: Set(ServiceKeyId(Uuid::now_v7())),
+        account_id: Set(account),
+        secret_hash: Set(vec![0; 32]),
+        created_at: Set(now),
+        expires_at: Set(now + TimeDelta::days(1)),
+        ..Default::default()
+    };
+    put::<service_key::Entity>(system, stranger, row).await;
+    let row = user_identity::ActiveModel {
+        id: Set(UserIdentityId(Uuid::now_v7())),
+        user_id: Set(user),
+        issuer: Set("https://id.example.com".to_owned()),
+        subject: Set("somebody".to_owned()),
+        created_at: Set(now),
+    };
+    put::<user_identity::Entity>(system, stranger, row).await;
 }
 
 /// What everybody sees.

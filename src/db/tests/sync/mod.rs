@@ -123,6 +123,8 @@ on_both!(
             ("sign_in_failures", "tries to sign in"),
             ("settings", "read by the service alone"),
             ("idempotent_answers", "answers kept to be given again"),
+            ("password_resets", "codes for new passwords"),
+            ("token_cutoffs", "since when tokens of providers count"),
             ("sync_clock", "the line itself"),
             ("sync_scopes", "the line itself"),
             ("sync_streams", "the line itself"),
@@ -137,7 +139,10 @@ on_both!(
         listed.sort();
         let system = ground.system();
         let mut there: Vec<String> = system
-            .at_one_moment(async |session| session.table_shapes().await)
+            .at_one_moment(async |session| {
+                let steps = session.steps_run().await?;
+                session.table_shapes(&steps).await
+            })
             .await
             .unwrap()
             .into_iter()
@@ -174,14 +179,15 @@ on_both!(
             tx.insert_under::<client_tag::Entity>(&client, tag).await
         })
         .await;
-        let row = |collection, row, seq, live| sync_item::Model {
+        let row = |collection, row, added_seq, seq, live| sync_item::Model {
             scope_id: id.0,
             collection,
             row_id: row,
             seq,
+            added_seq,
             live,
         };
-        let whole = row(SyncCollection::Clients, id.0, start + 1, true);
+        let whole = row(SyncCollection::Clients, id.0, start, start + 1, true);
         assert_eq!(items(&ground, id.0).await, [whole.clone()]);
         on_client(&system, id, |tx, client| async move {
             tx.delete_under::<client_tag::Entity>(&client, Condition::all())
@@ -207,7 +213,9 @@ on_both!(
         .await;
         let mut found = items(&ground, id.0).await;
         found.sort_by_key(|item| item.collection);
-        let away = row(SyncCollection::Contacts, contact.id.0, start + 3, false);
+        let of_contact =
+            |seq, live| row(SyncCollection::Contacts, contact.id.0, start + 3, seq, live);
+        let away = of_contact(start + 3, false);
         assert_eq!(found, [whole.clone(), away]);
         on_client(&system, id, |tx, client| async move {
             let rows = tx
@@ -222,7 +230,7 @@ on_both!(
         })
         .await;
         let found = items(&ground, id.0).await;
-        let back = row(SyncCollection::Contacts, contact.id.0, start + 4, true);
+        let back = of_contact(start + 4, true);
         assert!(found.contains(&back), "{found:?}");
         // Moved to another client, it is dead where it was.
         let other = client(&system, Some(ann)).await;
@@ -240,10 +248,11 @@ on_both!(
             .await
             .unwrap();
         let seq = clock(&ground).await;
-        let dead = row(SyncCollection::Contacts, contact.id.0, seq, false);
+        let dead = of_contact(seq, false);
         assert!(items(&ground, id.0).await.contains(&dead));
         let live = sync_item::Model {
             scope_id: other.0,
+            added_seq: seq,
             live: true,
             ..dead
         };

@@ -6,6 +6,7 @@ mod reads;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clientele::db::{Audience, Confidential};
 use entity::{ClientId, UserId, UserRole, client, client_member, user};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -126,6 +127,17 @@ impl Company {
                     .await,
             );
         }
+        // What this is about is not who may sort by what.
+        app.server()
+            .database
+            .as_system("what a test sorts by")
+            .write(|tx| async move {
+                tx.set_audience(Confidential::Credit, Audience::Everyone)
+                    .await
+                    .map(drop)
+            })
+            .await
+            .unwrap();
         let schema = super::schema::Schema::of(&app, &people[0]).await;
         let line = Line::read(&db, app.server().clock.now()).await;
         let mut company = Self {
