@@ -17,9 +17,10 @@ use self::reading::{Source, line_of, used_modules, words};
 const LAYERS: &[&[&str]] = &[
     &["error", "messages", "clock", "config"],
     &["auth"],
+    &["sync"],
     &["db"],
     &["domain"],
-    &["graphql", "sync", "jobs", "import", "demo", "backup"],
+    &["graphql", "jobs", "import", "demo", "backup"],
     &["export"],
     &["http"],
     &["app"],
@@ -38,7 +39,6 @@ const HOMES: &[(&str, &[&str])] = &[
         "async_graphql",
         &[
             "src/graphql",
-            "src/sync",
             "src/http",
             "src/app.rs",
             "src/error.rs",
