@@ -33,6 +33,9 @@ const ENDED_AT_ONCE: i32 = 130;
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// How often to look for what phones see no longer by the passing of time.
+const STAMP_EVERY: Duration = Duration::from_mins(1);
+
 /// How often to look for what nobody needs any more.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
@@ -123,7 +126,8 @@ pub(super) async fn serve(
         None => None,
     };
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, ending.clone());
-    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending);
+    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending.clone());
+    let stamping = jobs::sync::spawn(database.clone(), STAMP_EVERY, ending);
     let rereading = reread_keys(Arc::clone(keyring))?;
     let drained = server.serve(app.router(), told).await;
     // The receiver lives as long as its task; one that is gone needs no telling.
@@ -132,6 +136,7 @@ pub(super) async fn serve(
     let rest = async {
         await_job("statistics", sweeping).await;
         await_job("housekeeping", cleaning).await;
+        await_job("sync", stamping).await;
         database.settled().await;
     };
     if tokio::time::timeout(WRITES_WITHIN, rest).await.is_err() {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{self, Connection};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::figures::Waits;
 use super::lag;
 use super::replica::Replica;
 use super::session::Session;
 use super::steps;
+use super::sync::{self, ChangeClock, Poke};
 use super::unit;
 use super::unreachable;
 use super::viewer::Viewer;
@@ -39,6 +40,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// Signs page cursors.
     pub cursor_key: [u8; 32],
+    /// How many clients are kept for one user's phones at most.
+    pub stream_cap: i64,
 }
 
 impl DatabaseConfig {
@@ -52,6 +55,7 @@ impl DatabaseConfig {
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             cursor_key,
+            stream_cap: sync::STREAM_CAP,
         }
     }
 }
@@ -73,6 +77,9 @@ pub(super) struct Inner {
     pub(super) replica_waits: Waits,
     /// Each unit of work that runs holds a receiver.
     pub(super) working: watch::Sender<()>,
+    pub(super) change_clock: Arc<dyn ChangeClock>,
+    pub(super) pokes: broadcast::Sender<Arc<Poke>>,
+    pub(super) stream_cap: i64,
 }
 
 impl Database {
@@ -82,6 +89,15 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL, or a replica of SQLite; `UNAVAILABLE`
     /// when the database cannot be reached. A replica that cannot be reached is no error.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
+        Self::connect_by(config, clock, Arc::new(sync::Inline)).await
+    }
+
+    /// As [`Self::connect`], with positions given to changes in another way.
+    pub(super) async fn connect_by(
+        config: &DatabaseConfig,
+        clock: Clock,
+        change_clock: Arc<dyn ChangeClock>,
+    ) -> Result<Self> {
         let (write, read) = if config.url.starts_with("sqlite:") {
             unreachable::require_file(&config.url)?;
             let failed = |error| unreachable::file(&config.url, error);
@@ -116,6 +132,9 @@ impl Database {
                 write_waits: Waits::default(),
                 replica_waits: Waits::default(),
                 working: watch::Sender::new(()),
+                change_clock,
+                pokes: broadcast::Sender::new(sync::POKES),
+                stream_cap: config.stream_cap,
             }),
         };
         if database.inner.replica.is_some() {
@@ -350,6 +369,8 @@ fn postgres(config: &DatabaseConfig, url: &str) -> ConnectOptions {
                 ("lock_timeout", "2000"),
                 ("idle_in_transaction_session_timeout", "15000"),
                 ("timezone", "UTC"),
+                // Whoever has waited for a row or the clock looks at what is there then.
+                ("default_transaction_isolation", "read committed"),
             ])
         });
     options

@@ -41,6 +41,8 @@ impl Tx {
                     say!("some of these clients changed meanwhile; try again"),
                 ));
             }
+            self.note_clients(chunk.iter().map(|client| client.id));
+            self.note_sight_of(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }
@@ -104,6 +106,7 @@ impl Tx {
                 );
             let statement = Insert::many(rows).on_conflict(longer).into_query();
             self.execute_raw(self.backend().build(&statement)).await?;
+            self.note_sight_of(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }

@@ -55,6 +55,7 @@ mod session;
 mod steps;
 mod stock;
 mod stream;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -67,9 +68,7 @@ mod viewer;
 mod visible;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
-pub use backup::{
-    ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
-};
+pub use backup::{ColumnShape, Kind, Restore, TableShape, later_step, require_complete};
 pub use buying::Buying;
 pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
@@ -86,6 +85,10 @@ pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_wi
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
+pub use sync::{
+    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight,
+    Stream, SyncItem, SyncScope, Synced,
+};
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};

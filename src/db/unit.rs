@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -15,6 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
 use super::classify::{is_clash, is_transient};
 use super::session::Session;
+use super::sync::{self, Changes};
 use super::tx::{ATTEMPTS, Tx};
 use crate::error::{Error, Result};
 
@@ -49,15 +51,25 @@ pub(super) struct Unit {
     transaction: RwLock<Option<DatabaseTransaction>>,
     /// Whether a statement failed. PostgreSQL would take a commit for a rollback then, and not say so.
     has_failed: AtomicBool,
+    /// What was touched of what phones hold.
+    changes: Mutex<Changes>,
+    /// The instant at which it writes.
+    at: DateTime<Utc>,
     /// Says, until it goes, that the process should not end.
     _working: watch::Receiver<()>,
 }
 
 impl Unit {
-    pub(super) fn new(transaction: DatabaseTransaction, working: &watch::Sender<()>) -> Self {
+    pub(super) fn new(
+        transaction: DatabaseTransaction,
+        working: &watch::Sender<()>,
+        at: DateTime<Utc>,
+    ) -> Self {
         Self {
             transaction: RwLock::new(Some(transaction)),
             has_failed: AtomicBool::new(false),
+            changes: Mutex::default(),
+            at,
             _working: working.subscribe(),
         }
     }
@@ -76,6 +88,21 @@ impl Unit {
         outcome
     }
 
+    /// The instant at which it writes.
+    pub(super) fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// Notes what was touched.
+    pub(super) fn note_change(&self, note: impl FnOnce(&mut Changes)) {
+        note(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was touched.
+    pub(super) fn take_changes(&self) -> Changes {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes the transaction once no statement is on its way.
     async fn end(&self) -> Result<DatabaseTransaction> {
         self.transaction
@@ -85,17 +112,28 @@ impl Unit {
             .ok_or_else(|| Error::bug("a unit of work ended twice"))
     }
 
-    /// Ends it as `outcome` asks: keeps everything, or nothing.
-    pub(super) async fn settle<T>(&self, outcome: Result<T>) -> Result<T> {
-        let value = match outcome {
+    /// Ends it as `outcome` asks: keeps everything, or nothing. What phones should know of is written down last.
+    pub(super) async fn settle<T>(
+        self: Arc<Self>,
+        session: &Session,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        let outcome = match outcome {
             Ok(_) if self.has_failed.load(Ordering::Relaxed) => {
                 Err(Error::bug("a unit of work passed over a failed statement"))
             }
             outcome => outcome,
         };
-        match value {
-            Ok(value) => {
+        let outcome = match outcome {
+            Ok(value) => sync::keep(session, &self).await.map(|poke| (value, poke)),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok((value, poke)) => {
                 self.end().await?.commit().await?;
+                if let Some(poke) = poke {
+                    sync::tell(session, poke);
+                }
                 Ok(value)
             }
             Err(error) => {
@@ -167,8 +205,8 @@ async fn once(session: &Session, work: &Work) -> Result<Outcome> {
     let inner = &session.database().inner;
     inner.write_waits.notice(&inner.write);
     let transaction = begin(&inner.write).await?;
-    let unit = Arc::new(Unit::new(transaction, &inner.working));
     let now = session.now();
+    let unit = Arc::new(Unit::new(transaction, &inner.working, now));
     let tx = Tx::new(session.inside(Arc::clone(&unit), now));
     let outcome = match session.key() {
         Some(keyed) => match keyed.claim(&tx).await {
@@ -192,9 +230,9 @@ async fn once(session: &Session, work: &Work) -> Result<Outcome> {
             None => Ok(value),
             Some(unit) => {
                 let given_up = Error::bug("an effect that nobody waits for any more");
-                unit.settle(Err(given_up)).await
+                unit.settle(session, Err(given_up)).await
             }
         },
-        (_, outcome) => unit.settle(outcome).await,
+        (_, outcome) => unit.settle(session, outcome).await,
     }
 }

@@ -222,6 +222,8 @@ texts! {
     "these are too many clients" => "客户数量过多",
     "only managers and administrators may hand clients over" => "只有经理和管理员可以移交客户",
     "you can hand over only clients of people who report to you" => "只能移交自己下属的客户",
+    "this device belongs to somebody else; a device takes another id for each user"
+        => "该设备属于其他用户；设备须为每个用户使用不同的 id",
     "the one who should take over has left" => "接手人已离职",
     "the one who should take over does not report to you" => "接手人不是您的下属",
     "some of these clients do not exist, or are not yours to see" => "其中部分客户不存在，或您无权查看",
@@ -540,4 +542,6 @@ texts! {
     "service key" => "密钥",
     "identity" => "身份",
     "user identity" => "用户身份",
+    "device" => "设备",
+    "sync issue" => "同步问题",
 }

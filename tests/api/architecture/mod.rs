@@ -3,6 +3,7 @@
 //! Each rule is a function of a file's text and has a test that feeds it a bad file, so that a rule which
 //! stopped working shows. Lists of exceptions may only shrink: an entry that nothing needs fails.
 
+mod line;
 mod proofs;
 mod reading;
 mod texts;
@@ -88,6 +89,7 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/housekeeping.rs",
         "what nobody needs any more goes",
     ),
+    ("src/jobs/sync.rs", "shares end and devices stay away"),
     ("src/demo/mod.rs", "demo"),
     ("src/cli/demo.rs", "demo"),
     ("src/app.rs", "figures of the service"),

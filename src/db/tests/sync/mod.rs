@@ -1,0 +1,967 @@
+//! What phones are told by, tried from inside: which rows put what in the line of changes, who is told of which
+//! clients, and what a pull reads.
+
+mod measure;
+mod order;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU32;
+
+use entity::{
+    DeviceId, ScopeKind, SyncCollection, client_member, client_tag, contact, order_line,
+    stream_scope, sync_issue, sync_item, sync_stream,
+};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+
+use super::*;
+use crate::db::sync::{self, Place, SyncScope, tables};
+use crate::db::{EndedShare, LockedClient};
+use crate::error::Code;
+
+/// All documents of a scope that are kept: what kind, which row, where, whether there is something to hold.
+async fn items(ground: &Ground, scope: Uuid) -> Vec<sync_item::Model> {
+    sync_item::Entity::find()
+        .filter(sync_item::Column::ScopeId.eq(scope))
+        .all(&ground.outside().await)
+        .await
+        .unwrap()
+}
+
+async fn clock(ground: &Ground) -> i64 {
+    ground.ask("SELECT seq AS answer FROM sync_clock").await
+}
+
+/// The clients that somebody is told of.
+async fn told(ground: &Ground, user: UserId) -> BTreeSet<ClientId> {
+    stream_scope::Entity::find()
+        .filter(stream_scope::Column::UserId.eq(user))
+        .filter(stream_scope::Column::LeftSeq.is_null())
+        .all(&ground.outside().await)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.scope_id)
+        .collect()
+}
+
+async fn scope_of(ground: &Ground, user: UserId, client: ClientId) -> stream_scope::Model {
+    stream_scope::Entity::find_by_id((user, client))
+        .one(&ground.outside().await)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// Signs a user in with a device that comes.
+async fn phone(ground: &Ground, user: UserId) -> Session {
+    let session = session(ground, user).await;
+    come(&session, DeviceId(Uuid::now_v7())).await;
+    session
+}
+
+async fn come(session: &Session, device: DeviceId) {
+    session
+        .write(move |tx| async move { tx.check_in(device, 1).await })
+        .await
+        .unwrap();
+}
+
+/// Does something with a client that is held.
+async fn on_client<T, F>(session: &Session, id: ClientId, work: fn(Tx, LockedClient) -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    session
+        .write(move |tx| async move {
+            let client = tx.lock_client(id).await?;
+            work(tx, client).await
+        })
+        .await
+        .unwrap()
+}
+
+fn contact_row(tx: &Tx) -> contact::ActiveModel {
+    contact::ActiveModel {
+        id: Set(tx.new_id()),
+        name: Set("Somebody".to_owned()),
+        name_sort: Set("somebody".to_owned()),
+        search_text: Set("somebody".to_owned()),
+        is_key: Set(false),
+        roles: Set(contact::ContactRoles(Vec::new())),
+        points: Set(contact::ContactPoints(Vec::new())),
+        version: Set(1),
+        created_at: Set(tx.now()),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    }
+}
+
+fn share(tx: &Tx, user: UserId, by: UserId, days: Option<i64>) -> client_member::ActiveModel {
+    client_member::ActiveModel {
+        id: Set(tx.new_id()),
+        user_id: Set(user),
+        role: Set(None),
+        expires_at: Set(days.map(|days| tx.now() + TimeDelta::days(days))),
+        note: Set(None),
+        granted_by_id: Set(by),
+        version: Set(1),
+        created_at: Set(tx.now()),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    }
+}
+
+on_both!(
+    every_table_says_how_phones_hold_it,
+    2,
+    async |ground: Ground| {
+        // What no viewer reaches, and so has no line of its own.
+        let apart = [
+            ("credentials", "hashes of passwords"),
+            ("sign_in_failures", "tries to sign in"),
+            ("settings", "read by the service alone"),
+            ("idempotent_answers", "answers kept to be given again"),
+            ("password_resets", "codes for new passwords"),
+            ("token_cutoffs", "since when tokens of providers count"),
+            ("sync_clock", "the line itself"),
+            ("sync_scopes", "the line itself"),
+            ("sync_streams", "the line itself"),
+            ("stream_scopes", "the line itself"),
+            ("sync_items", "the line itself"),
+            ("sync_horizons", "the line itself"),
+            ("op_ledger", "what devices sent"),
+            ("device_echoes", "what devices sent"),
+        ];
+        let mut listed: Vec<String> = tables().into_iter().map(|(table, _)| table).collect();
+        listed.extend(apart.iter().map(|(table, _)| (*table).to_owned()));
+        listed.sort();
+        let system = ground.system();
+        let mut there: Vec<String> = system
+            .at_one_moment(async |session| {
+                let steps = session.steps_run().await?;
+                session.table_shapes(&steps).await
+            })
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|table| table.name)
+            .collect();
+        there.sort();
+        assert_eq!(listed, there);
+        assert!(tables().iter().all(|(_, held)| !held.is_empty()));
+        // The step that puts old rows in the line knows the same kinds, under the same numbers.
+        let known = ground
+            .ask("SELECT count(*) AS answer FROM sync_horizons")
+            .await;
+        let all: Vec<SyncCollection> = <SyncCollection as sea_orm::Iterable>::iter().collect();
+        assert_eq!(known, i64::try_from(all.len()).unwrap());
+        let horizons = system.sync_horizons().await.unwrap();
+        assert!(all.iter().all(|one| horizons.get(one) == Some(&0)));
+    }
+);
+
+on_both!(
+    rows_and_their_parts_stand_where_they_were_last_written,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        let start = clock(&ground).await;
+        // A part counts for its whole.
+        on_client(&system, id, |tx, client| async move {
+            let tag = client_tag::ActiveModel {
+                tag: Set("vip".to_owned()),
+                ..Default::default()
+            };
+            tx.insert_under::<client_tag::Entity>(&client, tag).await
+        })
+        .await;
+        let row = |collection, row, added_seq, seq, live| sync_item::Model {
+            scope_id: id.0,
+            collection,
+            row_id: row,
+            seq,
+            added_seq,
+            live,
+        };
+        let whole = row(SyncCollection::Clients, id.0, start, start + 1, true);
+        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        on_client(&system, id, |tx, client| async move {
+            tx.delete_under::<client_tag::Entity>(&client, Condition::all())
+                .await
+        })
+        .await;
+        let whole = sync_item::Model {
+            seq: start + 2,
+            ..whole
+        };
+        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        // Several rows of one unit have one position; what is put away is dead, and lives when it is brought back.
+        let contact = on_client(&system, id, |tx, client| async move {
+            let made = tx
+                .insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await?;
+            let change = contact::ActiveModel {
+                archived_at: Set(Some(tx.now())),
+                ..Default::default()
+            };
+            tx.update::<contact::Entity>(&made, None, change).await
+        })
+        .await;
+        let mut found = items(&ground, id.0).await;
+        found.sort_by_key(|item| item.collection);
+        let of_contact =
+            |seq, live| row(SyncCollection::Contacts, contact.id.0, start + 3, seq, live);
+        let away = of_contact(start + 3, false);
+        assert_eq!(found, [whole.clone(), away]);
+        on_client(&system, id, |tx, client| async move {
+            let rows = tx
+                .select::<contact::Entity>()
+                .filter(contact::Column::ClientId.eq(client.id));
+            let row = rows.all().await?.remove(0);
+            let change = contact::ActiveModel {
+                archived_at: Set(None),
+                ..Default::default()
+            };
+            tx.update::<contact::Entity>(&row, None, change).await
+        })
+        .await;
+        let found = items(&ground, id.0).await;
+        let back = of_contact(start + 4, true);
+        assert!(found.contains(&back), "{found:?}");
+        // Moved to another client, it is dead where it was.
+        let other = client(&system, Some(ann)).await;
+        let contact_id = contact.id;
+        system
+            .write(move |tx| async move {
+                tx.lock_clients(&[id, other]).await?;
+                let row = tx.select::<contact::Entity>().id(contact_id).get().await?;
+                let change = contact::ActiveModel {
+                    client_id: Set(other),
+                    ..Default::default()
+                };
+                tx.update::<contact::Entity>(&row, None, change).await
+            })
+            .await
+            .unwrap();
+        let seq = clock(&ground).await;
+        let dead = of_contact(seq, false);
+        assert!(items(&ground, id.0).await.contains(&dead));
+        let live = sync_item::Model {
+            scope_id: other.0,
+            added_seq: seq,
+            live: true,
+            ..dead
+        };
+        assert!(items(&ground, other.0).await.contains(&live));
+        // What is gone for good leaves a trace.
+        on_client(&system, other, |tx, client| async move {
+            tx.delete_under::<contact::Entity>(&client, Condition::all())
+                .await
+        })
+        .await;
+        let gone = sync_item::Model {
+            live: false,
+            seq: seq + 1,
+            ..live
+        };
+        assert!(items(&ground, other.0).await.contains(&gone));
+    }
+);
+
+on_both!(
+    an_order_is_one_document_with_its_lines,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        let thing = product(&system, 5, true).await;
+        let made = system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                let row = order_row(&tx, id, ann, OrderStatus::Draft, day("2026-01-01"), 100);
+                let order = tx.insert_under::<order::Entity>(&client, row).await?;
+                let line = order_line::ActiveModel {
+                    id: Set(tx.new_id()),
+                    order_id: Set(order.id),
+                    line_number: Set(1),
+                    product_id: Set(thing),
+                    product_name: Set("A thing".to_owned()),
+                    sku: Set("T".to_owned()),
+                    unit: Set("box".to_owned()),
+                    quantity: Set(1),
+                    unit_price_minor: Set(100),
+                    discount_bp: Set(0),
+                    net_minor: Set(100),
+                    returned_quantity: Set(0),
+                    ..Default::default()
+                };
+                tx.insert_under::<order_line::Entity>(&client, line).await?;
+                tx.refresh_stats(&client).await?;
+                Ok(order.id)
+            })
+            .await
+            .unwrap();
+        let of_order = async || {
+            let found = items(&ground, id.0).await;
+            let mut orders = found
+                .iter()
+                .filter(|item| item.collection == SyncCollection::Orders);
+            let one = orders.next().unwrap().clone();
+            assert!(orders.next().is_none());
+            assert_eq!((one.row_id, one.live), (made.0, true));
+            one.seq
+        };
+        let seq = clock(&ground).await;
+        assert_eq!(of_order().await, seq);
+        on_client(&system, id, |tx, client| async move {
+            let rows = tx.select::<order_line::Entity>().all().await?;
+            let change = order_line::ActiveModel {
+                returned_quantity: Set(1),
+                ..Default::default()
+            };
+            let _ = client;
+            tx.amend::<order_line::Entity>(&rows[0], change).await
+        })
+        .await;
+        assert_eq!(of_order().await, seq + 1);
+        on_client(&system, id, |tx, client| async move {
+            tx.delete_under::<order_line::Entity>(&client, Condition::all())
+                .await
+        })
+        .await;
+        assert_eq!(of_order().await, seq + 2);
+        // Figures that come out as they were are no change.
+        on_client(&system, id, |tx, client| async move {
+            tx.refresh_stats(&client).await
+        })
+        .await;
+        assert_eq!(clock(&ground).await, seq + 2);
+    }
+);
+
+on_both!(
+    what_touches_no_document_takes_no_clock,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let before = clock(&ground).await;
+        let _ = session(&ground, ann).await;
+        let failed: Result<()> = system
+            .write(move |tx| async move {
+                tx.insert::<entity::client::Entity>(client_row(
+                    &tx,
+                    ClientId(Uuid::now_v7()),
+                    None,
+                ))
+                .await?;
+                Err(crate::Error::bug("on purpose"))
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(clock(&ground).await, before);
+        let stock = product(&system, 5, true).await;
+        let after = clock(&ground).await;
+        assert_eq!(after, before + 1);
+        system
+            .write(move |tx| async move {
+                let change = crate::db::StockChange {
+                    product_id: stock,
+                    on_hand: 1,
+                    reserved: 0,
+                };
+                tx.change_stock(&[change], None, None, None).await
+            })
+            .await
+            .unwrap();
+        assert_eq!(clock(&ground).await, after);
+    }
+);
+
+on_both!(
+    who_sees_a_client_is_told_and_who_lost_it_too,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let admin = user(&system, UserRole::Admin, None).await;
+        let top = user(&system, UserRole::Manager, None).await;
+        let left = user(&system, UserRole::Manager, Some(top)).await;
+        let right = user(&system, UserRole::Manager, Some(top)).await;
+        let ann = user(&system, UserRole::Rep, Some(left)).await;
+        let ben = user(&system, UserRole::Rep, Some(left)).await;
+        let cleo = user(&system, UserRole::Rep, Some(right)).await;
+        let id = client(&system, Some(ann)).await;
+        let all = [admin, top, left, right, ann, ben, cleo];
+        // Nobody has a device yet.
+        for who in all {
+            assert!(told(&ground, who).await.is_empty());
+        }
+        for who in [admin, top, left, right, ann, ben] {
+            phone(&ground, who).await;
+        }
+        let see = async |expected: &[UserId], what: &str| {
+            for who in all {
+                let sees = told(&ground, who).await.contains(&id);
+                assert_eq!(sees, expected.contains(&who), "{what}");
+            }
+        };
+        see(&[admin, top, left, ann], "at first").await;
+        let entered = scope_of(&ground, ann, id).await;
+        assert_eq!(entered.entered_seq, entered.head_seq);
+        // A change of the client moves it for all who see it.
+        on_client(&system, id, |tx, client| async move {
+            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await
+        })
+        .await;
+        let seq = clock(&ground).await;
+        for who in [admin, top, left, ann] {
+            let scope = scope_of(&ground, who, id).await;
+            assert_eq!((scope.head_seq, scope.left_seq), (seq, None));
+        }
+        // It changes hands.
+        let give = async |to: UserId| {
+            system
+                .write(move |tx| async move {
+                    let client = tx.lock_client(id).await?;
+                    tx.change_owner(&[client], to).await
+                })
+                .await
+                .unwrap();
+        };
+        give(ben).await;
+        see(&[admin, top, left, ben], "given to Ben").await;
+        let seq = clock(&ground).await;
+        let lost = scope_of(&ground, ann, id).await;
+        assert_eq!((lost.left_seq, lost.head_seq), (Some(seq), seq));
+        assert_eq!(scope_of(&ground, ben, id).await.entered_seq, seq);
+        // What happens there now moves nothing for who lost it.
+        on_client(&system, id, |tx, client| async move {
+            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await
+        })
+        .await;
+        assert_eq!(scope_of(&ground, ann, id).await, lost);
+        // A share lets a manager in through somebody below them.
+        let let_in = async |who: UserId, days: Option<i64>| {
+            system
+                .write(move |tx| async move {
+                    let client = tx.lock_client(id).await?;
+                    let row = share(&tx, who, ben, days);
+                    tx.insert_under::<client_member::Entity>(&client, row).await
+                })
+                .await
+                .unwrap();
+        };
+        let_in(cleo, None).await;
+        see(
+            &[admin, top, left, ben, right],
+            "shared with Cleo, who has no device",
+        )
+        .await;
+        phone(&ground, cleo).await;
+        see(&[admin, top, left, ben, right, cleo], "Cleo has one").await;
+        system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                tx.leave_teams(&[client], cleo).await
+            })
+            .await
+            .unwrap();
+        see(&[admin, top, left, ben], "off the team").await;
+        // A share that ends by itself is stamped by the job.
+        let clock_of = ground.database.clock().clone();
+        let_in(ann, Some(3)).await;
+        see(
+            &[admin, top, left, ben, ann],
+            "shared with Ann for three days",
+        )
+        .await;
+        let sweep = async || {
+            let mut after: Option<EndedShare> = None;
+            loop {
+                let next = system
+                    .write(move |tx| async move { tx.end_shares(after).await })
+                    .await
+                    .unwrap();
+                if next.is_none() {
+                    return;
+                }
+                after = next;
+            }
+        };
+        sweep().await;
+        see(&[admin, top, left, ben, ann], "not over yet").await;
+        clock_of.advance(TimeDelta::days(4));
+        sweep().await;
+        see(&[admin, top, left, ben], "over").await;
+        // The tree, roles and the pool.
+        system
+            .write(move |tx| async move {
+                tx.lock_tree().await?;
+                tx.tree_move(ben, Some(right)).await
+            })
+            .await
+            .unwrap();
+        see(&[admin, top, right, ben], "Ben works for Right").await;
+        let change = async |who: UserId, change: entity::user::ActiveModel| {
+            system
+                .write(move |tx| {
+                    let change = change.clone();
+                    async move {
+                        let row = tx.select::<entity::user::Entity>().id(who).get().await?;
+                        tx.update::<entity::user::Entity>(&row, None, change).await
+                    }
+                })
+                .await
+                .unwrap();
+        };
+        let role = |role| entity::user::ActiveModel {
+            role: Set(role),
+            ..Default::default()
+        };
+        change(cleo, role(UserRole::Admin)).await;
+        see(&[admin, top, right, ben, cleo], "Cleo became administrator").await;
+        change(cleo, role(UserRole::Rep)).await;
+        see(&[admin, top, right, ben], "and is none again").await;
+        on_client(&system, id, |tx, client| async move {
+            let pool = entity::client::ActiveModel {
+                owner_id: Set(None),
+                ..Default::default()
+            };
+            tx.update::<entity::client::Entity>(&client, None, pool)
+                .await
+        })
+        .await;
+        see(&[admin], "in the pool").await;
+        let keeper = entity::user::ActiveModel {
+            is_pool_keeper: Set(true),
+            ..Default::default()
+        };
+        change(left, keeper).await;
+        see(&[admin, left], "Left keeps the pool").await;
+        let gone = entity::user::ActiveModel {
+            deactivated_at: Set(Some(ground.database.clock().now())),
+            ..Default::default()
+        };
+        change(left, gone).await;
+        see(&[admin], "Left has left").await;
+    }
+);
+
+on_both!(
+    nobody_is_told_of_more_than_a_phone_holds,
+    4,
+    async |ground: Ground| {
+        let database = ground.again(|config| config.stream_cap = 3).await;
+        let system = database.as_system("a test");
+        let boss = user(&system, UserRole::Manager, None).await;
+        let ann = user(&system, UserRole::Rep, Some(boss)).await;
+        let far = user(&system, UserRole::Rep, None).await;
+        for _ in 0..3 {
+            client(&system, Some(ann)).await;
+        }
+        let own = client(&system, Some(boss)).await;
+        let phone = async |who: UserId| {
+            let id = session(&ground, who).await.viewer().session_id().unwrap();
+            let viewer = database.viewer(who, id).await.unwrap();
+            let session = database.session(viewer, Arc::default());
+            come(&session, DeviceId(Uuid::now_v7())).await;
+            session
+        };
+        let anns = phone(ann).await;
+        let bosses = phone(boss).await;
+        assert!(!anns.stream().await.unwrap().unwrap().is_capped);
+        assert!(bosses.stream().await.unwrap().unwrap().is_capped);
+        assert_eq!(told(&ground, ann).await.len(), 3);
+        assert!(told(&ground, boss).await.is_empty());
+        // One more by one more goes beyond it.
+        client(&system, Some(ann)).await;
+        assert_eq!(told(&ground, ann).await.len(), 4);
+        assert!(told(&ground, boss).await.is_empty());
+        // Whoever sees less is told again, when a device comes or the tree changes.
+        system
+            .write(move |tx| async move {
+                tx.lock_tree().await?;
+                tx.tree_move(ann, Some(far)).await
+            })
+            .await
+            .unwrap();
+        assert_eq!(told(&ground, boss).await, BTreeSet::from([own]));
+        assert!(!bosses.stream().await.unwrap().unwrap().is_capped);
+        system
+            .write(move |tx| async move {
+                tx.lock_tree().await?;
+                tx.tree_move(ann, Some(boss)).await
+            })
+            .await
+            .unwrap();
+        assert!(told(&ground, boss).await.is_empty());
+        let lost = scope_of(&ground, boss, own).await;
+        assert_eq!(lost.left_seq, Some(clock(&ground).await));
+    }
+);
+
+on_both!(
+    devices_come_stay_away_and_come_again,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let ben = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        let (anns, bens) = (session(&ground, ann).await, session(&ground, ben).await);
+        let (device, second) = (DeviceId(Uuid::now_v7()), DeviceId(Uuid::now_v7()));
+        assert!(anns.stream().await.unwrap().is_none());
+        come(&anns, device).await;
+        let opened = anns.stream().await.unwrap().unwrap();
+        assert_eq!(opened.opened_seq, clock(&ground).await);
+        // Nothing is opened twice.
+        come(&anns, device).await;
+        come(&anns, second).await;
+        assert_eq!(clock(&ground).await, opened.opened_seq);
+        let stolen: Result<_> = bens
+            .write(move |tx| async move { tx.check_in(device, 1).await })
+            .await;
+        assert_eq!(stolen.unwrap_err().code(), Code::Conflict);
+        assert!(bens.device(device).await.unwrap().is_none());
+        anns.write(move |tx| async move { tx.acknowledge(device, 7).await })
+            .await
+            .unwrap();
+        bens.write(move |tx| async move { tx.acknowledge(device, 9).await })
+            .await
+            .unwrap();
+        anns.write(move |tx| async move { tx.acknowledge(device, 5).await })
+            .await
+            .unwrap();
+        assert_eq!(anns.device(device).await.unwrap().unwrap().acked_seq, 7);
+        let expire = async || {
+            system
+                .write(|tx| async move { tx.expire_devices(tx.now() - sync::DEVICE_STAYS).await })
+                .await
+                .unwrap()
+        };
+        ground.database.clock().advance(TimeDelta::days(80));
+        come(&anns, second).await;
+        assert_eq!(expire().await, 0);
+        ground.database.clock().advance(TimeDelta::days(20));
+        // One is left.
+        assert_eq!(expire().await, 1);
+        assert!(told(&ground, ann).await.contains(&id));
+        assert!(
+            anns.device(device)
+                .await
+                .unwrap()
+                .unwrap()
+                .expired_at
+                .is_some()
+        );
+        ground.database.clock().advance(TimeDelta::days(80));
+        assert_eq!(expire().await, 1);
+        assert!(told(&ground, ann).await.is_empty());
+        let streams = sync_stream::Entity::find()
+            .all(&ground.outside().await)
+            .await;
+        assert!(streams.unwrap().is_empty());
+        // It is told of what is there now, from now on.
+        let back = anns
+            .write(move |tx| async move { tx.check_in(device, 1).await })
+            .await
+            .unwrap();
+        assert!(back.unwrap().expired_at.is_some());
+        assert!(
+            anns.device(device)
+                .await
+                .unwrap()
+                .unwrap()
+                .expired_at
+                .is_none()
+        );
+        let again = anns.stream().await.unwrap().unwrap();
+        assert_eq!(again.opened_seq, clock(&ground).await);
+        assert!(told(&ground, ann).await.contains(&id));
+    }
+);
+
+on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
+    let system = ground.system();
+    let ann = user(&system, UserRole::Rep, None).await;
+    let ben = user(&system, UserRole::Rep, None).await;
+    let id = client(&system, Some(ann)).await;
+    let phone_of_ann = phone(&ground, ann).await;
+    let from = phone_of_ann.sync_position().await.unwrap();
+    assert!(phone_of_ann.sync_heads(from.seq).await.unwrap().is_empty());
+    let thing = product(&system, 5, true).await;
+    for _ in 0..3 {
+        on_client(&system, id, |tx, client| async move {
+            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await
+        })
+        .await;
+    }
+    system
+        .write(move |tx| async move {
+            let issue = sync_issue::ActiveModel {
+                id: Set(tx.new_id()),
+                user_id: Set(ann),
+                collection: Set(SyncCollection::Notes),
+                row_id: Set(Uuid::now_v7()),
+                code: Set("notes.too_long".to_owned()),
+                message: Set("too long".to_owned()),
+                payload: Set(sea_orm::JsonValue::Bool(true)),
+                version: Set(1),
+                created_at: Set(tx.now()),
+                updated_at: Set(tx.now()),
+                ..Default::default()
+            };
+            tx.insert::<sync_issue::Entity>(issue).await
+        })
+        .await
+        .unwrap();
+    let heads = phone_of_ann.sync_heads(from.seq).await.unwrap();
+    let scopes: Vec<SyncScope> = heads.iter().map(|head| head.scope).collect();
+    assert_eq!(
+        scopes,
+        [
+            SyncScope::User(ann),
+            SyncScope::Client(id),
+            SyncScope::Catalogue
+        ]
+    );
+    let whole = phone_of_ann
+        .sync_items(SyncScope::Client(id), Place::default(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(whole.len(), 4);
+    assert!(whole.is_sorted_by_key(|item| item.place()));
+    // Page by page it is the same.
+    let (mut after, mut paged) = (Place::default(), Vec::new());
+    loop {
+        let page = phone_of_ann
+            .sync_items(SyncScope::Client(id), after, None, 1)
+            .await
+            .unwrap();
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = last.place();
+        paged.extend(page);
+    }
+    assert_eq!(paged, whole);
+    let until = phone_of_ann
+        .sync_items(
+            SyncScope::Client(id),
+            Place::default(),
+            Some(whole[1].seq),
+            100,
+        )
+        .await
+        .unwrap();
+    assert_eq!(until, whole[..2]);
+    let things = phone_of_ann
+        .sync_items(SyncScope::Catalogue, Place::default(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(things.len(), 1);
+    assert_eq!(
+        (things[0].collection, things[0].row_id),
+        (SyncCollection::Products, thing.0)
+    );
+    // The scopes of others are empty.
+    let phone_of_ben = phone(&ground, ben).await;
+    for scope in [SyncScope::Client(id), SyncScope::User(ann)] {
+        let found = phone_of_ben
+            .sync_items(scope, Place::default(), None, 100)
+            .await;
+        assert!(found.unwrap().is_empty());
+    }
+    let heads = phone_of_ben.sync_heads(0).await.unwrap();
+    assert!(
+        heads
+            .iter()
+            .all(|head| head.scope.kind() != ScopeKind::Client)
+    );
+    assert_eq!(heads.len(), 2);
+    // A client whose id is that of a user is another scope.
+    let twin = ClientId(ann.0);
+    system
+        .write(move |tx| async move {
+            tx.insert::<entity::client::Entity>(client_row(&tx, twin, Some(ann)))
+                .await
+        })
+        .await
+        .unwrap();
+    let own = phone_of_ann
+        .sync_items(SyncScope::User(ann), Place::default(), None, 100)
+        .await
+        .unwrap();
+    assert!(
+        own.iter()
+            .all(|item| item.collection.scope_kind() == ScopeKind::User)
+    );
+    assert_eq!(own.len(), 2);
+    let twins = phone_of_ann
+        .sync_items(SyncScope::Client(twin), Place::default(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(twins.len(), 1);
+});
+
+on_both!(
+    whom_a_commit_is_for_hears_of_it_after_it,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let ben = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        phone(&ground, ann).await;
+        phone(&ground, ben).await;
+        let mut pokes = ground.database.pokes();
+        on_client(&system, id, |tx, client| async move {
+            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await
+        })
+        .await;
+        let poke = pokes.try_recv().unwrap();
+        assert_eq!(poke.seq, clock(&ground).await);
+        assert_eq!(poke.users, BTreeSet::from([ann]));
+        assert!(poke.other_clients.is_empty() && !poke.everyone);
+        assert_eq!(poke.collections, BTreeSet::from([SyncCollection::Contacts]));
+        system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                tx.change_owner(&[client], ben).await
+            })
+            .await
+            .unwrap();
+        let poke = pokes.try_recv().unwrap();
+        assert_eq!(poke.users, BTreeSet::from([ann, ben]));
+        assert_eq!(poke.other_clients, poke.users);
+        product(&system, 1, true).await;
+        assert!(pokes.try_recv().unwrap().everyone);
+        let failed: Result<()> = system
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                tx.change_owner(&[client], ann).await?;
+                Err(crate::Error::bug("on purpose"))
+            })
+            .await;
+        assert!(failed.is_err());
+        assert!(pokes.try_recv().is_err());
+    }
+);
+
+on_both!(
+    a_write_takes_few_statements_more,
+    4,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let ben = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        phone(&ground, ann).await;
+        let viewer = session(&ground, ann).await.viewer().clone();
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = ground.database.session(viewer, Arc::clone(&count));
+        let took = || count.swap(0, std::sync::atomic::Ordering::SeqCst);
+        // The lock, the insert; the clock; the document and who holds it.
+        on_client(&counted, id, |tx, client| async move {
+            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
+                .await
+        })
+        .await;
+        let added = if ground.is_postgres() { 2 } else { 3 };
+        assert_eq!(took(), 2 + added);
+        // Who sees it changes, too: compared in one statement, or in two.
+        counted
+            .write(move |tx| async move {
+                let client = tx.lock_client(id).await?;
+                let row = share(&tx, ben, ann, None);
+                tx.insert_under::<client_member::Entity>(&client, row).await
+            })
+            .await
+            .unwrap();
+        // No document was touched.
+        let added = if ground.is_postgres() { 2 } else { 3 };
+        assert_eq!(took(), 2 + added);
+        counted
+            .write(move |tx| async move {
+                let made = client_row(&tx, ClientId(Uuid::now_v7()), Some(ann));
+                tx.insert::<entity::client::Entity>(made).await
+            })
+            .await
+            .unwrap();
+        let added = if ground.is_postgres() { 3 } else { 5 };
+        // The insert, and the look whether its maker sees it.
+        assert_eq!(took(), 2 + added);
+        // A hundred rows take no more.
+        on_client(&counted, id, |tx, client| async move {
+            let rows = (0..100).map(|_| contact_row(&tx)).collect();
+            tx.insert_all_under::<contact::Entity>(&client, rows).await
+        })
+        .await;
+        let added = if ground.is_postgres() { 2 } else { 3 };
+        assert_eq!(took(), 2 + added);
+    }
+);
+
+on_both!(
+    what_is_there_already_is_put_in_the_line,
+    2,
+    async |ground: Ground| {
+        let system = ground.system();
+        let ann = user(&system, UserRole::Rep, None).await;
+        let id = client(&system, Some(ann)).await;
+        product(&system, 1, true).await;
+        for is_away in [false, true] {
+            system
+                .write(move |tx| async move {
+                    let client = tx.lock_client(id).await?;
+                    let row = contact::ActiveModel {
+                        archived_at: Set(is_away.then(|| tx.now())),
+                        ..contact_row(&tx)
+                    };
+                    tx.insert_under::<contact::Entity>(&client, row).await?;
+                    let row = order_row(&tx, id, ann, OrderStatus::Draft, day("2026-01-01"), 1);
+                    tx.insert_under::<order::Entity>(&client, row).await
+                })
+                .await
+                .unwrap();
+        }
+        let outside = ground.outside().await;
+        let kept = async || {
+            let rows = sync_item::Entity::find().all(&outside).await.unwrap();
+            let rows = rows
+                .into_iter()
+                .map(|row| (row.scope_id, row.collection, row.row_id, row.live));
+            let scopes = entity::sync_scope::Entity::find()
+                .all(&outside)
+                .await
+                .unwrap();
+            let scopes = scopes
+                .into_iter()
+                .map(|row| (row.kind, row.id, row.is_broadcast));
+            (
+                rows.collect::<BTreeSet<_>>(),
+                scopes.collect::<BTreeSet<_>>(),
+            )
+        };
+        let (items, scopes) = kept().await;
+        assert_eq!((items.len(), scopes.len()), (7, 2));
+        let before = system.sync_position().await.unwrap();
+        Migrator::down(&outside, Some(1)).await.unwrap();
+        Migrator::up(&outside, None).await.unwrap();
+        assert_eq!(kept().await, (items, scopes));
+        let after = system.sync_position().await.unwrap();
+        assert_eq!(after.seq, 1);
+        assert_ne!(after.epoch, before.epoch);
+        let places = "SELECT count(*) AS answer FROM sync_items WHERE seq <> 1";
+        assert_eq!(ground.ask(places).await, 0);
+    }
+);

@@ -1,0 +1,59 @@
+//! What phones see changes by the passing of time alone: shares end, devices stay away. This job stamps it.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::db::{DEVICE_STAYS, Database, Guard};
+use crate::error::Result;
+
+/// Stamps every share that ended since the last time, and gives up devices that stayed away. Says how many
+/// devices; nothing is done when another process is at it.
+///
+/// # Errors
+/// From the database. What was done by then stays done.
+pub async fn sweep(database: &Database) -> Result<u64> {
+    let session = database.as_system("shares end and devices stay away");
+    let mut after = None;
+    loop {
+        let next = session
+            .write(move |tx| async move {
+                if !tx.lead(Guard::Streams).await? {
+                    return Ok(None);
+                }
+                tx.end_shares(after).await
+            })
+            .await?;
+        if next.is_none() {
+            break;
+        }
+        after = next;
+    }
+    session
+        .write(|tx| async move {
+            if !tx.lead(Guard::Streams).await? {
+                return Ok(0);
+            }
+            tx.expire_devices(tx.now() - DEVICE_STAYS).await
+        })
+        .await
+}
+
+/// Sweeps now and then every `every` (a second at least), until `shutdown` turns true or its sender is gone.
+pub fn spawn(
+    database: Database,
+    every: Duration,
+    shutdown: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    super::repeat(every, shutdown, move || {
+        let database = database.clone();
+        async move {
+            match sweep(&database).await {
+                Ok(0) => {}
+                Ok(devices) => tracing::info!(devices, "devices that stayed away are given up"),
+                Err(error) => tracing::warn!(?error, "what phones see could not be stamped"),
+            }
+        }
+    })
+}
