@@ -49,6 +49,7 @@ mod page;
 mod parents;
 mod products;
 mod replica;
+mod savepoint;
 mod scope;
 mod select;
 mod session;
@@ -80,15 +81,13 @@ pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
 pub use lag::MAX_LAG;
 pub use page::Cursor;
+pub use savepoint::Mark;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
-pub use sync::{
-    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight,
-    Stream, SyncItem, SyncScope, Synced,
-};
+pub use sync::{DEVICE_STAYS, Document, EndedShare, Head, Held, OpRecord, ParentKey, ParkedOp, Place, Poke, Position, PushingDevice, STREAM_CAP, Sight, Stream, SyncItem, SyncScope, Synced, status_of};
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};

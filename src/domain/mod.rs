@@ -45,3 +45,5 @@ pub mod payments;
 pub mod members;
 
 pub mod handovers;
+
+pub mod pushes;

@@ -27,6 +27,7 @@ pub mod service_accounts;
 pub mod service_scopes;
 pub mod sessions;
 pub mod stock;
+pub mod sync;
 pub mod tiers;
 pub mod users;
 
@@ -73,6 +74,7 @@ pub struct Mutation(
     confidential::ConfidentialMutation,
     service_accounts::ServiceAccountMutation,
     identities::IdentityMutation,
+    sync::push::OpMutation,
 );
 
 /// The schema of the service.

@@ -127,6 +127,7 @@ pub const NEEDS: &[(Need, &[&str])] = &[
             "serviceAccountClose",
             "serviceKeyCreate",
             "serviceKeyRevoke",
+            "syncPush",
         ],
     ),
 ];

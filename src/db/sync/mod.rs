@@ -44,6 +44,7 @@ mod changes;
 mod clock;
 mod devices;
 mod held;
+mod ops;
 mod read;
 mod sight;
 mod text;
@@ -56,6 +57,7 @@ pub(super) use clock::{tick, write};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 #[cfg(test)]
 pub(super) use held::tables;
+pub use ops::{OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
 pub use held::{Document, Held, Sight, SyncScope, Synced};
 pub use read::{Head, Place, Position, Stream, SyncItem};
 

@@ -12,8 +12,7 @@ use super::super::session::Session;
 use super::super::tx::Tx;
 use super::clock::tick;
 use super::text::Text;
-use crate::error::{Code, Error, Result};
-use crate::say;
+use crate::error::{Error, Result};
 use crate::sync::Seq;
 use crate::sync::push::{Parent, Recorded, RequestHash, Status};
 
@@ -104,7 +103,8 @@ impl Tx {
             let hold = Statement::from_sql_and_values(
                 self.backend(),
                 "UPDATE sync_devices SET last_seen_at = $1 WHERE id = $2 AND user_id = $3 \
-                 AND expired_at IS NULL RETURNING forgotten_op_seq",
+                 AND expired_at IS NULL AND wipe_asked_at IS NULL \
+                 AND revoked_at IS NULL RETURNING forgotten_op_seq",
                 [
                     self.now().into(),
                     device.into(),

@@ -13,8 +13,6 @@ mod json;
 mod parked;
 mod rows;
 
-use std::collections::BTreeMap;
-
 use entity::{DeviceId, SyncCollection};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -24,7 +22,7 @@ pub use json::{of_json, to_json};
 pub use parked::{PARKED_STAYS, give_up};
 pub use rows::{MAX_ROWS, Pushed, Row, RowAnswer, push_rows};
 
-use crate::db::{ParentKey, PushingDevice, Tx};
+use crate::db::{ParentKey, Tx};
 use crate::error::{Code, Error, Result};
 use crate::messages::Locale;
 use crate::sync::merge::{Field, Fields, Value};
@@ -176,15 +174,16 @@ impl Failure {
 /// How often a change is judged anew when its row changes in the middle of it.
 const TRIES: usize = 3;
 
-/// The row that a fixed field of `said` contradicts; a row is made with these and keeps them.
+/// The fixed field of which `said` says something else than the row.
 fn contradicted(
     concept: &dyn Concept,
     said: &Fields,
     present: &Present,
 ) -> Option<&'static str> {
-    let value = |fields: &Fields, name| fields.get(name).cloned().unwrap_or(Value::Null);
-    concept.fixed().iter().copied().find(|name| {
-        said.get(name).is_some() && value(said, name) != value(&present.fields, name)
+    let fixed = concept.fixed().iter().copied();
+    fixed.into_iter().find(|name| {
+        let is = present.fields.get(name).unwrap_or(&Value::Null);
+        said.get(name).is_some_and(|said| said != is)
     })
 }
 

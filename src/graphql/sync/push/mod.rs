@@ -9,7 +9,6 @@ mod notes;
 mod ops;
 mod orders;
 mod payments;
-mod rows;
 mod written;
 
 use entity::SyncCollection;
@@ -18,7 +17,6 @@ use self::written::Door;
 use crate::domain::pushes::Concept;
 
 pub use ops::OpMutation;
-pub use rows::RowMutation;
 
 /// The kinds of documents that phones write.
 pub const CONCEPTS: &[&dyn Concept] = &[

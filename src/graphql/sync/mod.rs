@@ -1,0 +1,4 @@
+//! Sync with phones, on the wire.
+
+pub mod push;
+pub mod scalars;

@@ -1,1 +1,0 @@
-//! `pushX`: rows as stock RxDB sends them.
