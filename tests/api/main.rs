@@ -47,6 +47,7 @@ mod orders;
 mod password_resets;
 mod payments;
 mod products;
+mod pushes;
 mod provider;
 mod races;
 mod refresh_schedules;
