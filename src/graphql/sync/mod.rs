@@ -1,4 +1,5 @@
 //! Sync with phones, on the wire.
 
+pub mod docs;
 pub mod push;
 pub mod scalars;
