@@ -75,6 +75,7 @@ pub struct Mutation(
     service_accounts::ServiceAccountMutation,
     identities::IdentityMutation,
     sync::push::OpMutation,
+    sync::push::RowMutation,
 );
 
 /// The schema of the service.

@@ -128,6 +128,12 @@ pub const NEEDS: &[(Need, &[&str])] = &[
             "serviceKeyCreate",
             "serviceKeyRevoke",
             "syncPush",
+            "pushClients",
+            "pushContacts",
+            "pushAddresses",
+            "pushNotes",
+            "pushOrders",
+            "pushPayments",
         ],
     ),
 ];

@@ -395,6 +395,16 @@ pub const fn undoes_batch(status: Status) -> bool {
     }
 }
 
+/// Whether an answer in a batch that was undone no longer holds. `was_before`: whether it was on record, or forgotten,
+/// before the batch; an operation may be answered twice in one.
+pub const fn is_undone(status: Status, was_before: bool) -> bool {
+    match status {
+        Status::Applied | Status::Merged | Status::Deferred => true,
+        Status::Duplicate => !was_before,
+        Status::Conflict | Status::Rejected | Status::Retry => false,
+    }
+}
+
 /// How a row stands for the user who pushes, in the transaction that would write it.
 #[derive(Clone, Copy, Debug)]
 pub enum RowNow<'a> {

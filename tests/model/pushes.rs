@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use clientele::sync::merge::{Field, Fields, Policy, Value, is_same_content};
 use clientele::sync::push::{
     Admission, Batch, ConflictReason, Deed, Head, Memory, Parent, Recorded, Refusal, RowNow,
-    RowPush, RowVerdict, Status, Verdict, in_order, judge, judge_row, request_hash, undoes_batch,
+    RowPush, RowVerdict, Status, Verdict, in_order, is_undone, judge, judge_row, request_hash,
+    undoes_batch,
 };
 use clientele::sync::{RowKey, ScopeKey, Seq};
 use uuid::Uuid;
@@ -69,10 +70,13 @@ impl Service {
             self.meant = meant;
             self.last_done = last_done;
             for result in &mut results {
-                if matches!(
-                    result.status,
-                    Status::Applied | Status::Merged | Status::Deferred
-                ) {
+                let head = heads.iter().find(|head| head.id == result.op).unwrap();
+                let recorded = self.log.ledger.get(&(session.device, result.op));
+                let was_before = match recorded {
+                    Some((_, recorded)) => recorded.status != Status::Deferred,
+                    None => Some(&head.seq) <= self.log.forgotten.get(&session.device),
+                };
+                if is_undone(result.status, was_before) {
                     result.status = Status::Retry;
                     result.version = None;
                 }

@@ -17,7 +17,7 @@ use crate::say;
 use crate::sync::merge::{Fields, Value};
 use crate::sync::push::{
     self as rules, Admission, ConflictReason, Deed, Head, Memory, OpKind, Parent, Recorded,
-    Refusal, Status, Verdict, in_order, judge, request_hash, undoes_batch,
+    Refusal, Status, Verdict, in_order, is_undone, judge, request_hash, undoes_batch,
 };
 use crate::sync::{Collection, Protocol, RowKey, Seq};
 
@@ -433,17 +433,14 @@ impl<'a> Run<'a> {
             return self.tx.keep_since(mark).await;
         }
         self.tx.undo_to(mark).await?;
-        self.fresh.clear();
+        let undone = std::mem::take(&mut self.fresh);
         self.issues.retain(|issue| match &issue.failure {
             Failure::Refused(_) | Failure::Conflict(ConflictReason::NotVisible, _) => true,
             Failure::Conflict(..) => false,
         });
         for pending in self.pending.values_mut() {
             let answer = &mut pending.answer;
-            if matches!(
-                answer.status,
-                Status::Applied | Status::Merged | Status::Deferred
-            ) {
+            if is_undone(answer.status, !undone.contains(&answer.op)) {
                 answer.status = Status::Retry;
                 answer.version = None;
             }

@@ -51,6 +51,23 @@ pub enum RowAnswer {
     Tombstone(Uuid),
 }
 
+impl RowAnswer {
+    /// The row.
+    pub const fn id(&self) -> Uuid {
+        match self {
+            Self::Master(id) | Self::Tombstone(id) => *id,
+        }
+    }
+
+    /// The row, if the device is to take it for what it is.
+    pub const fn master(&self) -> Option<Uuid> {
+        match self {
+            Self::Master(id) => Some(*id),
+            Self::Tombstone(_) => None,
+        }
+    }
+}
+
 /// Takes rows; answers those that the device may not have as it pushed them.
 ///
 /// # Errors

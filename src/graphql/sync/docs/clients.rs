@@ -107,15 +107,7 @@ impl Doc for ClientDoc {
         for tag in &tags {
             tags_of.entry(tag.client_id).or_default().push(tag.tag.clone());
         }
-        let parents = rows.iter().filter_map(|row| row.parent_id);
-        let parents: HashSet<ClientId> = session
-            .select::<client::Entity>()
-            .filter(client::Column::Id.is_in(parents))
-            .all()
-            .await?
-            .iter()
-            .map(|parent| parent.id)
-            .collect();
+        let parents = seen(session, rows.iter().filter_map(|row| row.parent_id)).await?;
         let mut docs = BTreeMap::new();
         for row in &rows {
             let shows = session.sees(Confidential::Credit, row.owner_id).await?;
@@ -201,4 +193,21 @@ impl Doc for ClientDoc {
     }
 
     told_by_fields!();
+}
+
+/// Those of these clients that the viewer sees.
+async fn seen(
+    session: &Session,
+    clients: impl Iterator<Item = ClientId>,
+) -> Result<HashSet<ClientId>> {
+    let clients: HashSet<ClientId> = clients.collect();
+    if clients.is_empty() {
+        return Ok(clients);
+    }
+    let rows = session
+        .select::<client::Entity>()
+        .filter(client::Column::Id.is_in(clients))
+        .all()
+        .await?;
+    Ok(rows.iter().map(|row| row.id).collect())
 }

@@ -11,7 +11,7 @@ mod payments;
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use async_graphql::{InputType, OutputType, SimpleObject, InputObject};
+use async_graphql::{InputObject, InputType, OutputType, SimpleObject, Union};
 use entity::SyncCollection;
 use uuid::Uuid;
 
@@ -67,6 +67,58 @@ macro_rules! told_by_fields {
     };
 }
 use told_by_fields;
+
+/// Makes the union of the kinds that phones write.
+macro_rules! written {
+    ($($kind:ident: $doc:ident;)+) => {
+        /// A document of any kind that phones write.
+        #[derive(Clone, Debug, Union)]
+        pub enum SyncDoc {
+            $(
+                #[doc = concat!("One of ", stringify!($kind), ".")]
+                $kind($doc),
+            )+
+        }
+
+        impl SyncDoc {
+            /// These rows of one kind, as [`Doc::load`] gives them; none of a kind that phones do not write.
+            ///
+            /// # Errors
+            /// From the database.
+            pub async fn load(
+                session: &Session,
+                collection: SyncCollection,
+                ids: &[Uuid],
+            ) -> Result<BTreeMap<Uuid, Self>> {
+                match collection {
+                    $(
+                        SyncCollection::$kind => {
+                            let docs = $doc::load(session, ids).await?;
+                            Ok(docs.into_iter().map(|(id, doc)| (id, Self::$kind(doc))).collect())
+                        }
+                    )+
+                    _ => Ok(BTreeMap::new()),
+                }
+            }
+
+            /// The groups of confidential facts that it may show.
+            pub const fn shows(&self) -> &'static [Confidential] {
+                match self {
+                    $(Self::$kind(_) => <$doc as Doc>::SHOWS,)+
+                }
+            }
+        }
+    };
+}
+
+written! {
+    Clients: ClientDoc;
+    Contacts: ContactDoc;
+    Addresses: AddressDoc;
+    Notes: NoteDoc;
+    Orders: OrderDoc;
+    Payments: PaymentDoc;
+}
 
 /// An amount of money in a document.
 #[derive(Clone, Debug, SimpleObject, InputObject)]

@@ -1,14 +1,14 @@
 //! Addresses that phones write.
 
 use async_graphql::{InputObject, MaybeUndefined};
-use entity::{AddressId, AddressKind, ClientId, SyncCollection, address};
-use serde_json::{Value as Json, json};
+use entity::{AddressId, AddressKind, ClientId, SyncCollection};
 
 use super::written::{Object, Written, field, named, read};
 use crate::db::Tx;
-use crate::domain::addresses::{self, Coordinates};
+use crate::domain::addresses;
 use crate::error::Result;
 use crate::graphql::addresses::{AddressCreateInput, AddressPlaceInput, AddressUpdateInput};
+use crate::graphql::sync::docs::AddressDoc;
 use crate::sync::merge::Field;
 
 /// What a phone says of an address. A field that is absent stays as it is; null clears it.
@@ -43,29 +43,7 @@ impl Written for Addresses {
     const FIXED: &'static [&'static str] = &["clientId"];
     const REQUIRED: &'static [&'static str] = &["clientId", "kind"];
     type Id = AddressId;
-
-    async fn find(tx: &Tx, id: AddressId) -> Result<Option<(i64, bool, Json)>> {
-        let found = tx.select::<address::Entity>().id(id).find().await?;
-        Ok(found.map(|row| {
-            let coordinates = Coordinates::of(&row).map(|point| {
-                json!({ "latitude": point.latitude(), "longitude": point.longitude() })
-            });
-            let json = json!({
-                "clientId": row.client_id,
-                "kind": row.kind,
-                "label": row.label,
-                "recipient": row.recipient,
-                "street": row.street,
-                "city": row.city,
-                "region": row.region,
-                "postalCode": row.postal_code,
-                "country": row.country,
-                "coordinates": coordinates,
-                "isPrimary": row.is_primary,
-            });
-            (row.version, row.archived_at.is_none(), json)
-        }))
-    }
+    type Doc = AddressDoc;
 
     async fn create(tx: &Tx, id: AddressId, fields: Object) -> Result<i64> {
         let input: AddressCreateInput = read(named(fields, id, None))?;

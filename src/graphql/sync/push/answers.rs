@@ -1,13 +1,17 @@
 //! What a phone is told of its operations.
 
-use async_graphql::{Enum, ID, SimpleObject};
-use entity::OpStatus;
+use std::collections::BTreeMap;
 
-use crate::db::{Tx, status_of};
+use async_graphql::{Enum, ID, SimpleObject};
+use entity::{OpStatus, SyncCollection};
+use uuid::Uuid;
+
+use crate::db::{Confidential, Tx, status_of};
 use crate::domain::pushes::Answer;
 use crate::error::Result;
 use crate::graphql::pace::Listed;
 use crate::graphql::scalars::int;
+use crate::graphql::sync::docs::SyncDoc;
 use crate::graphql::sync::scalars::{OpId, SafeInt};
 use crate::sync::push::ConflictReason as Reason;
 
@@ -45,6 +49,8 @@ pub struct SyncConflict {
     fields: Vec<String>,
     /// The version of the row, if you see it.
     server_version: Option<i32>,
+    /// The row as it is, if you see it.
+    server: Option<SyncDoc>,
 }
 
 /// Why an operation was not done.
@@ -67,7 +73,7 @@ pub struct SyncOpResult {
     status: OpStatus,
     /// The row.
     id: ID,
-    /// The version that the row came to have; null when it was not written, or was written with others' changes before.
+    /// The version that the row came to have, or had when the same was sent before. Base later operations on it only after `APPLIED` and `DUPLICATE`: with `MERGED`, others' changes are in it that the phone has not shown.
     version: Option<i32>,
     /// Once you have pulled up to this watermark you hold what the operation did.
     seq: SafeInt,
@@ -87,13 +93,29 @@ pub struct SyncPushPayload {
 }
 
 impl SyncPushPayload {
+    /// The groups of confidential facts that it may show.
+    pub(super) fn shows(&self) -> impl Iterator<Item = Confidential> + '_ {
+        let conflicts = self.results.0.iter().filter_map(|one| one.conflict.as_ref());
+        let docs = conflicts.filter_map(|conflict| conflict.server.as_ref());
+        docs.flat_map(|doc| doc.shows().iter().copied())
+    }
+
     /// The answers, with the rows that are in the way as they are now.
     pub(super) async fn load(
-        _tx: &Tx,
+        tx: &Tx,
         ids: Vec<ID>,
         answers: Vec<Answer>,
         watermark: i64,
     ) -> Result<Self> {
+        let mut wanted: BTreeMap<SyncCollection, Vec<Uuid>> = BTreeMap::new();
+        for (collection, id, _) in answers.iter().filter_map(|answer| answer.master) {
+            wanted.entry(collection).or_default().push(id);
+        }
+        let mut docs: BTreeMap<(SyncCollection, Uuid), SyncDoc> = BTreeMap::new();
+        for (collection, ids) in wanted {
+            let found = SyncDoc::load(tx, collection, &ids).await?;
+            docs.extend(found.into_iter().map(|(id, doc)| ((collection, id), doc)));
+        }
         let results: Result<Vec<SyncOpResult>> = ids
             .into_iter()
             .zip(answers)
@@ -118,6 +140,8 @@ impl SyncPushPayload {
                         reason: reason.into(),
                         fields: fields.into_iter().map(str::to_owned).collect(),
                         server_version,
+                        server: master
+                            .and_then(|(collection, id, _)| docs.get(&(collection, id)).cloned()),
                     }),
                     error: told.map(|told| SyncOpError {
                         code: told.code,

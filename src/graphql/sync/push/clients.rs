@@ -3,9 +3,9 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use entity::{
     ClientId, ClientKind, ClientNature, CustomKind, Gender, Lifecycle, PartyClass, ServiceMode,
-    SyncCollection, client,
+    SyncCollection,
 };
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::written::{Object, Written, field, named, read, stays};
 use crate::db::{ParentKey, Tx};
@@ -13,6 +13,7 @@ use crate::domain::clients;
 use crate::error::Result;
 use crate::graphql::clients::{ClientCreateInput, ClientUpdateInput};
 use crate::graphql::scalars::{Currency, Date};
+use crate::graphql::sync::docs::ClientDoc;
 use crate::sync::merge::{Field, Fields, Policy};
 
 /// What a phone says of a client. A field that is absent stays as it is; null clears it. A new client is its maker's.
@@ -132,42 +133,10 @@ impl Written for Clients {
     const FIXED: &'static [&'static str] = &["kind", "currency"];
     const REQUIRED: &'static [&'static str] = &["kind", "currency", "name"];
     type Id = ClientId;
+    type Doc = ClientDoc;
 
     fn parent(_fields: &Fields) -> Option<ParentKey> {
         None
-    }
-
-    async fn find(tx: &Tx, id: ClientId) -> Result<Option<(i64, bool, Json)>> {
-        let Some(row) = tx.select::<client::Entity>().id(id).find().await? else {
-            return Ok(None);
-        };
-        let tags = clients::tags(tx, &row).await?;
-        let json = json!({
-            "kind": row.kind,
-            "currency": row.currency,
-            "name": row.name,
-            "partyClass": row.party_class,
-            "lifecycle": row.lifecycle,
-            "customKind": row.custom_kind,
-            "serviceMode": row.service_mode,
-            "parentId": row.parent_id,
-            "phone": row.phone,
-            "fax": row.fax,
-            "email": row.email,
-            "website": row.website,
-            "messagingHandle": row.messaging_handle,
-            "preferences": row.preferences,
-            "buyingHabits": row.buying_habits,
-            "sinceOn": row.since_on,
-            "tags": tags,
-            "gender": row.gender,
-            "birthday": row.birthday,
-            "nature": row.nature,
-            "industry": row.industry,
-            "employeeCount": row.employee_count,
-        });
-        // One that was put away is still in its owner's book.
-        Ok(Some((row.version, true, json)))
     }
 
     async fn create(tx: &Tx, id: ClientId, fields: Object) -> Result<i64> {

@@ -1,14 +1,14 @@
 //! Contacts that phones write.
 
 use async_graphql::{InputObject, MaybeUndefined};
-use entity::{ClientId, ContactId, SyncCollection, client, contact};
-use serde_json::{Value as Json, json};
+use entity::{ClientId, ContactId, SyncCollection};
 
 use super::written::{Object, Written, field, named, read};
-use crate::db::{Confidential, Tx};
+use crate::db::Tx;
 use crate::domain::contacts;
 use crate::error::Result;
 use crate::graphql::contacts::{ContactCreateInput, ContactProfileInput, ContactUpdateInput};
+use crate::graphql::sync::docs::ContactDoc;
 use crate::sync::merge::Field;
 
 /// What a phone says of a contact. A field that is absent stays as it is; null clears it.
@@ -44,43 +44,7 @@ impl Written for Contacts {
     const FIXED: &'static [&'static str] = &["clientId"];
     const REQUIRED: &'static [&'static str] = &["clientId", "name"];
     type Id = ContactId;
-
-    async fn find(tx: &Tx, id: ContactId) -> Result<Option<(i64, bool, Json)>> {
-        let Some(row) = tx.select::<contact::Entity>().id(id).find().await? else {
-            return Ok(None);
-        };
-        let client = tx.select::<client::Entity>().id(row.client_id).get().await?;
-        let shows = tx.sees(Confidential::Personal, client.owner_id).await?;
-        let personal = |fact: &Option<String>| fact.clone().filter(|_| shows);
-        let points: Vec<Json> = row
-            .points
-            .0
-            .iter()
-            .map(|point| {
-                json!({
-                    "kind": point.kind,
-                    "value": point.value,
-                    "label": point.label,
-                    "isPreferred": point.is_preferred,
-                })
-            })
-            .collect();
-        let json = json!({
-            "clientId": row.client_id,
-            "name": row.name,
-            "title": row.title,
-            "department": row.department,
-            "isKey": row.is_key,
-            "roles": row.roles,
-            "gender": row.gender,
-            "birthday": row.birthday,
-            "points": points,
-            "likes": personal(&row.likes),
-            "socialStatus": personal(&row.social_status),
-            "note": row.note,
-        });
-        Ok(Some((row.version, row.archived_at.is_none(), json)))
-    }
+    type Doc = ContactDoc;
 
     async fn create(tx: &Tx, id: ContactId, fields: Object) -> Result<i64> {
         let input: ContactCreateInput = read(named(fields, id, None))?;

@@ -9,6 +9,7 @@ mod notes;
 mod ops;
 mod orders;
 mod payments;
+mod rows;
 mod written;
 
 use entity::SyncCollection;
@@ -17,6 +18,7 @@ use self::written::Door;
 use crate::domain::pushes::Concept;
 
 pub use ops::OpMutation;
+pub use rows::{RowMutation, device_of};
 
 /// The kinds of documents that phones write.
 pub const CONCEPTS: &[&dyn Concept] = &[

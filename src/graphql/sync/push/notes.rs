@@ -1,14 +1,14 @@
 //! Notes that phones write.
 
 use async_graphql::{InputObject, MaybeUndefined};
-use entity::{ClientId, NoteId, SyncCollection, note};
-use serde_json::{Value as Json, json};
+use entity::{ClientId, NoteId, SyncCollection};
 
 use super::written::{Object, Written, field, named, read};
 use crate::db::Tx;
 use crate::domain::notes;
 use crate::error::Result;
 use crate::graphql::notes::{NoteCreateInput, NoteUpdateInput};
+use crate::graphql::sync::docs::NoteDoc;
 use crate::sync::merge::Field;
 
 /// What a phone says of a note. A field that is absent stays as it is.
@@ -31,18 +31,7 @@ impl Written for Notes {
     const FIXED: &'static [&'static str] = &["clientId"];
     const REQUIRED: &'static [&'static str] = &["clientId", "body"];
     type Id = NoteId;
-
-    async fn find(tx: &Tx, id: NoteId) -> Result<Option<(i64, bool, Json)>> {
-        let found = tx.select::<note::Entity>().id(id).find().await?;
-        Ok(found.map(|row| {
-            let json = json!({
-                "clientId": row.client_id,
-                "body": row.body,
-                "isPinned": row.is_pinned,
-            });
-            (row.version, row.archived_at.is_none(), json)
-        }))
-    }
+    type Doc = NoteDoc;
 
     async fn create(tx: &Tx, id: NoteId, fields: Object) -> Result<i64> {
         let input: NoteCreateInput = read(named(fields, id, None))?;

@@ -15,6 +15,7 @@ use super::written::{Object, Said};
 use super::CONCEPTS;
 use crate::domain::pushes::{self, Batch, Concept, MAX_OPS, Op, Sender, names, of_json};
 use crate::error::{Error, Result};
+use crate::graphql::confidential::note_shown;
 use crate::graphql::context::{locale, write};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::sync::scalars::{OpId, SafeInt};
@@ -247,7 +248,7 @@ impl OpMutation {
             concepts: CONCEPTS,
         };
         let ids: Vec<ID> = ops.into_iter().map(|op| op.id).collect();
-        write(ctx, move |tx| {
+        let payload = write(ctx, move |tx| {
             let (batch, ids) = (batch.clone(), ids.clone());
             async move {
                 let (answers, watermark) = pushes::push(&tx, &batch).await?;
@@ -255,6 +256,10 @@ impl OpMutation {
             }
         })
         .await
-        .map_err(|error| error.under("input"))
+        .map_err(|error| error.under("input"))?;
+        for group in payload.shows() {
+            note_shown(ctx, group);
+        }
+        Ok(payload)
     }
 }

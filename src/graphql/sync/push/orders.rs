@@ -2,17 +2,16 @@
 //! office changed meanwhile in any part of it is a conflict, since amounts of two sides do not add up.
 
 use async_graphql::{InputObject, MaybeUndefined};
-use entity::{AddressId, ClientId, OrderId, OrderStatus, SyncCollection, order, order_line};
-use sea_orm::ColumnTrait;
-use serde_json::{Value as Json, json};
+use entity::{AddressId, ClientId, OrderId, OrderStatus, SyncCollection};
+use serde_json::Value as Json;
 
 use super::written::{Object, Written, named, read, stays, whole};
 use crate::db::Tx;
-use crate::domain::money::{CurrencyCode, format_minor};
 use crate::domain::orders::{self, Seen};
 use crate::error::Result;
 use crate::graphql::orders::{OrderCreateInput, OrderLineInput, OrderShipToInput, OrderUpdateInput};
 use crate::graphql::scalars::{Date, MoneyInput};
+use crate::graphql::sync::docs::OrderDoc;
 use crate::sync::merge::{Field, Fields, Policy, Value};
 
 /// What a phone says of an order. A field that is absent stays as it is; null clears it.
@@ -74,6 +73,7 @@ impl Written for Orders {
     const FIXED: &'static [&'static str] = &["clientId", "placedOn", "addressId"];
     const REQUIRED: &'static [&'static str] = &["clientId"];
     type Id = OrderId;
+    type Doc = OrderDoc;
 
     /// How far an order has come after it was submitted is the office's to say, and what its lines come to.
     fn tidy(fields: &mut Fields) {
@@ -95,56 +95,6 @@ impl Written for Orders {
         {
             *place = Value::Null;
         }
-    }
-
-    async fn find(tx: &Tx, id: OrderId) -> Result<Option<(i64, bool, Json)>> {
-        let Some(row) = tx.select::<order::Entity>().id(id).find().await? else {
-            return Ok(None);
-        };
-        let currency = CurrencyCode::parse(&row.currency)?;
-        let money = |minor| {
-            json!({
-                "amount": format_minor(minor, currency),
-                "currency": currency.as_str(),
-            })
-        };
-        let lines = tx
-            .select::<order_line::Entity>()
-            .filter(order_line::Column::OrderId.eq(id))
-            .order_by(order_line::Column::LineNumber, sea_orm::Order::Asc)
-            .all()
-            .await?;
-        let lines: Vec<Json> = lines
-            .iter()
-            .map(|line| {
-                json!({
-                    "productId": line.product_id,
-                    "quantity": line.quantity,
-                    "unitPrice": money(line.unit_price_minor),
-                    "discountBp": line.discount_bp,
-                })
-            })
-            .collect();
-        let place = orders::ShipTo::of(&row);
-        let json = json!({
-            "clientId": row.client_id,
-            "placedOn": row.placed_on,
-            "status": row.status,
-            "requiredOn": row.required_on,
-            "shipTo": {
-                "name": place.name,
-                "street": place.street,
-                "city": place.city,
-                "region": place.region,
-                "postalCode": place.postal_code,
-                "country": place.country,
-            },
-            "note": row.note,
-            "discountBp": row.discount_bp,
-            "freight": money(row.freight_minor),
-            "lines": lines,
-        });
-        Ok(Some((row.version, true, json)))
     }
 
     async fn create(tx: &Tx, id: OrderId, mut fields: Object) -> Result<i64> {

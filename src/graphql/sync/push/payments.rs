@@ -1,16 +1,16 @@
 //! Payments that phones write.
 
 use async_graphql::{InputObject, MaybeUndefined};
-use entity::{OrderId, PaymentId, PaymentMethod, SyncCollection, payment};
-use serde_json::{Value as Json, json};
+use entity::{OrderId, PaymentId, PaymentMethod, SyncCollection};
+use serde_json::Value as Json;
 
 use super::written::{Object, Written, field, id_in, named, read, stays};
 use crate::db::{ParentKey, Tx};
-use crate::domain::money::{CurrencyCode, format_minor};
 use crate::domain::payments;
 use crate::error::Result;
 use crate::graphql::payments::{PaymentRecordInput, PaymentVoidInput};
 use crate::graphql::scalars::{Date, MoneyInput};
+use crate::graphql::sync::docs::PaymentDoc;
 use crate::sync::merge::{Field, Fields};
 
 /// What a phone says of a payment. All of it is said when it is recorded and stays; afterwards it can be voided.
@@ -42,29 +42,10 @@ impl Written for Payments {
         &["orderId", "amount", "method", "paidOn", "reference", "note"];
     const REQUIRED: &'static [&'static str] = &["orderId", "amount", "method"];
     type Id = PaymentId;
+    type Doc = PaymentDoc;
 
     fn parent(fields: &Fields) -> Option<ParentKey> {
         id_in::<OrderId>(fields, "orderId").map(ParentKey::Order)
-    }
-
-    async fn find(tx: &Tx, id: PaymentId) -> Result<Option<(i64, bool, Json)>> {
-        let Some(row) = tx.select::<payment::Entity>().id(id).find().await? else {
-            return Ok(None);
-        };
-        let currency = CurrencyCode::parse(&row.currency)?;
-        let json = json!({
-            "orderId": row.order_id,
-            "amount": {
-                "amount": format_minor(row.amount_minor, currency),
-                "currency": row.currency,
-            },
-            "method": row.method,
-            "paidOn": row.paid_on,
-            "reference": row.reference,
-            "note": row.note,
-            "voidReason": row.void_reason,
-        });
-        Ok(Some((row.version, true, json)))
     }
 
     async fn create(tx: &Tx, id: PaymentId, mut fields: Object) -> Result<i64> {

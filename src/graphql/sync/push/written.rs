@@ -16,6 +16,7 @@ use crate::db::{ParentKey, Tx};
 use crate::domain::pushes::{Concept, Present, names, of_json, to_json};
 use crate::error::{Error, Result};
 use crate::say;
+use crate::graphql::sync::docs::Doc;
 use crate::sync::merge::{Field, Fields, Policy, Value as Kept};
 
 /// The JSON of a document.
@@ -33,6 +34,8 @@ pub(super) trait Written: Send + Sync + 'static {
     const REQUIRED: &'static [&'static str];
     /// Its ids.
     type Id: EntityId;
+    /// What phones hold of it.
+    type Doc: Doc;
 
     /// What a new row goes under: a client, unless said otherwise.
     fn parent(fields: &Fields) -> Option<ParentKey> {
@@ -41,12 +44,6 @@ pub(super) trait Written: Send + Sync + 'static {
 
     /// Brings fields in the form in which they are compared.
     fn tidy(_fields: &mut Fields) {}
-
-    /// The row with this id, if the viewer sees it: its version, whether it is in use, and what it says.
-    fn find(
-        tx: &Tx,
-        id: Self::Id,
-    ) -> impl Future<Output = Result<Option<(i64, bool, Json)>>> + Send;
 
     /// Makes it of these fields; answers its version.
     fn create(tx: &Tx, id: Self::Id, fields: Object) -> impl Future<Output = Result<i64>> + Send;
@@ -156,18 +153,17 @@ impl<W: Written> Concept for Door<W> {
 
     fn find<'a>(&'a self, tx: &'a Tx, id: Uuid) -> BoxFuture<'a, Result<Option<Present>>> {
         Box::pin(async move {
-            let found = W::find(tx, W::Id::from_uuid(id)).await?;
-            let Some((version, is_live, json)) = found else {
+            let Some(doc) = W::Doc::load(tx, &[id]).await?.remove(&id) else {
                 return Ok(None);
             };
-            let Json::Object(json) = json else {
+            let Ok(Json::Object(json)) = doc.to_value().into_json() else {
                 return Err(Error::bug("a document that is no object"));
             };
             let mut fields = of_json(&json, names(self));
             W::tidy(&mut fields);
             Ok(Some(Present {
-                version,
-                is_live,
+                version: i64::from(doc.version()),
+                is_live: !doc.is_deleted(),
                 fields,
             }))
         })
