@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::Stop;
 use crate::db::{DEVICE_STAYS, Database, Guard};
 use crate::error::Result;
 
@@ -14,6 +15,11 @@ use crate::error::Result;
 /// # Errors
 /// From the database. What was done by then stays done.
 pub async fn sweep(database: &Database) -> Result<u64> {
+    let (_kept, shutdown) = watch::channel(false);
+    sweep_until(database, &Stop(shutdown)).await
+}
+
+async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
     let session = database.as_system("shares end and devices stay away");
     let mut after = None;
     loop {
@@ -25,6 +31,9 @@ pub async fn sweep(database: &Database) -> Result<u64> {
                 tx.end_shares(after).await
             })
             .await?;
+        if stop.is_told() {
+            return Ok(0);
+        }
         if next.is_none() {
             break;
         }
@@ -46,10 +55,10 @@ pub fn spawn(
     every: Duration,
     shutdown: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    super::repeat(every, shutdown, move || {
+    super::repeat(every, shutdown, move |stop| {
         let database = database.clone();
         async move {
-            match sweep(&database).await {
+            match sweep_until(&database, &stop).await {
                 Ok(0) => {}
                 Ok(devices) => tracing::info!(devices, "devices that stayed away are given up"),
                 Err(error) => tracing::warn!(?error, "what phones see could not be stamped"),

@@ -224,6 +224,10 @@ texts! {
     "you can hand over only clients of people who report to you" => "只能移交自己下属的客户",
     "this device belongs to somebody else; a device takes another id for each user"
         => "该设备属于其他用户；设备须为每个用户使用不同的 id",
+    "this device is to forget everything it holds; confirm with `deviceWiped`, then make a new device id"
+        => "该设备须清除其保存的全部数据；请用 `deviceWiped` 确认，然后使用新的设备 id",
+    "this device was shut out; make a new device id after signing in again"
+        => "该设备已被停用；请重新登录后使用新的设备 id",
     "the one who should take over has left" => "接手人已离职",
     "the one who should take over does not report to you" => "接手人不是您的下属",
     "some of these clients do not exist, or are not yours to see" => "其中部分客户不存在，或您无权查看",

@@ -216,9 +216,9 @@ held! {
             |was, is| was.role != is.role,
         );
     user_reach => Held::No("it follows from the tree of users; what it lets people see is kept");
-    user_identity => Held::No("who somebody is elsewhere is of no use on a phone"),
-    service_account => Held::No("programs are looked after online"),
-    service_key => Held::No("keys of programs are looked after online"),
+    user_identity => Held::No("who somebody is elsewhere is of no use on a phone");
+    service_account => Held::No("programs are looked after online");
+    service_key => Held::No("keys of programs are looked after online");
     session => Held::No("sessions are looked at online");
     handover => Held::No("records of hand-overs are read online");
     handover_client => Held::No("records of hand-overs are read online");

@@ -52,7 +52,7 @@ pub(super) use changes::Changes;
 pub use clock::Poke;
 pub(super) use clock::{ChangeClock, Inline, tell};
 #[cfg(test)]
-pub(super) use clock::{tick, write};
+pub(super) use clock::write;
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 #[cfg(test)]
 pub(super) use held::tables;

@@ -2,7 +2,7 @@
 //! clients, and what a pull reads.
 
 mod measure;
-mod order;
+mod positions;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
@@ -354,7 +354,7 @@ on_both!(
         let _ = session(&ground, ann).await;
         let failed: Result<()> = system
             .write(move |tx| async move {
-                tx.insert::<entity::client::Entity>(client_row(
+                tx.insert::<client::Entity>(client_row(
                     &tx,
                     ClientId(Uuid::now_v7()),
                     None,
@@ -509,19 +509,19 @@ on_both!(
             .await
             .unwrap();
         see(&[admin, top, right, ben], "Ben works for Right").await;
-        let change = async |who: UserId, change: entity::user::ActiveModel| {
+        let change = async |who: UserId, change: user::ActiveModel| {
             system
                 .write(move |tx| {
                     let change = change.clone();
                     async move {
-                        let row = tx.select::<entity::user::Entity>().id(who).get().await?;
-                        tx.update::<entity::user::Entity>(&row, None, change).await
+                        let row = tx.select::<user::Entity>().id(who).get().await?;
+                        tx.update::<user::Entity>(&row, None, change).await
                     }
                 })
                 .await
                 .unwrap();
         };
-        let role = |role| entity::user::ActiveModel {
+        let role = |role| user::ActiveModel {
             role: Set(role),
             ..Default::default()
         };
@@ -530,22 +530,22 @@ on_both!(
         change(cleo, role(UserRole::Rep)).await;
         see(&[admin, top, right, ben], "and is none again").await;
         on_client(&system, id, |tx, client| async move {
-            let pool = entity::client::ActiveModel {
+            let pool = client::ActiveModel {
                 owner_id: Set(None),
                 ..Default::default()
             };
-            tx.update::<entity::client::Entity>(&client, None, pool)
+            tx.update::<client::Entity>(&client, None, pool)
                 .await
         })
         .await;
         see(&[admin], "in the pool").await;
-        let keeper = entity::user::ActiveModel {
+        let keeper = user::ActiveModel {
             is_pool_keeper: Set(true),
             ..Default::default()
         };
         change(left, keeper).await;
         see(&[admin, left], "Left keeps the pool").await;
-        let gone = entity::user::ActiveModel {
+        let gone = user::ActiveModel {
             deactivated_at: Set(Some(ground.database.clock().now())),
             ..Default::default()
         };
@@ -791,7 +791,7 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
     let twin = ClientId(ann.0);
     system
         .write(move |tx| async move {
-            tx.insert::<entity::client::Entity>(client_row(&tx, twin, Some(ann)))
+            tx.insert::<client::Entity>(client_row(&tx, twin, Some(ann)))
                 .await
         })
         .await
@@ -893,7 +893,7 @@ on_both!(
         counted
             .write(move |tx| async move {
                 let made = client_row(&tx, ClientId(Uuid::now_v7()), Some(ann));
-                tx.insert::<entity::client::Entity>(made).await
+                tx.insert::<client::Entity>(made).await
             })
             .await
             .unwrap();
