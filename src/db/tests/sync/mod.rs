@@ -15,7 +15,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::*;
-use crate::db::sync::{self, Place, SyncScope, tables};
+use crate::db::sync::{self, Place, SyncItem, SyncScope, tables};
 use crate::db::{EndedShare, LockedClient};
 use crate::error::Code;
 
@@ -188,7 +188,7 @@ on_both!(
             live,
         };
         let whole = row(SyncCollection::Clients, id.0, start, start + 1, true);
-        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        assert_eq!(items(&ground, id.0).await, std::slice::from_ref(&whole));
         on_client(&system, id, |tx, client| async move {
             tx.delete_under::<client_tag::Entity>(&client, Condition::all())
                 .await
@@ -198,7 +198,7 @@ on_both!(
             seq: start + 2,
             ..whole
         };
-        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        assert_eq!(items(&ground, id.0).await, std::slice::from_ref(&whole));
         // Several rows of one unit have one position; what is put away is dead, and lives when it is brought back.
         let contact = on_client(&system, id, |tx, client| async move {
             let made = tx
@@ -738,7 +738,7 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         .await
         .unwrap();
     assert_eq!(whole.len(), 4);
-    assert!(whole.is_sorted_by_key(|item| item.place()));
+    assert!(whole.is_sorted_by_key(SyncItem::place));
     // Page by page it is the same.
     let (mut after, mut paged) = (Place::default(), Vec::new());
     loop {
