@@ -50,9 +50,9 @@ mod text;
 
 pub(super) use changes::Changes;
 pub use clock::Poke;
-pub(super) use clock::{ChangeClock, Inline, tell};
 #[cfg(test)]
 pub(super) use clock::write;
+pub(super) use clock::{ChangeClock, Inline, tell};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 #[cfg(test)]
 pub(super) use held::tables;

@@ -354,12 +354,8 @@ on_both!(
         let _ = session(&ground, ann).await;
         let failed: Result<()> = system
             .write(move |tx| async move {
-                tx.insert::<client::Entity>(client_row(
-                    &tx,
-                    ClientId(Uuid::now_v7()),
-                    None,
-                ))
-                .await?;
+                tx.insert::<client::Entity>(client_row(&tx, ClientId(Uuid::now_v7()), None))
+                    .await?;
                 Err(crate::Error::bug("on purpose"))
             })
             .await;
@@ -534,8 +530,7 @@ on_both!(
                 owner_id: Set(None),
                 ..Default::default()
             };
-            tx.update::<client::Entity>(&client, None, pool)
-                .await
+            tx.update::<client::Entity>(&client, None, pool).await
         })
         .await;
         see(&[admin], "in the pool").await;

@@ -88,8 +88,7 @@ async fn watched(ground: &Ground, clock: Arc<dyn ChangeClock>) -> (usize, usize)
                                 industry: Set(Some(before.to_string())),
                                 ..Default::default()
                             };
-                            tx.update::<client::Entity>(&row, None, change)
-                                .await
+                            tx.update::<client::Entity>(&row, None, change).await
                         })
                         .await
                         .unwrap();
