@@ -52,6 +52,7 @@ mod replica;
 mod scope;
 mod select;
 mod session;
+mod snapshot;
 mod steps;
 mod stock;
 mod stream;
@@ -83,11 +84,12 @@ pub use page::Cursor;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
+pub use snapshot::Snapshot;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
 pub use sync::{
-    DEVICE_STAYS, Document, EndedShare, Head, Held, Place, Poke, Position, STREAM_CAP, Sight,
-    Stream, SyncItem, SyncScope, Synced,
+    DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, Opening, Place, Poke, Position,
+    STREAM_CAP, Sight, Stream, Stretch, SyncItem, SyncScope, Synced, collection_of, number_of,
 };
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;

@@ -48,6 +48,7 @@ mod password_resets;
 mod payments;
 mod products;
 mod provider;
+mod pulls;
 mod races;
 mod refresh_schedules;
 mod replica;

@@ -15,7 +15,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::*;
-use crate::db::sync::{self, Place, SyncItem, SyncScope, tables};
+use crate::db::sync::{self, Place, Stretch, SyncItem, SyncScope, tables};
 use crate::db::{EndedShare, LockedClient};
 use crate::error::Code;
 
@@ -80,6 +80,30 @@ where
         })
         .await
         .unwrap()
+}
+
+/// What a phone reads of a scope after a place.
+async fn read(
+    phone: &Session,
+    scope: SyncScope,
+    after: Place,
+    until: Option<i64>,
+    limit: u64,
+) -> Vec<SyncItem> {
+    let all = <SyncCollection as sea_orm::Iterable>::iter().collect();
+    let stretch = Stretch {
+        scope,
+        after,
+        until,
+    };
+    let found = phone.sync_items(&[stretch], &all, limit).await.unwrap();
+    found
+        .into_iter()
+        .map(|(of, item)| {
+            assert_eq!(of, scope);
+            item
+        })
+        .collect()
 }
 
 fn contact_row(tx: &Tx) -> contact::ActiveModel {
@@ -728,19 +752,20 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
             SyncScope::Catalogue
         ]
     );
-    let whole = phone_of_ann
-        .sync_items(SyncScope::Client(id), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let whole = read(
+        &phone_of_ann,
+        SyncScope::Client(id),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(whole.len(), 4);
     assert!(whole.is_sorted_by_key(SyncItem::place));
     // Page by page it is the same.
     let (mut after, mut paged) = (Place::default(), Vec::new());
     loop {
-        let page = phone_of_ann
-            .sync_items(SyncScope::Client(id), after, None, 1)
-            .await
-            .unwrap();
+        let page = read(&phone_of_ann, SyncScope::Client(id), after, None, 1).await;
         let Some(last) = page.last() else {
             break;
         };
@@ -748,20 +773,23 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         paged.extend(page);
     }
     assert_eq!(paged, whole);
-    let until = phone_of_ann
-        .sync_items(
-            SyncScope::Client(id),
-            Place::default(),
-            Some(whole[1].seq),
-            100,
-        )
-        .await
-        .unwrap();
+    let until = read(
+        &phone_of_ann,
+        SyncScope::Client(id),
+        Place::default(),
+        Some(whole[1].seq),
+        100,
+    )
+    .await;
     assert_eq!(until, whole[..2]);
-    let things = phone_of_ann
-        .sync_items(SyncScope::Catalogue, Place::default(), None, 100)
-        .await
-        .unwrap();
+    let things = read(
+        &phone_of_ann,
+        SyncScope::Catalogue,
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(things.len(), 1);
     assert_eq!(
         (things[0].collection, things[0].row_id),
@@ -770,10 +798,8 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
     // The scopes of others are empty.
     let phone_of_ben = phone(&ground, ben).await;
     for scope in [SyncScope::Client(id), SyncScope::User(ann)] {
-        let found = phone_of_ben
-            .sync_items(scope, Place::default(), None, 100)
-            .await;
-        assert!(found.unwrap().is_empty());
+        let found = read(&phone_of_ben, scope, Place::default(), None, 100).await;
+        assert!(found.is_empty());
     }
     let heads = phone_of_ben.sync_heads(0).await.unwrap();
     assert!(
@@ -791,19 +817,27 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         })
         .await
         .unwrap();
-    let own = phone_of_ann
-        .sync_items(SyncScope::User(ann), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let own = read(
+        &phone_of_ann,
+        SyncScope::User(ann),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert!(
         own.iter()
             .all(|item| item.collection.scope_kind() == ScopeKind::User)
     );
     assert_eq!(own.len(), 2);
-    let twins = phone_of_ann
-        .sync_items(SyncScope::Client(twin), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let twins = read(
+        &phone_of_ann,
+        SyncScope::Client(twin),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(twins.len(), 1);
 });
 
