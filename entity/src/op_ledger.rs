@@ -25,7 +25,10 @@ pub struct Model {
     pub version: Option<i64>,
     /// A position by which a device that pulled has its effect.
     pub seq: i64,
-    /// When it was done, UTC.
+    /// What it says, while it waits for what it goes under.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub payload: Option<Json>,
+    /// When it was answered first, UTC.
     pub created_at: DateTimeUtc,
 }
 

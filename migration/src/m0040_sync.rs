@@ -270,6 +270,7 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(choice("status"))
                 .col(big_integer_null("version"))
                 .col(big_integer("seq"))
+                .col(json_binary_null("payload"))
                 .col(timestamp_with_time_zone("created_at"))
                 .primary_key(Index::create().col("device_id").col("op_id"))
                 .foreign_key(&mut dies_with("op_ledger", "device_id", "sync_devices"))

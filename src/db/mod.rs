@@ -49,6 +49,7 @@ mod page;
 mod parents;
 mod products;
 mod replica;
+mod savepoint;
 mod scope;
 mod select;
 mod session;
@@ -81,6 +82,7 @@ pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
 pub use lag::MAX_LAG;
 pub use page::Cursor;
+pub use savepoint::Mark;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
@@ -88,8 +90,9 @@ pub use snapshot::Snapshot;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
 pub use sync::{
-    DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, Opening, Place, Poke, Position,
-    STREAM_CAP, Sight, Stream, Stretch, SyncItem, SyncScope, Synced, collection_of, number_of,
+    DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, OpRecord, Opening, ParentKey,
+    ParkedOp, Place, Poke, Position, PushingDevice, STREAM_CAP, Sight, Stream, Stretch, SyncItem,
+    SyncScope, Synced, collection_of, number_of, status_of,
 };
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;

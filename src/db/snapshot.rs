@@ -3,9 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use sea_orm::{
-    AccessMode, DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions,
-};
+use sea_orm::{AccessMode, DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions};
 
 use super::session::Session;
 use super::unit::{self, Unit};
@@ -44,11 +42,7 @@ impl Session {
         };
         let now = self.now();
         let transaction = unit::begin_with(self.reading(), options).await?;
-        let unit = Arc::new(Unit::new(
-            transaction,
-            &self.database().inner.working,
-            now,
-        ));
+        let unit = Arc::new(Unit::new(transaction, &self.database().inner.working, now));
         Ok(Snapshot {
             session: self.inside(Arc::clone(&unit), now),
             unit,

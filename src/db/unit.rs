@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -53,6 +53,8 @@ pub(super) struct Unit {
     has_failed: AtomicBool,
     /// What was touched of what phones hold.
     changes: Mutex<Changes>,
+    /// Its position in the line of changes, where that was taken before the end.
+    position: OnceLock<i64>,
     /// The instant at which it writes.
     at: DateTime<Utc>,
     /// Says, until it goes, that the process should not end.
@@ -69,6 +71,7 @@ impl Unit {
             transaction: RwLock::new(Some(transaction)),
             has_failed: AtomicBool::new(false),
             changes: Mutex::default(),
+            position: OnceLock::new(),
             at,
             _working: working.subscribe(),
         }
@@ -96,6 +99,34 @@ impl Unit {
     /// Notes what was touched.
     pub(super) fn note_change(&self, note: impl FnOnce(&mut Changes)) {
         note(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was touched so far, to go back to.
+    pub(super) fn changes_so_far(&self) -> Changes {
+        let changes = self.changes.lock();
+        changes.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a statement failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Takes back what was noted since, as the database has taken it back.
+    pub(super) fn go_back(&self, changes: Changes, has_failed: bool) {
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = changes;
+        self.has_failed.store(has_failed, Ordering::Relaxed);
+    }
+
+    /// Its position in the line of changes, where that is known already.
+    pub(super) fn position(&self) -> Option<i64> {
+        self.position.get().copied()
+    }
+
+    /// Notes its position in the line of changes.
+    pub(super) fn set_position(&self, seq: i64) {
+        // It is taken once.
+        let _ = self.position.set(seq);
     }
 
     /// What was touched.

@@ -47,3 +47,5 @@ pub mod payments;
 pub mod members;
 
 pub mod handovers;
+
+pub mod pushes;

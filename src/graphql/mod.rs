@@ -27,6 +27,7 @@ pub mod service_accounts;
 pub mod service_scopes;
 pub mod sessions;
 pub mod stock;
+pub mod sync;
 pub mod tiers;
 pub mod users;
 
@@ -76,6 +77,7 @@ pub struct Mutation(
     confidential::ConfidentialMutation,
     service_accounts::ServiceAccountMutation,
     identities::IdentityMutation,
+    sync::push::OpMutation,
     sync::pull::DeviceMutation,
 );
 

@@ -131,6 +131,7 @@ pub const NEEDS: &[(Need, &[&str])] = &[
             "serviceAccountClose",
             "serviceKeyCreate",
             "serviceKeyRevoke",
+            "syncPush",
         ],
     ),
 ];

@@ -10,6 +10,27 @@ macro_rules! texts {
 }
 
 texts! {
+    // Pushes of phones.
+    "somebody changed the same meanwhile" => "其他人同时修改了相同的内容",
+    "this was put away meanwhile" => "此记录已被归档",
+    "this is not there, or no longer among your clients" => "此记录不存在，或已不属于您的客户",
+    "what this belongs to did not arrive within a week" => "所属的记录在一周内没有到达",
+    "too many changes of this device wait for others already" => "此设备等待中的修改已过多",
+    "this operation was sent before with other content" => "此操作曾以其他内容发送过",
+    "what this depends on was not done" => "此操作所依赖的操作没有完成",
+    "what this depends on comes after it" => "此操作所依赖的操作排在它之后",
+    "`{name}` is said when this is made, and stays" => "`{name}` 在创建时确定，之后不能更改",
+    "phones do not write documents of this kind" => "手机不能写入此类文档",
+    "phones do not delete documents of this kind" => "手机不能删除此类文档",
+    "operations are counted from 1" => "操作编号从 1 开始",
+    "this id is of another kind than the document" => "此 ID 与文档的类别不符",
+    "a push has at most {most} operations, not {count}" => "一次推送最多 {most} 个操作，现有 {count} 个",
+    "a push has at most {most} rows, not {count}" => "一次推送最多 {most} 行，现有 {count} 行",
+    "{shown} is out of range: expected a whole number from 0 to 9007199254740991"
+        => "{shown} 超出范围：应为 0 至 9007199254740991 之间的整数",
+    "{shown} is not a UUID: write it as a text such as \"0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\""
+        => "{shown} 不是 UUID：应为文本，例如 \"0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\"",
+
     // Values and their places.
     "`{field}` is missing" => "缺少 `{field}`",
     "`{field}` cannot be null" => "`{field}` 不能为 null",

@@ -19,8 +19,13 @@ pub enum Value {
     Number(i64),
     /// A text; also ids, days and instants in their one written form.
     Text(String),
+    /// A number with a fraction, such as degrees, in ten-millionths.
+    Fraction(i64),
     /// Several, such as tags or the lines of an order.
     List(Vec<Value>),
+    /// Several under names, such as a line of an order. Without a name and with `Null` under it are the same, so
+    /// no name stands over a `Null`.
+    Map(BTreeMap<String, Value>),
 }
 
 /// Some fields of a document, by name. In a patch an absent field is left alone, and a `Null` clears.
@@ -192,7 +197,9 @@ fn sum(before: &Value, present: &Value, wanted: &Value) -> Option<Value> {
     let number = |value: &Value| match value {
         Value::Null => Some(0),
         Value::Number(number) => Some(*number),
-        Value::Flag(_) | Value::Text(_) | Value::List(_) => None,
+        Value::Flag(_) | Value::Fraction(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+            None
+        }
     };
     let difference = number(wanted)?.checked_sub(number(before)?)?;
     number(present)?.checked_add(difference).map(Value::Number)
@@ -204,7 +211,11 @@ fn appended(before: &Value, present: &Value, wanted: &Value) -> Option<Value> {
         match value {
             Value::Null => Some(&[]),
             Value::List(entries) => Some(entries),
-            Value::Flag(_) | Value::Number(_) | Value::Text(_) => None,
+            Value::Flag(_)
+            | Value::Number(_)
+            | Value::Fraction(_)
+            | Value::Text(_)
+            | Value::Map(_) => None,
         }
     }
     let (before, wanted) = (list(before)?, list(wanted)?);

@@ -52,6 +52,26 @@ pub enum ConflictReason {
     AlreadyExists,
 }
 
+impl ConflictReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::StaleFields,
+        Self::Deleted,
+        Self::NotVisible,
+        Self::AlreadyExists,
+    ];
+
+    /// The code that clients see.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::StaleFields => "STALE_FIELDS",
+            Self::Deleted => "DELETED",
+            Self::NotVisible => "NOT_VISIBLE",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+        }
+    }
+}
+
 /// Why an operation was refused before it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
@@ -64,12 +84,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The code that clients see.
-    pub const fn code(self) -> &'static str {
+    /// The rule that clients see.
+    pub const fn rule(self) -> &'static str {
         match self {
-            Self::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
-            Self::DependencyFailed => "DEPENDENCY_FAILED",
-            Self::DependencyAfter => "DEPENDENCY_AFTER",
+            Self::IdempotencyMismatch => "sync.idempotency_mismatch",
+            Self::DependencyFailed => "sync.dependency_failed",
+            Self::DependencyAfter => "sync.dependency_after",
         }
     }
 }
@@ -163,6 +183,18 @@ fn write_value(bytes: &mut Vec<u8>, value: &Value) {
             bytes.push(4);
             write_length(bytes, values.len());
             for value in values {
+                write_value(bytes, value);
+            }
+        }
+        Value::Fraction(number) => {
+            bytes.push(5);
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        Value::Map(values) => {
+            bytes.push(6);
+            write_length(bytes, values.len());
+            for (name, value) in values {
+                write_text(bytes, name);
                 write_value(bytes, value);
             }
         }

@@ -74,6 +74,9 @@ pub struct ScopeKey {
 pub struct Collection(u8);
 
 impl Collection {
+    /// The one with the number 0.
+    pub const FIRST: Self = Self(0);
+
     /// The collection with that number; none from 32.
     pub const fn new(number: u8) -> Option<Self> {
         if number < 32 {

@@ -49,6 +49,7 @@ mod payments;
 mod products;
 mod provider;
 mod pulls;
+mod pushes;
 mod races;
 mod refresh_schedules;
 mod replica;

@@ -279,7 +279,14 @@ impl World {
                 self.service.log.forget(device, upto);
             }
             Kind::BackUp => self.service.back_up(),
-            Kind::Restore => self.service.restore(),
+            Kind::Restore => {
+                self.service.restore();
+                for device in &mut self.devices {
+                    if let Device::Rx(rx) = device {
+                        rx.compare_digests();
+                    }
+                }
+            }
             Kind::Expire => self.service.expire_parked(),
             Kind::Pull
             | Kind::Write

@@ -263,6 +263,19 @@ impl Rx {
         has
     }
 
+    /// The service went back to an earlier state. A collection without a checkpoint has nothing by which it would be
+    /// told so, and may hold a row that the service took and lost: only the digests that it compares now and then tell
+    /// it, and it goes through what is there.
+    pub fn compare_digests(&mut self) {
+        for (which, collection) in book::collections().into_iter().enumerate() {
+            if self.replications[which].token.is_none() {
+                let rows = self.local.keys().copied();
+                let rows = rows.filter(|row| row.collection == collection);
+                self.replications[which].sweep = Some(rows.collect());
+            }
+        }
+    }
+
     pub fn is_idle(&self) -> bool {
         self.dirty.is_empty() && self.answer.is_none()
     }

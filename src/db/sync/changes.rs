@@ -19,7 +19,7 @@ enum Mark {
 }
 
 /// What a unit of work has touched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::db) struct Changes {
     documents: BTreeMap<Document, Mark>,
     /// Clients that may have come in somebody's sight, or gone out of it.

@@ -62,7 +62,10 @@ impl ChangeClock for Inline {
         changes: Changes,
     ) -> BoxFuture<'a, Result<Option<Poke>>> {
         Box::pin(async move {
-            let seq = tick(session).await?;
+            let seq = match session.within.as_ref().and_then(|unit| unit.position()) {
+                Some(taken) => taken,
+                None => tick(session).await?,
+            };
             write(session, seq, &changes).await.map(Some)
         })
     }

@@ -211,7 +211,7 @@ impl Tx {
         Ok(text.parse().unwrap_or(DateTime::UNIX_EPOCH))
     }
 
-    fn require_service(&self) -> Result<()> {
+    pub(super) fn require_service(&self) -> Result<()> {
         match self.viewer().actor() {
             Actor::System { .. } => Ok(()),
             Actor::User { .. } => Err(Error::bug("somebody would do what the service does")),

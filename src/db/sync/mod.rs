@@ -48,6 +48,7 @@ mod devices;
 mod held;
 mod manifest;
 mod opening;
+mod ops;
 mod read;
 mod sight;
 mod text;
@@ -62,9 +63,8 @@ pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 pub(super) use held::tables;
 pub use held::{Document, Held, Sight, SyncScope, Synced};
 pub use opening::{KnownDevice, Opening};
-pub use read::{
-    Head, Place, Position, Stream, Stretch, SyncItem, collection_of, number_of,
-};
+pub use ops::{OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
+pub use read::{Head, Place, Position, Stream, Stretch, SyncItem, collection_of, number_of};
 
 use std::sync::Arc;
 

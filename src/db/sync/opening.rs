@@ -100,10 +100,7 @@ impl Session {
         }
         for (kind, id) in [
             (ScopeKind::User, user.clone()),
-            (
-                ScopeKind::Catalogue,
-                text.value(SyncScope::Catalogue.id()),
-            ),
+            (ScopeKind::Catalogue, text.value(SyncScope::Catalogue.id())),
         ] {
             if has(kind) {
                 let kind = text.value(kind);

@@ -7,13 +7,9 @@ use entity::SyncCollection;
 use uuid::Uuid;
 
 use super::{Pull, Shelf, key_of, place, seq};
-use crate::db::{
-    Head, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of,
-};
+use crate::db::{Head, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of};
 use crate::error::{Error, Result};
-use crate::sync::plan::{
-    Appetite, Item, Membership, Planner, ScopeCase, Standing, Window,
-};
+use crate::sync::plan::{Appetite, Item, Membership, Planner, ScopeCase, Standing, Window};
 use crate::sync::{Collection, Protocol, RowKey, ScopeKey};
 
 /// How many scopes one statement reads.

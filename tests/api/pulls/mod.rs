@@ -55,8 +55,18 @@ pub const COLLECTIONS: &[(&str, &str, &str, &str)] = &[
         "pullProducts",
         "sku name listPrice { amount currency }",
     ),
-    ("CATEGORIES", "categories", "pullCategories", "name parentId"),
-    ("TIER_SCHEMES", "tierSchemes", "pullTierSchemes", "name isDefault"),
+    (
+        "CATEGORIES",
+        "categories",
+        "pullCategories",
+        "name parentId",
+    ),
+    (
+        "TIER_SCHEMES",
+        "tierSchemes",
+        "pullTierSchemes",
+        "name isDefault",
+    ),
     ("TIERS", "tiers", "pullTiers", "schemeId code rank"),
 ];
 
@@ -109,7 +119,8 @@ impl Phone {
         for (name, value) in more.as_object().unwrap() {
             input[name] = value.clone();
         }
-        app.gql(&self.who.token, &query, json!({ "input": input })).await
+        app.gql(&self.who.token, &query, json!({ "input": input }))
+            .await
     }
 
     /// Fetches and stores one page; says whether there is more.
@@ -247,7 +258,14 @@ pub async fn whole(app: &App, who: &Person) -> Held {
 }
 
 /// Does a mutation, and answers what its payload selects.
-pub async fn act(app: &App, who: &Person, mutation: &str, kind: &str, input: Value, select: &str) -> Value {
+pub async fn act(
+    app: &App,
+    who: &Person,
+    mutation: &str,
+    kind: &str,
+    input: Value,
+    select: &str,
+) -> Value {
     let query = format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {select} }} }}");
     let answer = app
         .gql(&who.token, &query, json!({ "input": input }))
@@ -288,7 +306,15 @@ pub async fn put_away(app: &App, who: &Person, contact: &str, version: i64) {
 /// Writes a note and answers its id.
 pub async fn note(app: &App, who: &Person, client: &str, body: &str) -> String {
     let input = json!({ "clientId": client, "body": body });
-    let made = act(app, who, "noteCreate", "NoteCreateInput", input, "note { id }").await;
+    let made = act(
+        app,
+        who,
+        "noteCreate",
+        "NoteCreateInput",
+        input,
+        "note { id }",
+    )
+    .await;
     made["note"]["id"].as_str().unwrap().to_owned()
 }
 

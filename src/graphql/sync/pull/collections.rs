@@ -17,9 +17,7 @@ use super::super::docs::{
     SyncIssueDoc, TierDoc, TierSchemeDoc, UserDoc,
 };
 use super::super::scalars::SafeInt;
-use super::whole::{
-    SyncManifestRow, SyncScopeEvent, SyncStrategy, SyncTombstone, manifest_of,
-};
+use super::whole::{SyncManifestRow, SyncScopeEvent, SyncStrategy, SyncTombstone, manifest_of};
 use super::{PullPage, Pulled, SyncCheckpoint, SyncCheckpointInput, keep, note, pull, taken};
 use crate::db::Session;
 use crate::domain::pulls::{Line, Page, Shelf};

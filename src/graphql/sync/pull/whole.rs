@@ -298,9 +298,9 @@ impl SyncQuery {
         };
         let after = after.map(|id| {
             let named = entity::ids::split(&id).filter(|(_, row)| wire_id(collection, *row) == id);
-            named.map(|(_, row)| row).ok_or_else(|| {
-                Error::bad_input("after", say!("this is no id of that collection"))
-            })
+            named
+                .map(|(_, row)| row)
+                .ok_or_else(|| Error::bad_input("after", say!("this is no id of that collection")))
         });
         let after = after.transpose()?;
         let session = session(ctx)?;
