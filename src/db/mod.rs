@@ -53,6 +53,7 @@ mod savepoint;
 mod scope;
 mod select;
 mod session;
+mod snapshot;
 mod steps;
 mod stock;
 mod stream;
@@ -85,9 +86,14 @@ pub use savepoint::Mark;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
+pub use snapshot::Snapshot;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
-pub use sync::{DEVICE_STAYS, Document, EndedShare, Head, Held, OpRecord, ParentKey, ParkedOp, Place, Poke, Position, PushingDevice, STREAM_CAP, Sight, Stream, SyncItem, SyncScope, Synced, status_of};
+pub use sync::{
+    DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, OpRecord, Opening, ParentKey,
+    ParkedOp, Place, Poke, Position, PushingDevice, STREAM_CAP, Sight, Stream, Stretch, SyncItem,
+    SyncScope, Synced, collection_of, number_of, status_of,
+};
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};

@@ -228,6 +228,11 @@ impl Session {
         Some(replica)
     }
 
+    /// The connections that read what is current.
+    pub(super) fn reading(&self) -> &DatabaseConnection {
+        self.primary()
+    }
+
     fn primary(&self) -> &DatabaseConnection {
         let inner = &self.database.inner;
         let waits = match inner.read.get_database_backend() {

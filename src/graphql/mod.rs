@@ -51,6 +51,9 @@ pub struct Query(
     payments::PaymentQuery,
     confidential::ConfidentialQuery,
     service_accounts::ServiceAccountQuery,
+    sync::pull::PullQuery,
+    sync::pull::SyncQuery,
+    sync::pull::DeviceQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing. A request with the header `Idempotency-Key` can be repeated for 30 days: what of it was done is not done again, and is answered as it was then. With a key a field whose answer fails in any part is not done at all.
@@ -76,6 +79,7 @@ pub struct Mutation(
     identities::IdentityMutation,
     sync::push::OpMutation,
     sync::push::RowMutation,
+    sync::pull::DeviceMutation,
 );
 
 /// The schema of the service.

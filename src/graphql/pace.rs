@@ -19,7 +19,8 @@ use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::resolve_list;
 use async_graphql::{
-    ContextSelectionSet, Data, InputType, InputValueError, InputValueResult, OutputType, Pos, Positioned, Response, ServerResult, Value,
+    ContextSelectionSet, Data, InputType, InputValueError, InputValueResult, OutputType, Pos,
+    Positioned, Response, ServerResult, Value,
 };
 use tokio::time::Instant;
 

@@ -247,6 +247,18 @@ texts! {
         => "该设备属于其他用户；设备须为每个用户使用不同的 id",
     "this device is to forget everything it holds; confirm with `deviceWiped`, then make a new device id"
         => "该设备须清除其保存的全部数据；请用 `deviceWiped` 确认，然后使用新的设备 id",
+    "say which device asks: there is no session to know it by" => "请说明是哪台设备：没有可据以识别它的会话",
+    "this checkpoint is none of ours; ask without one" => "该检查点不是由本服务签发的；请不带检查点重新请求",
+    "this device has to begin anew: remove what it holds of this collection, and pull without a checkpoint"
+        => "该设备须重新开始：请清除其保存的该集合数据，并不带检查点重新拉取",
+    "a page has at least one document" => "每页至少一个文档",
+    "a page has at most {most} documents" => "每页最多 {most} 个文档",
+    "say either `checkpoint` or `since`" => "`checkpoint` 与 `since` 须填写其一",
+    "name at least one collection" => "请至少指定一个集合",
+    "a page has 1 to {most} rows" => "每页为 1 至 {most} 行",
+    "this is no id of that collection" => "该 id 不属于此集合",
+    "versions are counted from 1" => "版本号从 1 开始",
+    "nobody asked this device to forget what it holds" => "没有人要求该设备清除其数据",
     "this device was shut out; make a new device id after signing in again"
         => "该设备已被停用；请重新登录后使用新的设备 id",
     "the one who should take over has left" => "接手人已离职",

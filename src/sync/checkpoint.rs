@@ -132,14 +132,7 @@ impl Sealer {
         collections: CollectionSet,
         token: &str,
     ) -> Result<Opened, Tampered> {
-        if token.len() > MAX_TEXT {
-            return Err(Tampered);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Tampered)?;
-        let (payload, mac) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(Tampered)?;
-        if !is_same(hmac::sign(&self.key, payload).as_ref(), mac) {
-            return Err(Tampered);
-        }
+        let payload = self.payload(token)?;
         let (format, payload) = payload.split_first().ok_or(Tampered)?;
         if *format != FORMAT {
             return Ok(Opened::Replace(Restart::OtherFormat));
@@ -155,6 +148,42 @@ impl Sealer {
             Opened::Resume(sealed.progress)
         })
     }
+
+    /// A first look at a token, whomever it belongs to: enough to ask whether anything is new, not to answer by.
+    /// Nothing for one that this service did not make.
+    pub fn glance(&self, token: &str) -> Option<Glance> {
+        let payload = self.payload(token).ok()?;
+        let (format, payload) = payload.split_first()?;
+        let sealed = (*format == FORMAT).then(|| Sealed::parse(payload))??;
+        Some(Glance {
+            since: sealed.progress.since(),
+            is_done: matches!(sealed.progress, Progress::Done(_)),
+        })
+    }
+
+    /// What was signed.
+    fn payload(&self, token: &str) -> Result<Vec<u8>, Tampered> {
+        if token.len() > MAX_TEXT {
+            return Err(Tampered);
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Tampered)?;
+        let (payload, mac) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(Tampered)?;
+        if !is_same(hmac::sign(&self.key, payload).as_ref(), mac) {
+            return Err(Tampered);
+        }
+        let length = payload.len();
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+/// What a token says before it is known to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Up to where its device has everything, if it is good.
+    pub since: Seq,
+    /// Whether it is of a pull that is done.
+    pub is_done: bool,
 }
 
 struct Sealed {

@@ -197,11 +197,9 @@ fn sum(before: &Value, present: &Value, wanted: &Value) -> Option<Value> {
     let number = |value: &Value| match value {
         Value::Null => Some(0),
         Value::Number(number) => Some(*number),
-        Value::Flag(_)
-        | Value::Fraction(_)
-        | Value::Text(_)
-        | Value::List(_)
-        | Value::Map(_) => None,
+        Value::Flag(_) | Value::Fraction(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+            None
+        }
     };
     let difference = number(wanted)?.checked_sub(number(before)?)?;
     number(present)?.checked_add(difference).map(Value::Number)

@@ -36,8 +36,11 @@ impl Seq {
         bytes
     }
 
-    pub(super) fn from_bytes([a, b, c, d, e, f]: [u8; 6]) -> Self {
-        Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    pub(super) fn from_bytes(bytes: [u8; 6]) -> Self {
+        let number = bytes
+            .into_iter()
+            .fold(0, |number: u64, byte| number << 8 | u64::from(byte));
+        Self(number)
     }
 }
 

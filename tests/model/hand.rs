@@ -204,7 +204,6 @@ impl Hand {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an operation has these parts")]
     fn queue_op(
         &mut self,
         mark: u64,

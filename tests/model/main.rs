@@ -12,7 +12,6 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
     reason = "a test that panics has failed, which is what it is for; the numbers of a model are small"
 )]
 
@@ -58,7 +57,7 @@ fn first_fault(bench: Bench, end: u64) -> Option<(u64, String)> {
     let next = AtomicU64::new(0);
     let bound = AtomicU64::new(end);
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4));
-    let found = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| {
@@ -77,8 +76,7 @@ fn first_fault(bench: Bench, end: u64) -> Option<(u64, String)> {
             .collect();
         let found = workers.into_iter().filter_map(|w| w.join().unwrap());
         found.min_by_key(|(seed, _)| *seed)
-    });
-    found
+    })
 }
 
 #[test]

@@ -205,7 +205,10 @@ impl Restore {
             [Uuid::now_v7().into(), BEYOND.into()],
         );
         self.transaction.execute_raw(epoch).await?;
-        for table in ["sync_horizons SET purged_seq", "sync_streams SET opened_seq"] {
+        for table in [
+            "sync_horizons SET purged_seq",
+            "sync_streams SET opened_seq",
+        ] {
             let sql = format!("UPDATE {table} = (SELECT seq FROM sync_clock)");
             self.transaction.execute_unprepared(&sql).await?;
         }

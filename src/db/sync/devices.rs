@@ -120,6 +120,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Keeps what a user sees no longer, unless a device of theirs is in use.
+    pub fn close_stream(&self, user: UserId) {
+        self.note_closing([user]);
+    }
+
     /// Gives up devices that came last at `before` or earlier; says how many. Where somebody has no other, what
     /// they see is kept no longer. For the service itself.
     ///

@@ -29,9 +29,11 @@
 //! |---|---|
 //! | epoch and position, the watermark of a snapshot | [`Session::sync_position`](super::Session::sync_position) |
 //! | scopes of the viewer with something after a position | [`Session::sync_heads`](super::Session::sync_heads) |
-//! | documents of a scope after a place, in order | [`Session::sync_items`](super::Session::sync_items) |
+//! | whether there is anything to do for a device, in one statement | [`Session::sync_opening`](super::Session::sync_opening) |
+//! | documents of scopes after places, in order | [`Session::sync_items`](super::Session::sync_items) |
 //! | since when it is known what the viewer lost; whether they see too much | [`Session::stream`](super::Session::stream) |
 //! | up to where traces were cleared away | [`Session::sync_horizons`](super::Session::sync_horizons) |
+//! | ids and versions of what a phone holds | [`Session::manifest`](super::Session::manifest) |
 //! | a device comes; has everything up to a position | [`Tx::check_in`](super::Tx::check_in), [`Tx::acknowledge`](super::Tx::acknowledge) |
 //! | whom a commit is for, told after it | [`Database::pokes`](super::Database::pokes) |
 //!
@@ -44,6 +46,8 @@ mod changes;
 mod clock;
 mod devices;
 mod held;
+mod manifest;
+mod opening;
 mod ops;
 mod read;
 mod sight;
@@ -51,15 +55,16 @@ mod text;
 
 pub(super) use changes::Changes;
 pub use clock::Poke;
-pub(super) use clock::{ChangeClock, Inline, tell};
 #[cfg(test)]
-pub(super) use clock::{tick, write};
+pub(super) use clock::write;
+pub(super) use clock::{ChangeClock, Inline, tell};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 #[cfg(test)]
 pub(super) use held::tables;
-pub use ops::{OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
 pub use held::{Document, Held, Sight, SyncScope, Synced};
-pub use read::{Head, Place, Position, Stream, SyncItem};
+pub use opening::{KnownDevice, Opening};
+pub use ops::{OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
+pub use read::{Head, Place, Position, Stream, Stretch, SyncItem, collection_of, number_of};
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! What a pull reads of the line of changes. All of one page belongs in one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ScopeKind, SyncCollection};
-use sea_orm::{FromQueryResult, QueryResult, Statement};
+use sea_orm::{DbBackend, FromQueryResult, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::super::session::Session;
@@ -42,6 +42,17 @@ pub struct Head {
     pub head_seq: i64,
 }
 
+/// A part of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Which scope.
+    pub scope: SyncScope,
+    /// What is after this place,
+    pub after: Place,
+    /// up to and with this position, or without end.
+    pub until: Option<i64>,
+}
+
 /// A place in a scope, after which to go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -73,14 +84,20 @@ impl SyncItem {
     pub fn place(&self) -> Place {
         Place {
             seq: self.seq,
-            collection: number(self.collection),
+            collection: number_of(self.collection),
             row: self.row_id,
         }
     }
 }
 
-fn number(collection: SyncCollection) -> i16 {
+/// The number of a kind of document, as rows and tokens hold it.
+pub fn number_of(collection: SyncCollection) -> i16 {
     sea_orm::ActiveEnum::to_value(&collection)
+}
+
+/// The kind of document with that number.
+pub fn collection_of(number: i16) -> Option<SyncCollection> {
+    sea_orm::ActiveEnum::try_from_value(&number).ok()
 }
 
 impl Session {
@@ -139,57 +156,86 @@ impl Session {
             .collect()
     }
 
-    /// The documents of a scope of the viewer that changed after `after`, none beyond `until`, in the order of
-    /// their places. Nothing where the viewer never held the scope.
+    /// The documents of these kinds in scopes of the viewer, each scope from a place on, in the order in which the
+    /// scopes are given by id and of the places in each; at most `limit`. Nothing where the viewer never held the
+    /// scope. All scopes are of one kind.
     ///
     /// # Errors
-    /// From the database.
+    /// `INTERNAL` for scopes of several kinds; from the database.
     pub async fn sync_items(
         &self,
-        scope: SyncScope,
-        after: Place,
-        until: Option<i64>,
+        stretches: &[Stretch],
+        collections: &BTreeSet<SyncCollection>,
         limit: u64,
-    ) -> Result<Vec<SyncItem>> {
+    ) -> Result<Vec<(SyncScope, SyncItem)>> {
         let user = self.viewer().user_id();
-        let mut text = Text::new(self.backend());
-        let id = text.value(scope.id());
-        let (seq, collection, row) = (
-            text.value(after.seq),
-            text.value(after.collection),
-            text.value(after.row),
-        );
+        let held = stretches.iter().filter(|stretch| match stretch.scope {
+            SyncScope::User(other) => Some(other) == user,
+            SyncScope::Client(_) | SyncScope::Catalogue => true,
+        });
+        let held: Vec<&Stretch> = held.collect();
+        let Some(kind) = held.first().map(|stretch| stretch.scope.kind()) else {
+            return Ok(Vec::new());
+        };
+        if held.iter().any(|stretch| stretch.scope.kind() != kind) {
+            return Err(crate::Error::bug("scopes of several kinds at once"));
+        }
         // Documents of a user whose id is that of a client are of another scope.
-        let own: Vec<SyncCollection> = <SyncCollection as sea_orm::Iterable>::iter()
-            .filter(|one| one.scope_kind() == scope.kind())
+        let kinds = collections.iter().filter(|one| one.scope_kind() == kind);
+        let kinds: Vec<SyncCollection> = kinds.copied().collect();
+        if kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut text = Text::new(self.backend());
+        let rows: Vec<String> = held
+            .iter()
+            .map(|stretch| {
+                let Place {
+                    seq,
+                    collection,
+                    row,
+                } = stretch.after;
+                let until = stretch.until.unwrap_or(i64::MAX);
+                format!(
+                    "(CAST({} AS {uuid}), CAST({} AS BIGINT), CAST({} AS SMALLINT), CAST({} AS {uuid}), \
+                     CAST({} AS BIGINT))",
+                    text.value(stretch.scope.id()),
+                    text.value(seq),
+                    text.value(collection),
+                    text.value(row),
+                    text.value(until),
+                    uuid = if self.backend() == DbBackend::Postgres {
+                        "uuid"
+                    } else {
+                        "BLOB"
+                    },
+                )
+            })
             .collect();
-        let own = text.list(own);
-        text.push(&format!(
-            "SELECT collection, row_id, seq, added_seq, live FROM sync_items WHERE scope_id = {id} \
-             AND seq >= {seq} AND (seq, collection, row_id) > ({seq}, {collection}, {row}) \
-             AND collection IN ({own})"
-        ));
-        if let Some(until) = until {
-            let until = text.value(until);
-            text.push(&format!(" AND seq <= {until}"));
-        }
-        match scope {
-            SyncScope::Client(client) => {
-                let (user, client) = (text.value(user), text.value(client));
-                text.push(&format!(
-                    " AND EXISTS (SELECT 1 FROM stream_scopes s WHERE s.user_id = {user} \
-                     AND s.scope_id = {client})"
-                ));
-            }
-            SyncScope::User(other) if Some(other) != user => return Ok(Vec::new()),
-            SyncScope::User(_) | SyncScope::Catalogue => {}
-        }
+        let kinds = text.list(kinds);
+        let seen = if kind == ScopeKind::Client {
+            let user = text.value(user);
+            format!("JOIN stream_scopes s ON s.user_id = {user} AND s.scope_id = w.scope_id ")
+        } else {
+            String::new()
+        };
         let limit = text.value(i64::try_from(limit).unwrap_or(i64::MAX));
-        text.push(&format!(" ORDER BY seq, collection, row_id LIMIT {limit}"));
+        text.push(&format!(
+            "WITH wanted(scope_id, seq, collection, row_id, until) AS (VALUES {}) \
+             SELECT i.scope_id, i.collection, i.row_id, i.seq, i.added_seq, i.live FROM wanted w {seen}\
+             JOIN sync_items i ON i.scope_id = w.scope_id AND i.seq >= w.seq AND i.seq <= w.until \
+             AND (i.seq, i.collection, i.row_id) > (w.seq, w.collection, w.row_id) \
+             AND i.collection IN ({kinds}) \
+             ORDER BY i.scope_id, i.seq, i.collection, i.row_id LIMIT {limit}",
+            rows.join(", ")
+        ));
         self.query_all_raw(text.done())
             .await?
             .iter()
-            .map(|row| Ok(SyncItem::from_query_result(row, "")?))
+            .map(|row| {
+                let scope = SyncScope::of(kind, row.try_get("", "scope_id")?);
+                Ok((scope, SyncItem::from_query_result(row, "")?))
+            })
             .collect()
     }
 

@@ -197,7 +197,9 @@ impl Which {
     /// What is kept of it as seen.
     fn open(&self) -> String {
         let kept = &self.kept;
-        format!("SELECT user_id, scope_id, is_guest FROM stream_scopes WHERE left_seq IS NULL AND {kept}")
+        format!(
+            "SELECT user_id, scope_id, is_guest FROM stream_scopes WHERE left_seq IS NULL AND {kept}"
+        )
     }
 }
 

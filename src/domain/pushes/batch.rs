@@ -8,9 +8,7 @@ use entity::SyncCollection;
 use uuid::Uuid;
 
 use super::issues::{self, Issue};
-use super::{
-    Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked,
-};
+use super::{Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked};
 use crate::db::{Mark, OpRecord, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
 use crate::say;
@@ -395,7 +393,9 @@ impl<'a> Run<'a> {
             code: issues::code(failure).to_owned(),
             message: issues::words(failure, self.batch.sender.locale),
             fields: match failure {
-                Failure::Conflict(_, names) => names.iter().map(|name| (*name).to_owned()).collect(),
+                Failure::Conflict(_, names) => {
+                    names.iter().map(|name| (*name).to_owned()).collect()
+                }
                 Failure::Refused(error) => error.fields().to_vec(),
             },
         });

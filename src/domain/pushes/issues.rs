@@ -111,12 +111,7 @@ pub fn words(failure: &Failure, locale: Locale) -> String {
 }
 
 /// Keeps issues, each once.
-pub(super) async fn keep(
-    tx: &Tx,
-    user: UserId,
-    sender: Sender,
-    issues: Vec<Issue>,
-) -> Result<()> {
+pub(super) async fn keep(tx: &Tx, user: UserId, sender: Sender, issues: Vec<Issue>) -> Result<()> {
     let mut issues: BTreeMap<SyncIssueId, Issue> = issues
         .into_iter()
         .map(|issue| (id(sender.device, &issue.mark), issue))
@@ -185,5 +180,9 @@ fn id(device: DeviceId, mark: &[u8]) -> SyncIssueId {
     bytes.extend_from_slice(mark);
     let digest = digest(&SHA256, &bytes);
     let bytes = digest.as_ref().first_chunk().copied().unwrap_or([0; 16]);
-    SyncIssueId::from_uuid(uuid::Builder::from_bytes(bytes).with_version(uuid::Version::Custom).into_uuid())
+    SyncIssueId::from_uuid(
+        uuid::Builder::from_bytes(bytes)
+            .with_version(uuid::Version::Custom)
+            .into_uuid(),
+    )
 }

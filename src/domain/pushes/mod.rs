@@ -77,7 +77,8 @@ pub trait Concept: Send + Sync {
     fn find<'a>(&'a self, tx: &'a Tx, id: Uuid) -> BoxFuture<'a, Result<Option<Present>>>;
 
     /// Makes it; answers its version. If it is there already and was made just so, nothing is done.
-    fn create<'a>(&'a self, tx: &'a Tx, id: Uuid, fields: &'a Fields) -> BoxFuture<'a, Result<i64>>;
+    fn create<'a>(&'a self, tx: &'a Tx, id: Uuid, fields: &'a Fields)
+    -> BoxFuture<'a, Result<i64>>;
 
     /// Changes these fields of it; answers its new version.
     fn change<'a>(
@@ -175,11 +176,7 @@ impl Failure {
 const TRIES: usize = 3;
 
 /// The fixed field of which `said` says something else than the row.
-fn contradicted(
-    concept: &dyn Concept,
-    said: &Fields,
-    present: &Present,
-) -> Option<&'static str> {
+fn contradicted(concept: &dyn Concept, said: &Fields, present: &Present) -> Option<&'static str> {
     let fixed = concept.fixed().iter().copied();
     fixed.into_iter().find(|name| {
         let is = present.fields.get(name).unwrap_or(&Value::Null);
@@ -193,4 +190,3 @@ fn changeable(concept: &dyn Concept, fields: &Fields) -> Fields {
     list.filter_map(|field| Some((field.name, fields.get(field.name)?.clone())))
         .collect()
 }
-

@@ -12,9 +12,9 @@ use crate::db::{OpRecord, ParkedOp, Tx};
 use crate::error::{Error, Result};
 use crate::messages::Locale;
 use crate::say;
+use crate::sync::Seq;
 use crate::sync::merge::Fields;
 use crate::sync::push::{OpKind, Recorded, Status};
-use crate::sync::Seq;
 
 /// How long an operation waits.
 pub const PARKED_STAYS: TimeDelta = TimeDelta::days(7);
@@ -87,7 +87,9 @@ pub(super) fn kind_name(kind: OpKind) -> &'static str {
 
 fn kind(name: &str) -> Option<OpKind> {
     let mut kinds = KINDS.into_iter();
-    kinds.find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    kinds
+        .find(|(_, known)| *known == name)
+        .map(|(kind, _)| kind)
 }
 
 /// Gives up operations that waited too long for what they go under: each becomes an issue. Says how many. For the

@@ -107,7 +107,14 @@ async fn one(
         let (assumed, new) = complete(concept, row, now);
         let back = |failure| {
             let new = new.as_ref();
-            refused(concept, row, assumed.as_ref(), new, present.as_ref(), failure)
+            refused(
+                concept,
+                row,
+                assumed.as_ref(),
+                new,
+                present.as_ref(),
+                failure,
+            )
         };
         if let (Some(new), Some(present)) = (&new, &present)
             && present.is_live
@@ -172,7 +179,14 @@ async fn one(
     let (assumed, new) = complete(concept, row, Present::now(present.as_ref()));
     let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
     let (assumed, new) = (assumed.as_ref(), new.as_ref());
-    Ok(refused(concept, row, assumed, new, present.as_ref(), failure))
+    Ok(refused(
+        concept,
+        row,
+        assumed,
+        new,
+        present.as_ref(),
+        failure,
+    ))
 }
 
 /// The answer to a row that was not taken, and what the person wanted of it.
@@ -195,11 +209,7 @@ fn refused(
 /// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
 /// changed. Of a row that it made, and that nobody wrote since, it saw what it said, and the service has filled in the
 /// rest: prices, the day, the place.
-fn complete(
-    concept: &dyn Concept,
-    row: &Row,
-    now: RowNow<'_>,
-) -> (Option<Fields>, Option<Fields>) {
+fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields>, Option<Fields>) {
     let (mut assumed, mut new) = (row.assumed.clone(), row.new.clone());
     for name in super::names(concept) {
         let is_held = [&assumed, &new]

@@ -199,9 +199,7 @@ impl ClientUpdateInput {
     ///
     /// # Errors
     /// `BAD_USER_INPUT`.
-    pub(in crate::graphql) fn parse(
-        self,
-    ) -> Result<(ClientId, i64, Option<String>, ProfilePatch)> {
+    pub(in crate::graphql) fn parse(self) -> Result<(ClientId, i64, Option<String>, ProfilePatch)> {
         let Self {
             id,
             version,

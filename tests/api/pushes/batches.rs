@@ -82,16 +82,18 @@ on_both!(
             ],
             "{results:#?}"
         );
-        assert_eq!(
-            results[5]["conflict"]["reason"],
-            json!("STALE_FIELDS")
-        );
+        assert_eq!(results[5]["conflict"]["reason"], json!("STALE_FIELDS"));
         assert_eq!(results[6]["conflict"]["reason"], json!("NOT_VISIBLE"));
         let again = phone.push(&app, &all).await;
         assert_eq!(
             statuses(&again),
             [
-                "DUPLICATE", "DUPLICATE", "DUPLICATE", "DUPLICATE", "DUPLICATE", "CONFLICT",
+                "DUPLICATE",
+                "DUPLICATE",
+                "DUPLICATE",
+                "DUPLICATE",
+                "DUPLICATE",
+                "CONFLICT",
                 "CONFLICT"
             ]
         );
@@ -117,69 +119,72 @@ on_both!(
     }
 );
 
-on_both!(all_or_nothing_is_nothing_after_a_conflict, async |app: App| {
-    let team = app.team().await;
-    let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
-    let id = contact_of(&app, &team.ann, &client, json!({})).await;
-    let of_ben = app.client_of(&team.ben, "Bon app'").await;
-    let bens = contact_of(&app, &team.ben, &of_ben, json!({})).await;
-    let mut phone = Phone::of(&team.ann);
-    let made = new_id("contact");
-    let create = phone.op(
-        "CREATE",
-        &made,
-        json!({ "contact": { "clientId": client, "name": "Ana Trujillo" } }),
-    );
-    let refused = phone.op(
-        "CREATE",
-        &new_id("contact"),
-        json!({ "contact": { "clientId": client, "name": "" } }),
-    );
-    let foreign = phone.op(
-        "UPDATE",
-        &bens,
-        json!({ "baseVersion": 1, "contact": { "title": "typed offline" } }),
-    );
-    let change = phone.op(
-        "UPDATE",
-        &id,
-        json!({ "baseVersion": 1, "contact": { "title": "Owner" } }),
-    );
-    let before = line(&app, &phone).await;
-    let results = phone
-        .push_as(
-            &app,
-            "ALL_OR_NOTHING",
-            &[&create, &refused, &foreign, &change],
-        )
-        .await;
-    assert_eq!(
-        statuses(&results),
-        ["RETRY", "REJECTED", "CONFLICT", "RETRY"]
-    );
-    assert_eq!(contact(&app, &team.ann, &made).await, Value::Null);
-    assert_eq!(contact(&app, &team.ann, &id).await["version"], json!(1));
-    // What was typed outlives the batch, once.
-    for _ in 0..2 {
-        let _ = phone
-            .push_as(&app, "ALL_OR_NOTHING", &[&refused, &foreign])
+on_both!(
+    all_or_nothing_is_nothing_after_a_conflict,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let id = contact_of(&app, &team.ann, &client, json!({})).await;
+        let of_ben = app.client_of(&team.ben, "Bon app'").await;
+        let bens = contact_of(&app, &team.ben, &of_ben, json!({})).await;
+        let mut phone = Phone::of(&team.ann);
+        let made = new_id("contact");
+        let create = phone.op(
+            "CREATE",
+            &made,
+            json!({ "contact": { "clientId": client, "name": "Ana Trujillo" } }),
+        );
+        let refused = phone.op(
+            "CREATE",
+            &new_id("contact"),
+            json!({ "contact": { "clientId": client, "name": "" } }),
+        );
+        let foreign = phone.op(
+            "UPDATE",
+            &bens,
+            json!({ "baseVersion": 1, "contact": { "title": "typed offline" } }),
+        );
+        let change = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "title": "Owner" } }),
+        );
+        let before = line(&app, &phone).await;
+        let results = phone
+            .push_as(
+                &app,
+                "ALL_OR_NOTHING",
+                &[&create, &refused, &foreign, &change],
+            )
             .await;
-        let mut codes: Vec<String> = issues(&app, &team.ann)
-            .await
-            .into_iter()
-            .map(|issue| issue.code)
-            .collect();
-        codes.sort_unstable();
-        assert_eq!(codes, ["BAD_USER_INPUT", "NOT_VISIBLE"]);
+        assert_eq!(
+            statuses(&results),
+            ["RETRY", "REJECTED", "CONFLICT", "RETRY"]
+        );
+        assert_eq!(contact(&app, &team.ann, &made).await, Value::Null);
+        assert_eq!(contact(&app, &team.ann, &id).await["version"], json!(1));
+        // What was typed outlives the batch, once.
+        for _ in 0..2 {
+            let _ = phone
+                .push_as(&app, "ALL_OR_NOTHING", &[&refused, &foreign])
+                .await;
+            let mut codes: Vec<String> = issues(&app, &team.ann)
+                .await
+                .into_iter()
+                .map(|issue| issue.code)
+                .collect();
+            codes.sort_unstable();
+            assert_eq!(codes, ["BAD_USER_INPUT", "NOT_VISIBLE"]);
+        }
+        assert!(line(&app, &phone).await > before);
+        // A refusal undoes nothing.
+        let results = phone
+            .push_as(&app, "ALL_OR_NOTHING", &[&create, &refused, &change])
+            .await;
+        assert_eq!(statuses(&results), ["APPLIED", "REJECTED", "APPLIED"]);
+        assert_eq!(contact(&app, &team.ann, &id).await["title"], json!("Owner"));
     }
-    assert!(line(&app, &phone).await > before);
-    // A refusal undoes nothing.
-    let results = phone
-        .push_as(&app, "ALL_OR_NOTHING", &[&create, &refused, &change])
-        .await;
-    assert_eq!(statuses(&results), ["APPLIED", "REJECTED", "APPLIED"]);
-    assert_eq!(contact(&app, &team.ann, &id).await["title"], json!("Owner"));
-});
+);
 
 /// The position up to which a push speaks.
 async fn line(app: &App, phone: &Phone) -> i64 {
@@ -196,12 +201,15 @@ on_both!(
         let shop = shop(&app).await;
         let team = &shop.team;
         let shared = app.client_of(&team.cleo, "Shared").await;
-        let share = "mutation($input: ClientShareInput!) { clientShare(input: $input) { client { id } } }";
+        let share =
+            "mutation($input: ClientShareInput!) { clientShare(input: $input) { client { id } } }";
         let with = json!({ "clientIds": [shared], "userIds": [team.ann.id()] });
         let until = json!("2099-01-01T00:00:00Z");
         let mut input = with.clone();
         input["expiresAt"] = until;
-        let _ = app.gql(&team.right.token, share, json!({ "input": input })).await;
+        let _ = app
+            .gql(&team.right.token, share, json!({ "input": input }))
+            .await;
         let id = contact_of(&app, &team.ann, &shop.client, json!({})).await;
         let mut phone = Phone::of(&team.ann);
         let update = |phone: &mut Phone, id: &str, patch: Value| {
@@ -217,16 +225,73 @@ on_both!(
         let price = json!({ "amount": "0.01", "currency": "EUR" });
         let moved = new_id("client");
         let cases = [
-            (update(&mut phone, &id, json!({ "name": "" })), "BAD_USER_INPUT", "name"),
-            (update(&mut phone, &id, json!({ "name": null })), "BAD_USER_INPUT", "name"),
-            (update(&mut phone, &id, json!({ "clientId": moved })), "sync.fixed_field", "clientId"),
-            (phone.op("CREATE", &new_id("contact"), json!({ "contact": { "clientId": shop.client } })), "BAD_USER_INPUT", "name"),
-            (phone.op("CREATE", &new_id("note"), json!({ "contact": { "clientId": shop.client, "name": "x" } })), "BAD_USER_INPUT", "id"),
-            (phone.op("UPDATE", &shop.chai, json!({})), "sync.not_written", ""),
-            (phone.op("DELETE", &shop.client, json!({ "baseVersion": 1 })), "sync.stays", ""),
-            (order(&mut phone, json!({ "lines": [{ "productId": shop.chai, "quantity": 1, "unitPrice": price }] })), "FORBIDDEN", "lines.0.unitPrice"),
-            (order(&mut phone, json!({ "status": "SUBMITTED", "lines": [{ "productId": shop.chai, "quantity": 101 }] })), "stock.insufficient", ""),
-            (order(&mut phone, json!({ "lines": [{ "productId": new_id("product"), "quantity": 1 }] })), "NOT_FOUND", "lines.0.productId"),
+            (
+                update(&mut phone, &id, json!({ "name": "" })),
+                "BAD_USER_INPUT",
+                "name",
+            ),
+            (
+                update(&mut phone, &id, json!({ "name": null })),
+                "BAD_USER_INPUT",
+                "name",
+            ),
+            (
+                update(&mut phone, &id, json!({ "clientId": moved })),
+                "sync.fixed_field",
+                "clientId",
+            ),
+            (
+                phone.op(
+                    "CREATE",
+                    &new_id("contact"),
+                    json!({ "contact": { "clientId": shop.client } }),
+                ),
+                "BAD_USER_INPUT",
+                "name",
+            ),
+            (
+                phone.op(
+                    "CREATE",
+                    &new_id("note"),
+                    json!({ "contact": { "clientId": shop.client, "name": "x" } }),
+                ),
+                "BAD_USER_INPUT",
+                "id",
+            ),
+            (
+                phone.op("UPDATE", &shop.chai, json!({})),
+                "sync.not_written",
+                "",
+            ),
+            (
+                phone.op("DELETE", &shop.client, json!({ "baseVersion": 1 })),
+                "sync.stays",
+                "",
+            ),
+            (
+                order(
+                    &mut phone,
+                    json!({ "lines": [{ "productId": shop.chai, "quantity": 1, "unitPrice": price }] }),
+                ),
+                "FORBIDDEN",
+                "lines.0.unitPrice",
+            ),
+            (
+                order(
+                    &mut phone,
+                    json!({ "status": "SUBMITTED", "lines": [{ "productId": shop.chai, "quantity": 101 }] }),
+                ),
+                "stock.insufficient",
+                "",
+            ),
+            (
+                order(
+                    &mut phone,
+                    json!({ "lines": [{ "productId": new_id("product"), "quantity": 1 }] }),
+                ),
+                "NOT_FOUND",
+                "lines.0.productId",
+            ),
         ];
         let last = update(&mut phone, &id, json!({ "title": "after all that" }));
         let mut ops: Vec<&Value> = cases.iter().map(|(op, _, _)| op).collect();
@@ -249,7 +314,10 @@ on_both!(
         let kept = issues(&app, &team.ann).await;
         assert_eq!(kept.len(), cases.len() - 1);
         let count = phone.push(&app, &ops).await;
-        assert_eq!(statuses(&count)[..cases.len()], vec!["REJECTED"; cases.len()]);
+        assert_eq!(
+            statuses(&count)[..cases.len()],
+            vec!["REJECTED"; cases.len()]
+        );
         assert_eq!(issues(&app, &team.ann).await.len(), kept.len());
     }
 );

@@ -119,14 +119,16 @@ pub async fn contact_of(app: &App, who: &Person, client: &str, more: Value) -> S
     for (name, value) in more.as_object().unwrap() {
         input[name] = value.clone();
     }
-    let query = "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } } }";
+    let query =
+        "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } } }";
     let answer = app.gql(&who.token, query, json!({ "input": input })).await;
     answer.ok().text("/contactCreate/contact/id").to_owned()
 }
 
 /// Changes a contact online.
 pub async fn office_changes(app: &App, who: &Person, input: Value) {
-    let query = "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { contact { id } } }";
+    let query =
+        "mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) { contact { id } } }";
     let _ = app
         .gql(&who.token, query, json!({ "input": input }))
         .await
@@ -135,7 +137,8 @@ pub async fn office_changes(app: &App, who: &Person, input: Value) {
 
 /// Hands a client over.
 pub async fn hand_over(app: &App, by: &Person, client: &str, to: &Person) {
-    let query = "mutation($input: ClientHandOverInput!) { clientHandOver(input: $input) { clientCount } }";
+    let query =
+        "mutation($input: ClientHandOverInput!) { clientHandOver(input: $input) { clientCount } }";
     let input = json!({ "clientIds": [client], "toUserId": to.id() });
     let _ = app
         .gql(&by.token, query, json!({ "input": input }))

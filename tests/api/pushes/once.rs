@@ -102,7 +102,10 @@ on_both!(an_operation_never_changes_its_meaning, async |app: App| {
     // A version that the phone learned meanwhile does not make it another one.
     let mut rebased = op.clone();
     rebased["baseVersion"] = json!(2);
-    assert_eq!(statuses(&phone.push(&app, &[&rebased]).await), ["DUPLICATE"]);
+    assert_eq!(
+        statuses(&phone.push(&app, &[&rebased]).await),
+        ["DUPLICATE"]
+    );
     let there = contact(&app, &team.ann, &id).await;
     assert_eq!(
         (&there["title"], &there["version"]),

@@ -84,10 +84,7 @@ on_both!(what_stands_on_a_failure_fails, async |app: App| {
         statuses(&results),
         ["REJECTED", "REJECTED", "REJECTED", "APPLIED"]
     );
-    assert_eq!(
-        results[1]["error"]["code"],
-        json!("sync.dependency_failed")
-    );
+    assert_eq!(results[1]["error"]["code"], json!("sync.dependency_failed"));
     assert_eq!(results[2]["error"]["code"], json!("sync.dependency_after"));
     let kept = issues(&app, &team.ann).await;
     assert_eq!(kept.len(), 3);
@@ -98,8 +95,5 @@ on_both!(what_stands_on_a_failure_fails, async |app: App| {
         json!({ "contact": { "note": "later" }, "dependsOn": [on_it["opId"]] }),
     );
     let results = phone.push(&app, &[&later]).await;
-    assert_eq!(
-        results[0]["error"]["code"],
-        json!("sync.dependency_failed")
-    );
+    assert_eq!(results[0]["error"]["code"], json!("sync.dependency_failed"));
 });

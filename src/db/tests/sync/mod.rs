@@ -2,7 +2,7 @@
 //! clients, and what a pull reads.
 
 mod measure;
-mod order;
+mod positions;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
@@ -15,7 +15,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::*;
-use crate::db::sync::{self, Place, SyncScope, tables};
+use crate::db::sync::{self, Place, Stretch, SyncItem, SyncScope, tables};
 use crate::db::{EndedShare, LockedClient};
 use crate::error::Code;
 
@@ -80,6 +80,30 @@ where
         })
         .await
         .unwrap()
+}
+
+/// What a phone reads of a scope after a place.
+async fn read(
+    phone: &Session,
+    scope: SyncScope,
+    after: Place,
+    until: Option<i64>,
+    limit: u64,
+) -> Vec<SyncItem> {
+    let all = <SyncCollection as sea_orm::Iterable>::iter().collect();
+    let stretch = Stretch {
+        scope,
+        after,
+        until,
+    };
+    let found = phone.sync_items(&[stretch], &all, limit).await.unwrap();
+    found
+        .into_iter()
+        .map(|(of, item)| {
+            assert_eq!(of, scope);
+            item
+        })
+        .collect()
 }
 
 fn contact_row(tx: &Tx) -> contact::ActiveModel {
@@ -188,7 +212,7 @@ on_both!(
             live,
         };
         let whole = row(SyncCollection::Clients, id.0, start, start + 1, true);
-        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        assert_eq!(items(&ground, id.0).await, std::slice::from_ref(&whole));
         on_client(&system, id, |tx, client| async move {
             tx.delete_under::<client_tag::Entity>(&client, Condition::all())
                 .await
@@ -198,7 +222,7 @@ on_both!(
             seq: start + 2,
             ..whole
         };
-        assert_eq!(items(&ground, id.0).await, [whole.clone()]);
+        assert_eq!(items(&ground, id.0).await, std::slice::from_ref(&whole));
         // Several rows of one unit have one position; what is put away is dead, and lives when it is brought back.
         let contact = on_client(&system, id, |tx, client| async move {
             let made = tx
@@ -354,12 +378,8 @@ on_both!(
         let _ = session(&ground, ann).await;
         let failed: Result<()> = system
             .write(move |tx| async move {
-                tx.insert::<entity::client::Entity>(client_row(
-                    &tx,
-                    ClientId(Uuid::now_v7()),
-                    None,
-                ))
-                .await?;
+                tx.insert::<client::Entity>(client_row(&tx, ClientId(Uuid::now_v7()), None))
+                    .await?;
                 Err(crate::Error::bug("on purpose"))
             })
             .await;
@@ -509,19 +529,19 @@ on_both!(
             .await
             .unwrap();
         see(&[admin, top, right, ben], "Ben works for Right").await;
-        let change = async |who: UserId, change: entity::user::ActiveModel| {
+        let change = async |who: UserId, change: user::ActiveModel| {
             system
                 .write(move |tx| {
                     let change = change.clone();
                     async move {
-                        let row = tx.select::<entity::user::Entity>().id(who).get().await?;
-                        tx.update::<entity::user::Entity>(&row, None, change).await
+                        let row = tx.select::<user::Entity>().id(who).get().await?;
+                        tx.update::<user::Entity>(&row, None, change).await
                     }
                 })
                 .await
                 .unwrap();
         };
-        let role = |role| entity::user::ActiveModel {
+        let role = |role| user::ActiveModel {
             role: Set(role),
             ..Default::default()
         };
@@ -530,22 +550,21 @@ on_both!(
         change(cleo, role(UserRole::Rep)).await;
         see(&[admin, top, right, ben], "and is none again").await;
         on_client(&system, id, |tx, client| async move {
-            let pool = entity::client::ActiveModel {
+            let pool = client::ActiveModel {
                 owner_id: Set(None),
                 ..Default::default()
             };
-            tx.update::<entity::client::Entity>(&client, None, pool)
-                .await
+            tx.update::<client::Entity>(&client, None, pool).await
         })
         .await;
         see(&[admin], "in the pool").await;
-        let keeper = entity::user::ActiveModel {
+        let keeper = user::ActiveModel {
             is_pool_keeper: Set(true),
             ..Default::default()
         };
         change(left, keeper).await;
         see(&[admin, left], "Left keeps the pool").await;
-        let gone = entity::user::ActiveModel {
+        let gone = user::ActiveModel {
             deactivated_at: Set(Some(ground.database.clock().now())),
             ..Default::default()
         };
@@ -733,19 +752,20 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
             SyncScope::Catalogue
         ]
     );
-    let whole = phone_of_ann
-        .sync_items(SyncScope::Client(id), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let whole = read(
+        &phone_of_ann,
+        SyncScope::Client(id),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(whole.len(), 4);
-    assert!(whole.is_sorted_by_key(|item| item.place()));
+    assert!(whole.is_sorted_by_key(SyncItem::place));
     // Page by page it is the same.
     let (mut after, mut paged) = (Place::default(), Vec::new());
     loop {
-        let page = phone_of_ann
-            .sync_items(SyncScope::Client(id), after, None, 1)
-            .await
-            .unwrap();
+        let page = read(&phone_of_ann, SyncScope::Client(id), after, None, 1).await;
         let Some(last) = page.last() else {
             break;
         };
@@ -753,20 +773,23 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         paged.extend(page);
     }
     assert_eq!(paged, whole);
-    let until = phone_of_ann
-        .sync_items(
-            SyncScope::Client(id),
-            Place::default(),
-            Some(whole[1].seq),
-            100,
-        )
-        .await
-        .unwrap();
+    let until = read(
+        &phone_of_ann,
+        SyncScope::Client(id),
+        Place::default(),
+        Some(whole[1].seq),
+        100,
+    )
+    .await;
     assert_eq!(until, whole[..2]);
-    let things = phone_of_ann
-        .sync_items(SyncScope::Catalogue, Place::default(), None, 100)
-        .await
-        .unwrap();
+    let things = read(
+        &phone_of_ann,
+        SyncScope::Catalogue,
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(things.len(), 1);
     assert_eq!(
         (things[0].collection, things[0].row_id),
@@ -775,10 +798,8 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
     // The scopes of others are empty.
     let phone_of_ben = phone(&ground, ben).await;
     for scope in [SyncScope::Client(id), SyncScope::User(ann)] {
-        let found = phone_of_ben
-            .sync_items(scope, Place::default(), None, 100)
-            .await;
-        assert!(found.unwrap().is_empty());
+        let found = read(&phone_of_ben, scope, Place::default(), None, 100).await;
+        assert!(found.is_empty());
     }
     let heads = phone_of_ben.sync_heads(0).await.unwrap();
     assert!(
@@ -791,24 +812,32 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
     let twin = ClientId(ann.0);
     system
         .write(move |tx| async move {
-            tx.insert::<entity::client::Entity>(client_row(&tx, twin, Some(ann)))
+            tx.insert::<client::Entity>(client_row(&tx, twin, Some(ann)))
                 .await
         })
         .await
         .unwrap();
-    let own = phone_of_ann
-        .sync_items(SyncScope::User(ann), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let own = read(
+        &phone_of_ann,
+        SyncScope::User(ann),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert!(
         own.iter()
             .all(|item| item.collection.scope_kind() == ScopeKind::User)
     );
     assert_eq!(own.len(), 2);
-    let twins = phone_of_ann
-        .sync_items(SyncScope::Client(twin), Place::default(), None, 100)
-        .await
-        .unwrap();
+    let twins = read(
+        &phone_of_ann,
+        SyncScope::Client(twin),
+        Place::default(),
+        None,
+        100,
+    )
+    .await;
     assert_eq!(twins.len(), 1);
 });
 
@@ -893,7 +922,7 @@ on_both!(
         counted
             .write(move |tx| async move {
                 let made = client_row(&tx, ClientId(Uuid::now_v7()), Some(ann));
-                tx.insert::<entity::client::Entity>(made).await
+                tx.insert::<client::Entity>(made).await
             })
             .await
             .unwrap();

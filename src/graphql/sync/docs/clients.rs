@@ -105,7 +105,10 @@ impl Doc for ClientDoc {
             .await?;
         let mut tags_of: HashMap<ClientId, Vec<String>> = HashMap::new();
         for tag in &tags {
-            tags_of.entry(tag.client_id).or_default().push(tag.tag.clone());
+            tags_of
+                .entry(tag.client_id)
+                .or_default()
+                .push(tag.tag.clone());
         }
         let parents = seen(session, rows.iter().filter_map(|row| row.parent_id)).await?;
         let mut docs = BTreeMap::new();

@@ -7,6 +7,7 @@ mod contacts;
 mod notes;
 mod orders;
 mod payments;
+mod read_only;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,6 +22,7 @@ pub use contacts::ContactDoc;
 pub use notes::NoteDoc;
 pub use orders::OrderDoc;
 pub use payments::PaymentDoc;
+pub use read_only::{CategoryDoc, ProductDoc, SyncIssueDoc, TierDoc, TierSchemeDoc, UserDoc};
 
 use crate::db::{Confidential, Session};
 use crate::domain::money::{CurrencyCode, format_minor};

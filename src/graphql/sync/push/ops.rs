@@ -1,9 +1,10 @@
 //! `syncPush`: operations with ids.
 
-use async_graphql::{Context, Enum, InputObject, Object, ID};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use entity::{DeviceId, SyncCollection};
 use uuid::Uuid;
 
+use super::CONCEPTS;
 use super::addresses::AddressDocPatch;
 use super::answers::SyncPushPayload;
 use super::clients::ClientDocPatch;
@@ -12,7 +13,6 @@ use super::notes::NoteDocPatch;
 use super::orders::OrderDocPatch;
 use super::payments::PaymentDocPatch;
 use super::written::{Object, Said};
-use super::CONCEPTS;
 use crate::domain::pushes::{self, Batch, Concept, MAX_OPS, Op, Sender, names, of_json};
 use crate::error::{Error, Result};
 use crate::graphql::confidential::note_shown;
@@ -171,7 +171,10 @@ impl SyncOpInput {
             fault: None,
         };
         if op.seq == 0 {
-            op.fault = Some(Error::bad_input("opSeq", say!("operations are counted from 1")));
+            op.fault = Some(Error::bad_input(
+                "opSeq",
+                say!("operations are counted from 1"),
+            ));
         }
         let Some(concept) = concept else {
             return op;

@@ -9,7 +9,9 @@ use super::written::{Object, Written, named, read, stays, whole};
 use crate::db::Tx;
 use crate::domain::orders::{self, Seen};
 use crate::error::Result;
-use crate::graphql::orders::{OrderCreateInput, OrderLineInput, OrderShipToInput, OrderUpdateInput};
+use crate::graphql::orders::{
+    OrderCreateInput, OrderLineInput, OrderShipToInput, OrderUpdateInput,
+};
 use crate::graphql::scalars::{Date, MoneyInput};
 use crate::graphql::sync::docs::OrderDoc;
 use crate::sync::merge::{Field, Fields, Policy, Value};
@@ -99,7 +101,10 @@ impl Written for Orders {
 
     async fn create(tx: &Tx, id: OrderId, mut fields: Object) -> Result<i64> {
         let status = fields.remove("status");
-        fields.insert("submit".to_owned(), Json::from(says(status.as_ref(), SUBMITTED)));
+        fields.insert(
+            "submit".to_owned(),
+            Json::from(says(status.as_ref(), SUBMITTED)),
+        );
         fields
             .entry("lines")
             .or_insert_with(|| Json::Array(Vec::new()));

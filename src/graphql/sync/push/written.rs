@@ -193,7 +193,12 @@ impl<W: Written> Concept for Door<W> {
         version: i64,
         fields: &'a Fields,
     ) -> BoxFuture<'a, Result<i64>> {
-        Box::pin(W::change(tx, W::Id::from_uuid(id), version, to_json(fields)))
+        Box::pin(W::change(
+            tx,
+            W::Id::from_uuid(id),
+            version,
+            to_json(fields),
+        ))
     }
 
     fn delete<'a>(&'a self, tx: &'a Tx, id: Uuid, version: i64) -> BoxFuture<'a, Result<i64>> {

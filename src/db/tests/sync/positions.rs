@@ -84,12 +84,11 @@ async fn watched(ground: &Ground, clock: Arc<dyn ChangeClock>) -> (usize, usize)
                         .write(move |tx| async move {
                             let row = tx.lock_client(id).await?;
                             tokio::time::sleep(Duration::from_millis(before)).await;
-                            let change = entity::client::ActiveModel {
+                            let change = client::ActiveModel {
                                 industry: Set(Some(before.to_string())),
                                 ..Default::default()
                             };
-                            tx.update::<entity::client::Entity>(&row, None, change)
-                                .await
+                            tx.update::<client::Entity>(&row, None, change).await
                         })
                         .await
                         .unwrap();
