@@ -1,4 +1,5 @@
-//! What phones see changes by the passing of time alone: shares end, devices stay away. This job stamps it.
+//! What phones see changes by the passing of time alone: shares end, devices stay away. This job stamps it, and settles
+//! what they pushed: what waited in vain, what was done long ago.
 
 use std::time::Duration;
 
@@ -6,8 +7,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Stop;
-use crate::db::{DEVICE_STAYS, Database, Guard};
+use crate::db::{ACKED_OPS_STAY, DEVICE_STAYS, Database, Guard, OPS_STAY, Session};
+use crate::domain::pushes;
 use crate::error::Result;
+use crate::graphql::sync::push::CONCEPTS;
 
 /// Stamps every share that ended since the last time, and gives up devices that stayed away. Says how many
 /// devices; nothing is done when another process is at it.
@@ -39,6 +42,7 @@ async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
         }
         after = next;
     }
+    settle_pushes(&session, stop).await?;
     session
         .write(|tx| async move {
             if !tx.lead(Guard::Streams).await? {
@@ -47,6 +51,27 @@ async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
             tx.expire_devices(tx.now() - DEVICE_STAYS).await
         })
         .await
+}
+
+/// Gives up operations that waited too long for what they go under, and forgets those that were done long ago.
+async fn settle_pushes(session: &Session, stop: &Stop) -> Result<()> {
+    loop {
+        let left = session
+            .write(|tx| async move {
+                if !tx.lead(Guard::Streams).await? {
+                    return Ok(0);
+                }
+                let given_up = pushes::give_up(&tx, CONCEPTS).await?;
+                let forgotten = tx
+                    .forget_ops(tx.now() - OPS_STAY, tx.now() - ACKED_OPS_STAY)
+                    .await?;
+                Ok(forgotten.max(u64::try_from(given_up).unwrap_or(u64::MAX)))
+            })
+            .await?;
+        if left == 0 || stop.is_told() {
+            return Ok(());
+        }
+    }
 }
 
 /// Sweeps now and then every `every` (a second at least), until `shutdown` turns true or its sender is gone.

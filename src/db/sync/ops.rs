@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{ClientId, DeviceId, OpStatus, OrderId, SyncCollection, UserId};
 use sea_orm::{QueryResult, Statement};
 use uuid::Uuid;
@@ -18,6 +18,12 @@ use crate::sync::push::{Parent, Recorded, RequestHash, Status};
 
 /// How many rows one statement writes.
 const CHUNK: usize = 500;
+
+/// How long it is known of an operation that it was done.
+pub const OPS_STAY: TimeDelta = TimeDelta::days(90);
+
+/// How long it is known of one whose effect its device has said that it holds.
+pub const ACKED_OPS_STAY: TimeDelta = TimeDelta::days(7);
 
 /// How many operations of a device wait at most.
 pub const MAX_PARKED: u64 = 500;

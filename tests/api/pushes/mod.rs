@@ -3,6 +3,7 @@
 mod batches;
 mod conflicts;
 mod once;
+mod rows;
 mod waiting;
 
 use entity::{SyncIssueId, sync_issue};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{Context, InputObject, InputType, MergedObject, Object};
+use async_graphql::{Context, InputObject, MergedObject, Object};
 use entity::DeviceId;
 use serde_json::Value as Json;
 use uuid::Uuid;
