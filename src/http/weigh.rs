@@ -52,7 +52,7 @@ const fn unpaged(name: &'static str, usual: usize, most: usize) -> Unpaged {
 
 /// The lists of objects that take no page size. They count as pages of their usual size, and of their largest
 /// one where they lie in themselves or below two others: there they multiply, and nobody needs them.
-pub const UNPAGED: [Unpaged; 31] = [
+pub const UNPAGED: [Unpaged; 38] = [
     unpaged("addresses", 2, 200),
     unpaged("categories", 5, 200),
     unpaged("clients", 20, 20),
@@ -72,7 +72,14 @@ pub const UNPAGED: [Unpaged; 31] = [
     unpaged("points", 2, 20),
     unpaged("problems", 2, 10),
     unpaged("products", 20, 200),
+    unpaged("pushAddresses", 1, 200),
+    unpaged("pushClients", 1, 200),
+    unpaged("pushContacts", 1, 200),
+    unpaged("pushNotes", 1, 200),
+    unpaged("pushOrders", 1, 200),
+    unpaged("pushPayments", 1, 200),
     unpaged("receivables", 2, 20),
+    unpaged("results", 20, 200),
     unpaged("returns", 1, 50),
     unpaged("rows", 100, 1000),
     unpaged("scopes", 2, 200),

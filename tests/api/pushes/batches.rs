@@ -200,16 +200,6 @@ on_both!(
     async |app: App| {
         let shop = shop(&app).await;
         let team = &shop.team;
-        let shared = app.client_of(&team.cleo, "Shared").await;
-        let share =
-            "mutation($input: ClientShareInput!) { clientShare(input: $input) { client { id } } }";
-        let with = json!({ "clientIds": [shared], "userIds": [team.ann.id()] });
-        let until = json!("2099-01-01T00:00:00Z");
-        let mut input = with.clone();
-        input["expiresAt"] = until;
-        let _ = app
-            .gql(&team.right.token, share, json!({ "input": input }))
-            .await;
         let id = contact_of(&app, &team.ann, &shop.client, json!({})).await;
         let mut phone = Phone::of(&team.ann);
         let update = |phone: &mut Phone, id: &str, patch: Value| {
