@@ -407,14 +407,7 @@ impl Hand {
             if !self.bench.breaks(Mutant::NeverSweeps) {
                 self.sweep = Some(self.base.keys().copied().collect());
             }
-            // The service may have lost what it had answered: it is told once more, and the ledger knows what
-            // it knows. An answer still under way may be of the life before.
-            self.pushed = None;
-            for acked in std::mem::take(&mut self.acked) {
-                self.told.remove(&acked.op.id);
-                self.queue.push(acked.op);
-            }
-            self.queue.sort_by_key(|op| op.seq);
+            self.send_again();
         }
         let rows = page.documents.iter().map(|document| document.row);
         for row in rows.chain(page.tombstones.iter().copied()) {
@@ -439,10 +432,19 @@ impl Hand {
         }
         let (echoed, acked): (Vec<Acked>, Vec<Acked>) = std::mem::take(&mut self.acked)
             .into_iter()
-            .partition(|acked| acked.seq <= page.watermark);
+            .partition(|acked| acked.seq <= page.watermark && !self.is_behind(acked));
         self.acked = acked;
         for acked in echoed {
             self.drop_overlay(&acked.op, acked.version);
+        }
+    }
+
+    /// Whether the base still lacks what was answered, at whatever position: a row that was written again while the
+    /// pull was under way has left its window, and is told by the next one.
+    fn is_behind(&self, acked: &Acked) -> bool {
+        match (self.base.get(&acked.op.row), acked.version) {
+            (Some(document), Some(version)) => document.version < version,
+            (Some(_), None) | (None, _) => false,
         }
     }
 
@@ -461,6 +463,25 @@ impl Hand {
     }
 
     // --- Misfortunes ---------------------------------------------------------------------------------------------
+
+    /// The service went back to an earlier state. Without a token there is nothing by which the device would be told so;
+    /// the digests that it compares now and then tell it, and it sends again what was answered.
+    pub fn compare_digests(&mut self) {
+        if self.token.is_none() {
+            self.send_again();
+        }
+    }
+
+    /// The service may have lost what it had answered: it is told once more, and the ledger knows what it knows. An
+    /// answer still under way may be of the life before.
+    fn send_again(&mut self) {
+        self.pushed = None;
+        for acked in std::mem::take(&mut self.acked) {
+            self.told.remove(&acked.op.id);
+            self.queue.push(acked.op);
+        }
+        self.queue.sort_by_key(|op| op.seq);
+    }
 
     /// The app is killed: what was under way is not heard of.
     pub fn crash(&mut self) {

@@ -282,8 +282,9 @@ impl World {
             Kind::Restore => {
                 self.service.restore();
                 for device in &mut self.devices {
-                    if let Device::Rx(rx) = device {
-                        rx.compare_digests();
+                    match device {
+                        Device::Hand(hand) => hand.compare_digests(),
+                        Device::Rx(rx) => rx.compare_digests(),
                     }
                 }
             }

@@ -22,7 +22,7 @@ pub use json::{of_json, to_json};
 pub use parked::{PARKED_STAYS, give_up};
 pub use rows::{MAX_ROWS, Pushed, Row, RowAnswer, push_rows};
 
-use crate::db::{ParentKey, Tx};
+use crate::db::{ParentKey, Tx, number_of};
 use crate::error::{Code, Error, Result};
 use crate::messages::Locale;
 use crate::sync::merge::{Field, Fields, Value};
@@ -116,27 +116,11 @@ pub fn key(collection: SyncCollection, id: Uuid) -> RowKey {
     }
 }
 
-/// The number of a kind of document in the rules and in tokens: below 32, and never another's.
-pub const fn number(collection: SyncCollection) -> Collection {
-    let number = match collection {
-        SyncCollection::Clients => 1,
-        SyncCollection::Contacts => 2,
-        SyncCollection::Addresses => 3,
-        SyncCollection::Notes => 4,
-        SyncCollection::Orders => 5,
-        SyncCollection::Payments => 6,
-        SyncCollection::Users => 7,
-        SyncCollection::SyncIssues => 8,
-        SyncCollection::Products => 9,
-        SyncCollection::Categories => 10,
-        SyncCollection::TierSchemes => 11,
-        SyncCollection::Tiers => 12,
-    };
-    match Collection::new(number) {
-        Some(number) => number,
-        // Not reached: every number above is below 32.
-        None => Collection::FIRST,
-    }
+/// The number of a kind of document in the rules and in tokens.
+fn number(collection: SyncCollection) -> Collection {
+    let number = u8::try_from(number_of(collection)).ok();
+    // Each is below 32: tokens rest on it.
+    number.and_then(Collection::new).unwrap_or(Collection::FIRST)
 }
 
 /// How a change failed.
