@@ -120,7 +120,9 @@ pub fn key(collection: SyncCollection, id: Uuid) -> RowKey {
 fn number(collection: SyncCollection) -> Collection {
     let number = u8::try_from(number_of(collection)).ok();
     // Each is below 32: tokens rest on it.
-    number.and_then(Collection::new).unwrap_or(Collection::FIRST)
+    number
+        .and_then(Collection::new)
+        .unwrap_or(Collection::FIRST)
 }
 
 /// How a change failed.

@@ -95,7 +95,11 @@ pub struct SyncPushPayload {
 impl SyncPushPayload {
     /// The groups of confidential facts that it may show.
     pub(super) fn shows(&self) -> impl Iterator<Item = Confidential> + '_ {
-        let conflicts = self.results.0.iter().filter_map(|one| one.conflict.as_ref());
+        let conflicts = self
+            .results
+            .0
+            .iter()
+            .filter_map(|one| one.conflict.as_ref());
         let docs = conflicts.filter_map(|conflict| conflict.server.as_ref());
         docs.flat_map(|doc| doc.shows().iter().copied())
     }

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use crate::db::{ParentKey, Tx};
 use crate::domain::pushes::{Concept, Present, names, of_json, to_json};
 use crate::error::{Error, Result};
-use crate::say;
 use crate::graphql::sync::docs::Doc;
+use crate::say;
 use crate::sync::merge::{Field, Fields, Policy, Value as Kept};
 
 /// The JSON of a document.
