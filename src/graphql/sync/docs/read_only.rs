@@ -23,10 +23,10 @@ macro_rules! read_only {
         $(#[$about:meta])*
         $doc:ident = $collection:ident, $table:ident, $id:ident;
         $($(#[$field_about:meta])* $field:ident: $kind:ty = $value:expr;)+
-        within $within:expr; gone $gone:expr;
+        => within $within:expr; gone $gone:expr;
     ) => {
-        $(#[$about])*
         #[derive(Clone, Debug, SimpleObject, InputObject)]
+        $(#[$about])*
         pub struct $doc {
             /// The id.
             id: $id,
@@ -108,7 +108,7 @@ read_only! {
     /// When that was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
     // The directory of colleagues is read online.
-    within |session| {
+    => within |session| {
         Condition::all().add(user::Column::Id.eq(session.viewer().user_id()))
     };
     gone |_| false;
@@ -137,7 +137,7 @@ read_only! {
     /// When it was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
     // Those of others are read online.
-    within |session| {
+    => within |session| {
         Condition::all().add(sync_issue::Column::UserId.eq(session.viewer().user_id()))
     };
     gone |row| row.archived_at.is_some();
@@ -167,7 +167,7 @@ read_only! {
     created_at: DateTime = |row| Ok(Some(DateTime(row.created_at)));
     /// When it was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
-    within |_| Condition::all();
+    => within |_| Condition::all();
     gone |row| row.archived_at.is_some();
 }
 
@@ -185,7 +185,7 @@ read_only! {
     created_at: DateTime = |row| Ok(Some(DateTime(row.created_at)));
     /// When it was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
-    within |_| Condition::all();
+    => within |_| Condition::all();
     gone |row| row.archived_at.is_some();
 }
 
@@ -205,7 +205,7 @@ read_only! {
     created_at: DateTime = |row| Ok(Some(DateTime(row.created_at)));
     /// When it was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
-    within |_| Condition::all();
+    => within |_| Condition::all();
     gone |row| row.archived_at.is_some();
 }
 
@@ -233,6 +233,6 @@ read_only! {
     created_at: DateTime = |row| Ok(Some(DateTime(row.created_at)));
     /// When it was last changed.
     updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
-    within |_| Condition::all();
+    => within |_| Condition::all();
     gone |row| row.archived_at.is_some();
 }

@@ -1,6 +1,6 @@
 //! The table of collections: one entry for each kind of document that phones fetch.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{
@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, Condition};
 use uuid::Uuid;
 
 use super::super::docs::{
-    AddressDoc, CategoryDoc, ClientDoc, ContactDoc, Doc, NoteDoc, OrderDoc, PaymentDoc, ProductDoc,
+    AddressDoc, CategoryDoc, ClientDoc, ContactDoc, NoteDoc, OrderDoc, PaymentDoc, ProductDoc,
     SyncIssueDoc, TierDoc, TierSchemeDoc, UserDoc,
 };
 use super::super::scalars::SafeInt;
@@ -201,8 +201,10 @@ macro_rules! collections {
         }
 
         #[cfg(test)]
-        pub(super) fn kinds() -> BTreeSet<SyncCollection> {
-            BTreeSet::from([$(<$doc as Doc>::COLLECTION),+])
+        fn kinds() -> std::collections::BTreeSet<SyncCollection> {
+            std::collections::BTreeSet::from([
+                $(<$doc as super::super::docs::Doc>::COLLECTION),+
+            ])
         }
     };
 }
@@ -261,7 +263,6 @@ mod tests {
 
     #[test]
     fn every_kind_of_document_can_be_fetched() {
-        let all: BTreeSet<SyncCollection> = super::super::all_kinds();
-        assert_eq!(kinds(), all);
+        assert_eq!(kinds(), super::super::all_kinds());
     }
 }

@@ -39,7 +39,7 @@ use crate::sync::plan::{Emission, Surface};
 use collections::Shelves;
 
 /// A kind of document that phones fetch.
-pub(super) trait Pulled: Doc + Ready + OutputType {
+pub trait Pulled: Doc + Ready + OutputType {
     /// The name of a page of it.
     const PAGE: &'static str;
     /// Its table.

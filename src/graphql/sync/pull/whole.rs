@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use entity::{ClientId, DeviceId, EntityId, ScopeKind, SyncCollection};
+use entity::{ClientId, DeviceId, ScopeKind, SyncCollection};
 use ring::digest;
 use uuid::Uuid;
 
@@ -326,6 +326,8 @@ impl SyncQuery {
 
 #[cfg(test)]
 mod tests {
+    use entity::EntityId;
+
     use super::*;
 
     #[test]
