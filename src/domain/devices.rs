@@ -6,7 +6,7 @@ use sea_orm::ActiveValue::Set;
 use super::sessions;
 use super::text;
 use crate::db::{EndReason, Tx, Visible};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::say;
 
 /// Takes note of a device of the viewer, by an id that it made for this user and keeps.
@@ -98,8 +98,12 @@ pub async fn wiped(tx: &Tx, id: DeviceId) -> Result<Visible<sync_device::Model>>
 }
 
 async fn end_session(tx: &Tx, session: Option<SessionId>) -> Result<()> {
-    if let Some(session) = session {
-        sessions::end(tx, session, EndReason::Revoked).await?;
+    let Some(session) = session else {
+        return Ok(());
+    };
+    match sessions::end(tx, session, EndReason::Revoked).await {
+        // It is forgotten already.
+        Err(error) if error.code() == Code::NotFound => Ok(()),
+        outcome => outcome.map(drop),
     }
-    Ok(())
 }

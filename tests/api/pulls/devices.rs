@@ -97,7 +97,7 @@ on_both!(phones_are_known_listed_and_shut_out, async |app: App| {
     ann.who = app.sign_in(team.ann.id, "Ann").await;
     let shut = ann.ask(&app, json!({ "deviceId": id })).await;
     assert_eq!((shut.code(0), shut.rule()), ("FORBIDDEN", "DEVICE_REVOKED"));
-    // As another device she goes on where she was.
+    // As another device she comes again.
     let other = new_id("device");
     let answer = ann.ask(&app, json!({ "deviceId": other })).await.ok();
     ann.store(&answer);

@@ -322,7 +322,7 @@ on_both!(a_checkpoint_is_good_for_its_user_alone, async |app: App| {
             .list("/page/documents")
             .is_empty()
     );
-    // An id that was never anybody's is nobody's device.
+    // An id of another kind is no device.
     let stranger = format!(
         "{{ pullNotes(limit: 1, deviceId: \"{}\") {{ hasMore }} }}",
         new_id("client")

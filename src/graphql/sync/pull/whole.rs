@@ -209,7 +209,7 @@ pub struct SyncQuery;
 
 #[Object]
 impl SyncQuery {
-    /// The next page of what a phone lacks of what you see, of all collections: documents as they are now, and tombstones of what is gone. Repeat it while `hasMore`. Store each page and its checkpoint together. For people.
+    /// The next page of what a phone lacks of what you see, of all collections: documents as they are now, and tombstones of what is gone. Repeat it while `hasMore`. Store each page and its checkpoint together.
     async fn sync(
         &self,
         ctx: &Context<'_>,
