@@ -57,7 +57,13 @@ on_both!(
         let system = ground.system();
         let (a, b) = (client(&system, None).await, client(&system, None).await);
         let runs = crossing(&ground, false, a, b).await;
-        assert_eq!(runs, if ground.is_postgres() { 3 } else { 2 });
+        // Who was chosen to give way may have to again.
+        let is_enough = if ground.is_postgres() {
+            runs >= 3
+        } else {
+            runs == 2
+        };
+        assert!(is_enough, "{runs} runs");
         ground.assert_at_rest().await;
     }
 );

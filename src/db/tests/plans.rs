@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, IntoSimpleExpr};
 use super::*;
 use crate::db::{KeyKind, PageRequest, ScopedSelect, Sort, SortKey};
 
-const REPS: usize = 300;
+const REPS: usize = 450;
 
 /// Tables that grow with the company.
 const LARGE: [&str; 4] = ["clients", "orders", "contacts", "client_stats"];
@@ -21,7 +21,7 @@ struct Company {
     some_clients: Vec<Uuid>,
 }
 
-/// 30 teams of 10 reps with 200 clients each; every client has an order and a contact, some a member
+/// 45 teams of 10 reps with 200 clients each; every client has an order and a contact, some a member
 /// of another team.
 async fn company(ground: &Ground) -> Company {
     let system = ground.system();
