@@ -96,7 +96,22 @@ on_both!(
                 told.dedup();
             }
             assert_eq!(told, expected);
-            socket.is_silent().await;
+        }
+        // And of nothing else: what is made now comes after all of it.
+        let mut last = Vec::new();
+        for owner in [ann, ben, cleo] {
+            last.push(app.client_of(owner, "The last one").await);
+        }
+        let seen: [&[usize]; 7] = [&[0], &[1], &[2], &[0, 1], &[2], &[0, 1, 2], &[0, 1, 2]];
+        for ((socket, expected), seen) in sockets.iter_mut().zip(expected).zip(seen) {
+            let mut open: Vec<&String> = seen.iter().map(|at| &last[*at]).collect();
+            while !open.is_empty() {
+                for id in socket.changed("c").await {
+                    let is_known = expected.contains(&&id) || seen.iter().any(|at| last[*at] == id);
+                    assert!(is_known, "told of {id}");
+                    open.retain(|last| **last != id);
+                }
+            }
         }
     }
 );
