@@ -130,7 +130,7 @@ pub async fn page(session: &Session, pull: &Pull, shelf: &mut dyn Shelf) -> Resu
                 has_more: false,
                 watermark: seq(opening.position.seq)?,
             };
-            return told(session, pull, &opening, since == Seq::ZERO, done);
+            return told(session, pull, &opening, since == Seq::ZERO, &done);
         }
     }
     let snapshot = session.snapshot().await?;
@@ -178,7 +178,7 @@ async fn within(
         walk.fill(&mut planner, shelf).await?;
         match planner.finish() {
             Outcome::Page(page) => {
-                return told(snapshot, pull, &opening, window.since == Seq::ZERO, page);
+                return told(snapshot, pull, &opening, window.since == Seq::ZERO, &page);
             }
             Outcome::GoOn(from) => restart = Ok(from),
         }
@@ -280,7 +280,7 @@ fn told(
     pull: &Pull,
     opening: &Opening,
     replaces: bool,
-    page: plan::Page,
+    page: &plan::Page,
 ) -> Result<Page> {
     let token = session.sealer().seal(
         &binding(session, opening)?,

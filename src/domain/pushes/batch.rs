@@ -566,12 +566,11 @@ async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome>
                     }
                     Some(_) | None => None,
                 };
-                return Ok(match same {
-                    Some(version) => Outcome::done(Status::Merged, version),
-                    None => {
-                        let reason = ConflictReason::AlreadyExists;
-                        Outcome::failed(Failure::Conflict(reason, names), present)
-                    }
+                return Ok(if let Some(version) = same {
+                    Outcome::done(Status::Merged, version)
+                } else {
+                    let reason = ConflictReason::AlreadyExists;
+                    Outcome::failed(Failure::Conflict(reason, names), present)
                 });
             }
             Verdict::Conflict(reason, names) => {

@@ -66,7 +66,7 @@ fn with(fields: &[(&'static str, Value)]) -> Fields {
 
 /// Merges `new`, made on [`document`], into `master`.
 fn merged(master: &Fields, new: &[(&'static str, Value)]) -> Merge {
-    let new = Fields::from_iter(new.iter().cloned());
+    let new: Fields = new.iter().cloned().collect();
     merge(
         &Protocol,
         LIST,
@@ -78,7 +78,7 @@ fn merged(master: &Fields, new: &[(&'static str, Value)]) -> Merge {
 }
 
 fn write(fields: &[(&'static str, Value)]) -> Merge {
-    Merge::Write(Fields::from_iter(fields.iter().cloned()))
+    Merge::Write(fields.iter().cloned().collect())
 }
 
 #[test]

@@ -180,8 +180,8 @@ async fn digest(session: &Session, collection: SyncCollection) -> Result<SyncDig
     let mut count = 0_usize;
     let mut xor = 0_u64;
     let mut after = None;
-    let is_capped = is_capped(session, collection).await?;
-    while !is_capped {
+    let mut is_over = is_capped(session, collection).await?;
+    while !is_over {
         let rows = manifest(session, collection, after, DIGESTED).await?;
         for row in &rows {
             let line = format!("{}:{}", row.id.as_str(), row.version);
@@ -190,10 +190,8 @@ async fn digest(session: &Session, collection: SyncCollection) -> Result<SyncDig
             xor ^= u64::from_be_bytes(first);
         }
         count = count.saturating_add(rows.len());
-        match rows.last() {
-            Some(last) => after = Some(last.row),
-            None => break,
-        }
+        after = rows.last().map(|last| last.row).or(after);
+        is_over = rows.is_empty();
     }
     Ok(SyncDigest {
         collection,

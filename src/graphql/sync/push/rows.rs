@@ -51,6 +51,9 @@ impl<D> Pair<'_, D> {
 }
 
 /// The device of a push that names none: that of the session.
+///
+/// # Errors
+/// When the viewer has no session, as the service itself has none.
 pub fn device_of(session: &Session, device: Option<DeviceId>) -> Result<DeviceId> {
     let of_session = || session.viewer().session_id().map(|id| DeviceId(id.0));
     device
