@@ -7,6 +7,7 @@
 //! | [`error`], [`messages`], [`clock`], [`config`] | what went wrong; in which words, in which language; what time it is; the settings |
 //! | [`auth`] | passwords, tokens, refresh: pure, no database, no HTTP |
 //! | [`live`] | what was just committed, on its way to those who follow it |
+//! | [`sync`] | the rules by which phones are kept in step: pure, too |
 //! | [`db`] | the only owner of connections; every read and write is held to the viewer's scope |
 //! | [`domain`] | the rules of the business, one file per concept |
 //! | [`graphql`] | the schema: types, inputs, queries, mutations, one file per concept |
@@ -38,5 +39,6 @@ pub mod import;
 pub mod jobs;
 pub mod live;
 pub mod messages;
+pub mod sync;
 
 pub use error::{Code, Error, Result};

@@ -325,6 +325,24 @@ closed_lists! {
         /// From an import.
         Imported,
     }
+
+    /// What became of an operation that a device sent.
+    OpStatus {
+        /// It was done as it was sent.
+        Applied,
+        /// It was done, beside what others changed meanwhile.
+        Merged,
+        /// It was done before.
+        Duplicate,
+        /// The row says something else by now, or is out of sight.
+        Conflict,
+        /// It is not allowed, and never will be as it is.
+        Rejected,
+        /// It waits for what it depends on.
+        Deferred,
+        /// It could not be done just now.
+        Retry,
+    }
 }
 
 #[cfg(test)]
@@ -370,6 +388,7 @@ mod tests {
         assert_one_name::<OrderEventKind>();
         assert_one_name::<PaymentMethod>();
         assert_one_name::<AssignmentKind>();
+        assert_one_name::<OpStatus>();
         assert_eq!(Locale::ZhCn.to_value(), "ZH_CN");
     }
 }

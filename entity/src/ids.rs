@@ -304,6 +304,10 @@ ids! {
     ServiceKeyId = "service_key";
     /// The id of who a user is to an identity provider.
     UserIdentityId = "user_identity";
+    /// The id of a device that holds documents of one user.
+    DeviceId = "device";
+    /// The id of something a device sent that was refused.
+    SyncIssueId = "sync_issue";
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use sea_orm::{DbErr, QueryResult, RuntimeErr};
 use uuid::Uuid;
 
 use crate::contact::{ContactPoints, ContactRoles};
+use crate::sync_item::SyncCollection;
+use crate::sync_scope::ScopeKind;
 
 /// Columns of one table, by their place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,4 +156,7 @@ cells! {
     sea_orm::prelude::DateTimeUtc: Self::default();
     ContactRoles: Self::default();
     ContactPoints: Self::default();
+    sea_orm::prelude::Json: Self::Null;
+    SyncCollection: Self::Clients;
+    ScopeKind: Self::Client;
 }

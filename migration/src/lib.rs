@@ -18,6 +18,7 @@ mod m0013_answered_clients;
 mod m0020_service_accounts;
 mod m0021_identities;
 mod m0030_client_orders;
+mod m0040_sync;
 mod m0050_margin;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_service_accounts::Migration),
             Box::new(m0021_identities::Migration),
             Box::new(m0030_client_orders::Migration),
+            Box::new(m0040_sync::Migration),
             Box::new(m0050_margin::Migration),
         ]
     }

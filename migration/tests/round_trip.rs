@@ -6,6 +6,8 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod sync_rows;
+
 use std::fmt::Debug;
 
 use entity::contact::{ContactPoint, ContactPoints, ContactRoles};
@@ -594,6 +596,7 @@ async fn round_trip_every_entity(db: &DatabaseConnection) {
         },
     )
     .await;
+    sync_rows::round_trip_all(db).await;
 }
 
 /// Asserts that the database refuses `sql`.
@@ -664,7 +667,7 @@ async fn up_down_up(db: &DatabaseConnection) {
     round_trip_every_entity(db).await;
 }
 
-const TABLES: usize = 34;
+const TABLES: usize = 44;
 
 #[tokio::test]
 async fn every_row_round_trips_on_sqlite() {

@@ -35,6 +35,9 @@ const ENDED_AT_ONCE: i32 = 130;
 /// How often to look for facts that went stale by the passing of time.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// How often to look for what phones see no longer by the passing of time.
+const STAMP_EVERY: Duration = Duration::from_mins(1);
+
 /// How often to look for what nobody needs any more.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
@@ -114,7 +117,8 @@ pub(super) async fn serve(
         operations.show(&app);
     }
     let sweeping = jobs::stats::spawn(database.clone(), SWEEP_EVERY, ending.clone());
-    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending);
+    let cleaning = jobs::housekeeping::spawn(database.clone(), CLEAN_EVERY, ending.clone());
+    let stamping = jobs::sync::spawn(database.clone(), STAMP_EVERY, ending);
     let rereading = reread_keys(Arc::clone(keyring))?;
     let server = address.listen();
     let server = server.map_err(|error| not_bound(config.listen, LISTEN, &error))?;
@@ -129,6 +133,7 @@ pub(super) async fn serve(
     let rest = async {
         await_job("statistics", sweeping).await;
         await_job("housekeeping", cleaning).await;
+        await_job("sync", stamping).await;
         database.settled().await;
     };
     let until = Instant::now().checked_add(WRITES_WITHIN);

@@ -55,8 +55,13 @@ impl Tx {
             places.push(format!("${}", values.len()));
         }
         let sql = upsert(self.backend(), &places.join(", "));
-        self.execute_raw(Statement::from_sql_and_values(self.backend(), sql, values))
-            .await?;
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let changed = self.query_all_raw(statement).await?;
+        let changed = changed
+            .iter()
+            .map(|row| Ok(row.try_get("", "client_id")?))
+            .collect::<Result<Vec<ClientId>>>()?;
+        self.note_clients(changed);
         self.tell_of_clients(ids.iter().copied());
         Ok(())
     }
@@ -133,6 +138,13 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
          trailing_revenue_minor = excluded.trailing_revenue_minor, \
          trailing_margin_minor = excluded.trailing_margin_minor, \
          trailing_until_on = excluded.trailing_until_on, receivable_minor = excluded.receivable_minor, \
-         cycle_days = excluded.cycle_days, tier_id = excluded.tier_id, updated_at = excluded.updated_at"
+         cycle_days = excluded.cycle_days, tier_id = excluded.tier_id, updated_at = excluded.updated_at \
+         WHERE (client_stats.order_count, client_stats.first_order_on, client_stats.last_order_on, \
+         client_stats.lifetime_revenue_minor, client_stats.trailing_revenue_minor, \
+         client_stats.trailing_until_on, client_stats.receivable_minor, client_stats.cycle_days, \
+         client_stats.tier_id) IS DISTINCT FROM (excluded.order_count, excluded.first_order_on, \
+         excluded.last_order_on, excluded.lifetime_revenue_minor, excluded.trailing_revenue_minor, \
+         excluded.trailing_until_on, excluded.receivable_minor, excluded.cycle_days, excluded.tier_id) \
+         RETURNING client_id"
     )
 }

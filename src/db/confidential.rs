@@ -222,6 +222,7 @@ impl Tx {
             [SETTING.into(), text.into()],
         );
         self.execute_raw(store).await?;
+        self.note_other_facts();
         Ok(policy)
     }
 }

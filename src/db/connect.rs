@@ -9,7 +9,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{self, Connection};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::figures::Waits;
 use super::lag;
@@ -17,6 +17,7 @@ use super::readers::{Lent, Readers};
 use super::replica::Replica;
 use super::session::Session;
 use super::steps;
+use super::sync::{self, ChangeClock, Poke};
 use super::unit;
 use super::unreachable;
 use super::viewer::Viewer;
@@ -42,6 +43,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// Signs page cursors.
     pub cursor_key: [u8; 32],
+    /// How many clients are kept for one user's phones at most.
+    pub stream_cap: i64,
 }
 
 impl DatabaseConfig {
@@ -55,6 +58,7 @@ impl DatabaseConfig {
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             cursor_key,
+            stream_cap: sync::STREAM_CAP,
         }
     }
 }
@@ -72,7 +76,7 @@ pub(super) struct Inner {
     /// For what must not wait until requests are done.
     pub(super) apart: DatabaseConnection,
     /// For all other reads on SQLite.
-    pub(super) readers: Option<Readers>,
+    pub(super) readers: Option<Arc<Readers>>,
     pub(super) clock: Clock,
     /// Where it is, in words.
     pub(super) place: String,
@@ -85,6 +89,9 @@ pub(super) struct Inner {
     pub(super) working: watch::Sender<()>,
     /// Where units of work say what they changed, once they are kept.
     pub(super) news: Bus,
+    pub(super) change_clock: Arc<dyn ChangeClock>,
+    pub(super) pokes: broadcast::Sender<Arc<Poke>>,
+    pub(super) stream_cap: i64,
 }
 
 impl Database {
@@ -94,6 +101,15 @@ impl Database {
     /// `BAD_USER_INPUT` for a URL that is neither SQLite nor PostgreSQL, or a replica of SQLite; `UNAVAILABLE`
     /// when the database cannot be reached. A replica that cannot be reached is no error.
     pub async fn connect(config: &DatabaseConfig, clock: Clock) -> Result<Self> {
+        Self::connect_by(config, clock, Arc::new(sync::Inline)).await
+    }
+
+    /// As [`Self::connect`], with positions given to changes in another way.
+    pub(super) async fn connect_by(
+        config: &DatabaseConfig,
+        clock: Clock,
+        change_clock: Arc<dyn ChangeClock>,
+    ) -> Result<Self> {
         let (write, read, apart, readers) = if config.url.starts_with("sqlite:") {
             unreachable::require_file(&config.url)?;
             let failed = |error| unreachable::file(&config.url, error);
@@ -109,7 +125,7 @@ impl Database {
                 config.statement_timeout,
             ));
             let read = read.await.map_err(failed)?;
-            let readers = readers.await.map_err(failed)?;
+            let readers = Arc::new(readers.await.map_err(failed)?);
             (write, read.clone(), read, Some(readers))
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
             unreachable::require_server(&config.url)?;
@@ -149,6 +165,9 @@ impl Database {
                 replica_waits: Waits::default(),
                 working: watch::Sender::new(()),
                 news: Bus::default(),
+                change_clock,
+                pokes: broadcast::Sender::new(sync::POKES),
+                stream_cap: config.stream_cap,
             }),
         };
         if database.inner.replica.is_some() {
@@ -305,8 +324,18 @@ impl Database {
 
 /// What a statement that reads is run on.
 pub(super) enum Reading<'a> {
-    One(Lent<'a>),
+    One(Lent),
     Pool(&'a DatabaseConnection),
+}
+
+impl Reading<'_> {
+    /// The connection, where it is one that was lent.
+    pub(super) fn lent(self) -> Option<Lent> {
+        match self {
+            Self::One(lent) => Some(lent),
+            Self::Pool(_) => None,
+        }
+    }
 }
 
 impl Deref for Reading<'_> {
@@ -416,6 +445,8 @@ fn postgres(config: &DatabaseConfig, url: &str) -> ConnectOptions {
                 ("timezone", "UTC"),
                 // That a table is there already is no news.
                 ("client_min_messages", "warning"),
+                // Whoever has waited for a row or the clock looks at what is there then.
+                ("default_transaction_isolation", "read committed"),
             ])
         });
     options

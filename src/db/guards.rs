@@ -19,6 +19,8 @@ pub enum Guard {
     Tree,
     /// The job that forgets what nobody needs any more: one process leads.
     Housekeeping,
+    /// The job that stamps what ends by time for phones: one process leads.
+    Streams,
 }
 
 impl Guard {
@@ -30,6 +32,7 @@ impl Guard {
             Self::StatsSweep => 7_300_520,
             Self::ClientParents => 7_300_521,
             Self::Housekeeping => 7_300_522,
+            Self::Streams => 7_300_530,
         }
     }
 }

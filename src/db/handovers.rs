@@ -42,6 +42,8 @@ impl Tx {
                 ));
             }
             self.tell_of_clients(chunk.iter().map(|client| client.id));
+            self.note_clients(chunk.iter().map(|client| client.id));
+            self.note_sight_of(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }
@@ -107,6 +109,7 @@ impl Tx {
             let statement = Insert::many(rows).on_conflict(longer).into_query();
             self.execute_raw(self.backend().build(&statement)).await?;
             self.tell_of_clients(chunk.iter().map(|client| client.id));
+            self.note_sight_of(chunk.iter().map(|client| client.id));
         }
         Ok(())
     }

@@ -365,8 +365,9 @@ impl Session {
         );
         let recorded = self.query_all_raw(record).await.map(|_| ());
         keyed.state(|state| state.open = None);
+        let session = self.clone();
         // In a task of its own: whoever waits for it may be cut short, and half a commit is not undone.
-        tokio::spawn(async move { unit.settle(recorded).await })
+        tokio::spawn(async move { unit.settle(&session, recorded).await })
             .await
             .map_err(|error| Error::bug(format!("an answer was not kept: {error}")))?
     }

@@ -53,12 +53,15 @@ mod passes;
 mod products;
 mod readers;
 mod replica;
+mod savepoint;
 mod scope;
 mod select;
 mod session;
+mod snapshot;
 mod steps;
 mod stock;
 mod stream;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -73,9 +76,7 @@ mod wire;
 
 pub use accounts::{Account, Administrator, EndReason, OwnSettings};
 pub use at_hand::{is_a_try, try_now};
-pub use backup::{
-    ColumnShape, Kind, Restore, SYNC_EPOCH, TableShape, later_step, require_complete,
-};
+pub use backup::{ColumnShape, Kind, Restore, TableShape, later_step, require_complete};
 pub use buying::Buying;
 pub(crate) use classify::classify;
 pub use confidential::{Audience, Confidential, ConfidentialPolicy};
@@ -87,11 +88,18 @@ pub use guards::Guard;
 pub use idempotency::{IdempotencyKey, KEEP_ANSWERS, Recorded};
 pub use lag::MAX_LAG;
 pub use page::Cursor;
+pub use savepoint::Mark;
 pub use scope::{Keyed, Rule, Scoped, UnderClient, Versioned, Writers};
 pub use select::{Edge, KeyKind, Page, ScopedSelect, Sort, SortKey, like, like_without_spaces};
 pub use session::Session;
+pub use snapshot::Snapshot;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
+pub use sync::{
+    ACKED_OPS_STAY, DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, OPS_STAY,
+    OpRecord, Opening, ParentKey, ParkedOp, Place, Poke, Position, PushingDevice, STREAM_CAP,
+    Sight, Stream, Stretch, SyncItem, SyncScope, Synced, collection_of, number_of, status_of,
+};
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;
 pub use tx::{LockedClient, Tx, require_version};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{ConnectOptions, DatabaseConnection, DbErr};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::figures::Waits;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub(super) struct Readers {
     all: Vec<Reader>,
     /// Those that nobody uses, the one that rested longest first.
     free: Mutex<VecDeque<usize>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     patience: Duration,
 }
 
@@ -105,23 +105,24 @@ impl Readers {
         }
         Ok(Self {
             free: Mutex::new((0..all.len()).collect()),
-            places: Semaphore::new(all.len()),
+            places: Arc::new(Semaphore::new(all.len())),
             all,
             patience,
         })
     }
 
-    /// A connection for one statement. `waits` counts who has to wait for it.
+    /// A connection for one statement, or for the statements of one look. `waits` counts who has to wait for it.
     ///
     /// # Errors
     /// As of a pool, when none becomes free in time.
-    pub(super) async fn lend(&self, waits: &Waits) -> Result<Lent<'_>, DbErr> {
+    pub(super) async fn lend(self: &Arc<Self>, waits: &Waits) -> Result<Lent, DbErr> {
         let timeout = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        let place = if let Ok(place) = self.places.try_acquire() {
+        let places = || Arc::clone(&self.places);
+        let place = if let Ok(place) = places().try_acquire_owned() {
             place
         } else {
             waits.count_one();
-            let waited = tokio::time::timeout(self.patience, self.places.acquire());
+            let waited = tokio::time::timeout(self.patience, places().acquire_owned());
             // Nobody closes the semaphore.
             waited
                 .await
@@ -131,8 +132,9 @@ impl Readers {
         let at = self.take().ok_or_else(timeout)?;
         let reader = self.all.get(at).ok_or_else(timeout)?;
         Ok(Lent {
-            readers: self,
-            reader,
+            readers: Arc::clone(self),
+            connection: reader.connection.clone(),
+            watch: Arc::clone(&reader.watch),
             at,
             _place: place,
         })
@@ -172,25 +174,26 @@ impl Readers {
 }
 
 /// A connection while somebody uses it. What runs on it when this goes is ended.
-pub(super) struct Lent<'a> {
-    readers: &'a Readers,
-    reader: &'a Reader,
+pub(super) struct Lent {
+    readers: Arc<Readers>,
+    connection: DatabaseConnection,
+    watch: Arc<Watch>,
     at: usize,
     // Dropped last: the connection is free before its place is.
-    _place: SemaphorePermit<'a>,
+    _place: OwnedSemaphorePermit,
 }
 
-impl Deref for Lent<'_> {
+impl Deref for Lent {
     type Target = DatabaseConnection;
 
     fn deref(&self) -> &DatabaseConnection {
-        &self.reader.connection
+        &self.connection
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
-        self.reader.watch.end();
+        self.watch.end();
         let free = &self.readers.free;
         let mut free = free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push_back(self.at);

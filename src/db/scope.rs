@@ -8,12 +8,13 @@ use entity::{
     ClientId, UserRole, address, client, client_member, client_stats, client_tag, contact,
     handover, handover_client, note, order, order_event, order_line, order_return,
     order_return_line, payment, product, product_category, service_account, service_key, session,
-    stock_level, stock_movement, tier, tier_assignment, tier_scheme, user, user_identity,
-    user_reach,
+    stock_level, stock_movement, sync_device, sync_issue, tier, tier_assignment, tier_scheme, user,
+    user_identity, user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement, UnionType};
 use sea_orm::{ColumnTrait, EntityTrait, IntoSimpleExpr, Iterable, Value};
 
+use super::sync::Synced;
 use super::viewer::{Actor, Viewer};
 use chrono::{DateTime, Utc};
 
@@ -47,9 +48,9 @@ pub enum Writers {
     Admins,
 }
 
-/// A table with a rule.
+/// A table with a rule. What phones hold of it is said in [`Synced`].
 pub trait Scoped:
-    EntityTrait<Model: Row + Send + Sync + 'static, ActiveModel: Send + Sync>
+    EntityTrait<Model: Row + Send + Sync + 'static, ActiveModel: Send + Sync> + Synced
 {
     /// Which rows.
     const RULE: Rule<Self::Column>;
@@ -297,6 +298,21 @@ scoped!(
     ThroughClient(handover_client::Column::ClientId),
     Managers,
     under_client
+);
+scoped!(
+    sync_device,
+    "device",
+    OwnUser(sync_device::Column::UserId),
+    Viewers,
+    keyed
+);
+scoped!(
+    sync_issue,
+    "sync issue",
+    OwnUser(sync_issue::Column::UserId),
+    Viewers,
+    keyed,
+    versioned
 );
 
 scoped!(service_account, "service account", Admins, Admins, keyed);

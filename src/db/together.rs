@@ -2,10 +2,13 @@
 //! back.
 
 use entity::ClientId;
-use sea_orm::{ActiveModelTrait, DbBackend, EntityTrait, Insert, Iterable, QueryTrait, Statement};
+use sea_orm::{
+    ActiveModelTrait, DbBackend, EntityTrait, Insert, Iterable, QueryTrait, Statement, TryIntoModel,
+};
 
 use super::scope::UnderClient;
 use super::select::decode_all;
+use super::sync::Changes;
 use super::tx::{CHUNK_PARAMETERS, LockedClient, Tx};
 use super::visible::Visible;
 use crate::error::{Error, Result};
@@ -14,20 +17,22 @@ use crate::error::{Error, Result};
 pub struct Part {
     client: ClientId,
     statement: Statement,
+    /// What phones hold of it.
+    changes: Changes,
 }
 
 impl Tx {
     /// Rows for the subtree of `client`, not written yet; nothing when there are none. Their client is set here.
     ///
     /// # Errors
-    /// `FORBIDDEN`.
+    /// `FORBIDDEN`; `INTERNAL` when phones hold such rows, or parts of them, and a row lacks a column.
     pub fn part_under<E>(
         &self,
         client: &LockedClient,
         mut rows: Vec<E::ActiveModel>,
     ) -> Result<Option<Part>>
     where
-        E: UnderClient,
+        E: UnderClient<ActiveModel: TryIntoModel<E::Model>>,
     {
         self.require_writer::<E>()?;
         if rows.is_empty() {
@@ -36,8 +41,15 @@ impl Tx {
         for row in &mut rows {
             row.set(E::CLIENT_ID, client.id.into());
         }
+        let mut changes = Changes::default();
+        if Self::must_note::<E>() {
+            for row in &rows {
+                changes.made::<E>(&row.clone().try_into_model()?);
+            }
+        }
         Ok(Some(Part {
             client: client.id,
+            changes,
             statement: self.backend().build(&Insert::many(rows).into_query()),
         }))
     }
@@ -63,7 +75,10 @@ impl Tx {
         row.set(E::CLIENT_ID, client.id.into());
         let mut insert = Insert::one(row).into_query();
         insert.returning(sea_orm::sea_query::Query::returning().columns(E::Column::iter()));
-        let parts: Vec<Statement> = parts.into_iter().map(|part| part.statement).collect();
+        let (parts, changes): (Vec<Statement>, Vec<Changes>) = parts
+            .into_iter()
+            .map(|part| (part.statement, part.changes))
+            .unzip();
         let whole = joined(self.backend(), self.backend().build(&insert), parts);
         let parameters = whole.values.as_ref().map_or(0, |values| values.0.len());
         if parameters > CHUNK_PARAMETERS {
@@ -72,6 +87,8 @@ impl Tx {
         let rows = self.query_all_raw(whole).await?;
         let row = decode::<E>(&rows)?;
         self.tell_of_clients([client.id]);
+        self.note_parts(changes);
+        self.note_made::<E>(std::slice::from_ref(&row));
         Ok(row)
     }
 }

@@ -57,20 +57,31 @@ impl Tx {
         let detach = Statement::from_sql_and_values(
             self.backend(),
             format!(
-                "DELETE FROM user_reach WHERE user_id IN ({below}) AND manager_id NOT IN ({below})"
+                "DELETE FROM user_reach WHERE user_id IN ({below}) AND manager_id NOT IN ({below}) \
+                 RETURNING manager_id"
             ),
             [user.into()],
         );
-        self.execute_raw(detach).await?;
+        self.note_managers(detach).await?;
         let attach = Statement::from_sql_and_values(
             self.backend(),
             "INSERT INTO user_reach (manager_id, user_id, depth) \
              SELECT above.manager_id, below.user_id, above.depth + below.depth + 1 \
              FROM user_reach above CROSS JOIN user_reach below \
-             WHERE above.user_id = $2 AND below.manager_id = $1",
+             WHERE above.user_id = $2 AND below.manager_id = $1 RETURNING manager_id",
             [user.into(), manager.into()],
         );
-        self.execute_raw(attach).await?;
+        self.note_managers(attach).await
+    }
+
+    /// Changes the closure by `statement`, which answers those who see other people now.
+    async fn note_managers(&self, statement: Statement) -> Result<()> {
+        let rows = self.query_all_raw(statement).await?;
+        let managers = rows
+            .iter()
+            .map(|row| Ok(row.try_get("", "manager_id")?))
+            .collect::<Result<Vec<UserId>>>()?;
+        self.note_viewers(managers);
         Ok(())
     }
 

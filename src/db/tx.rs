@@ -1,6 +1,6 @@
-//! Scoped writes. Every write of the service goes through [`Tx::insert_rows`], [`Tx::update_row`] or
-//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which is where a change log can see
-//! all of them.
+//! Scoped writes. Every write of what people work with goes through [`Tx::insert_rows`], [`Tx::update_row`] or
+//! [`Tx::delete_rows`] in this file, or [`Tx::insert_with_parts`] beside it, which note it for
+//! [`sync`](super::sync); the few statements that write many rows at once note it themselves.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -384,7 +384,7 @@ impl Tx {
         let mut changes = changes;
         changes.set(E::VERSION, present.saturating_add(1).into());
         changes.set(E::UPDATED_AT, self.now().into());
-        if let Some(row) = self.update_row::<E>(condition, &changes).await? {
+        if let Some(row) = self.update_row::<E>(condition, row, &changes).await? {
             return Ok(row);
         }
         match self.select::<E>().id(E::id(row)).find().await? {
@@ -407,7 +407,7 @@ impl Tx {
     {
         self.require_writer::<E>()?;
         let condition = Condition::all().add(E::ID.eq(E::id(row)));
-        self.update_row::<E>(condition, &changes)
+        self.update_row::<E>(condition, row, &changes)
             .await?
             .ok_or_else(|| Error::not_found(E::NAME))
     }
@@ -472,12 +472,16 @@ impl Tx {
         }
         self.note(&inserted);
         self.tell_of::<E>(&inserted);
-        Ok(Visible::family(inserted))
+        let inserted = Visible::family(inserted);
+        self.note_made::<E>(&inserted);
+        Ok(inserted)
     }
 
+    /// Changes the one row that meets `condition`; `was` is what it is now.
     async fn update_row<E>(
         &self,
         condition: Condition,
+        was: &E::Model,
         changes: &E::ActiveModel,
     ) -> Result<Option<Visible<E::Model>>>
     where
@@ -498,6 +502,9 @@ impl Tx {
         let rows = self.query_all(&statement).await?;
         let row = decode_all::<E>(&rows)?.into_iter().next();
         self.tell_of::<E>(&row);
+        if let Some(is) = &row {
+            self.note_changed::<E>(was, is);
+        }
         Ok(row.map(Visible::single))
     }
 
@@ -511,6 +518,12 @@ impl Tx {
         }
         let mut statement = Query::delete();
         statement.from_table(E::default()).cond_where(condition);
+        if Self::must_note::<E>() {
+            statement.returning(Query::returning().columns(E::Column::iter()));
+            let rows = decode_all::<E>(&self.query_all(&statement).await?)?;
+            self.note_deleted::<E>(&rows);
+            return Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+        }
         let done = self.execute_raw(self.backend().build(&statement)).await?;
         Ok(done.rows_affected())
     }

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -16,6 +17,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use super::classify::{is_clash, is_transient};
 use super::connect::Inner;
 use super::session::Session;
+use super::sync::{self, Changes};
 use super::tx::{ATTEMPTS, Tx};
 use crate::error::{Error, Result};
 use crate::live::{Bus, News};
@@ -54,17 +56,26 @@ pub(super) struct Unit {
     /// What to tell once it is kept.
     news: Mutex<News>,
     bus: Bus,
+    /// What was touched of what phones hold.
+    changes: Mutex<Changes>,
+    /// Its position in the line of changes, where that was taken before the end.
+    position: OnceLock<i64>,
+    /// The instant at which it writes.
+    at: DateTime<Utc>,
     /// Says, until it goes, that the process should not end.
     _working: watch::Receiver<()>,
 }
 
 impl Unit {
-    pub(super) fn new(transaction: DatabaseTransaction, inner: &Inner) -> Self {
+    pub(super) fn new(transaction: DatabaseTransaction, inner: &Inner, at: DateTime<Utc>) -> Self {
         Self {
             transaction: RwLock::new(Some(transaction)),
             has_failed: AtomicBool::new(false),
             news: Mutex::default(),
             bus: inner.news.clone(),
+            changes: Mutex::default(),
+            position: OnceLock::new(),
+            at,
             _working: inner.working.subscribe(),
         }
     }
@@ -88,6 +99,56 @@ impl Unit {
         note(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The instant at which it writes.
+    pub(super) fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// Notes what was touched.
+    pub(super) fn note_change(&self, note: impl FnOnce(&mut Changes)) {
+        note(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was touched so far, to go back to.
+    pub(super) fn changes_so_far(&self) -> Changes {
+        let changes = self.changes.lock();
+        changes.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is to be told so far, to go back to.
+    pub(super) fn news_so_far(&self) -> News {
+        let news = self.news.lock();
+        news.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a statement failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Takes back what was noted since, as the database has taken it back.
+    pub(super) fn go_back(&self, changes: Changes, news: News, has_failed: bool) {
+        self.note_news(|noted| *noted = news);
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = changes;
+        self.has_failed.store(has_failed, Ordering::Relaxed);
+    }
+
+    /// Its position in the line of changes, where that is known already.
+    pub(super) fn position(&self) -> Option<i64> {
+        self.position.get().copied()
+    }
+
+    /// Notes its position in the line of changes.
+    pub(super) fn set_position(&self, seq: i64) {
+        // It is taken once.
+        let _ = self.position.set(seq);
+    }
+
+    /// What was touched.
+    pub(super) fn take_changes(&self) -> Changes {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes the transaction once no statement is on its way.
     async fn end(&self) -> Result<DatabaseTransaction> {
         self.transaction
@@ -97,19 +158,31 @@ impl Unit {
             .ok_or_else(|| Error::bug("a unit of work ended twice"))
     }
 
-    /// Ends it as `outcome` asks: keeps everything, and tells of it, or nothing. What may be kept is told of.
-    pub(super) async fn settle<T>(&self, outcome: Result<T>) -> Result<T> {
-        let value = match outcome {
+    /// Ends it as `outcome` asks: keeps everything, and tells of it, or nothing. What phones should know of is written
+    /// down last. What may be kept is told of.
+    pub(super) async fn settle<T>(
+        self: Arc<Self>,
+        session: &Session,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        let outcome = match outcome {
             Ok(_) if self.has_failed.load(Ordering::Relaxed) => {
                 Err(Error::bug("a unit of work passed over a failed statement"))
             }
             outcome => outcome,
         };
-        match value {
-            Ok(value) => {
+        let outcome = match outcome {
+            Ok(value) => sync::keep(session, &self).await.map(|poke| (value, poke)),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok((value, poke)) => {
                 let ended = self.end().await?.commit().await;
                 // A connection that breaks meanwhile does not say whether it was kept. Who is told reads again, and
                 // sees what there is.
+                if let Some(poke) = poke {
+                    sync::tell(session, poke);
+                }
                 self.note_news(|news| self.bus.publish(std::mem::take(news)));
                 ended?;
                 Ok(value)
@@ -183,8 +256,8 @@ async fn once(session: &Session, work: &Work) -> Result<Outcome> {
     let inner = &session.database().inner;
     inner.write_waits.notice(&inner.write);
     let transaction = begin(&inner.write).await?;
-    let unit = Arc::new(Unit::new(transaction, inner));
     let now = session.now();
+    let unit = Arc::new(Unit::new(transaction, inner, now));
     let tx = Tx::new(session.inside(Arc::clone(&unit), now));
     let outcome = match session.key() {
         Some(keyed) => match keyed.claim(&tx).await {
@@ -208,9 +281,9 @@ async fn once(session: &Session, work: &Work) -> Result<Outcome> {
             None => Ok(value),
             Some(unit) => {
                 let given_up = Error::bug("an effect that nobody waits for any more");
-                unit.settle(Err(given_up)).await
+                unit.settle(session, Err(given_up)).await
             }
         },
-        (_, outcome) => unit.settle(outcome).await,
+        (_, outcome) => unit.settle(session, outcome).await,
     }
 }

@@ -13,6 +13,7 @@ pub mod external_ids;
 
 pub mod users;
 
+pub mod devices;
 pub mod sessions;
 
 pub mod identities;
@@ -25,6 +26,7 @@ pub mod confidential;
 pub mod categories;
 
 pub mod products;
+pub mod pulls;
 
 pub mod stock;
 
@@ -45,3 +47,5 @@ pub mod payments;
 pub mod members;
 
 pub mod handovers;
+
+pub mod pushes;

@@ -273,6 +273,27 @@ pub struct AddressCreateInput {
     place: AddressPlaceInput,
 }
 
+impl AddressCreateInput {
+    /// The address to be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<NewAddress> {
+        let Self {
+            id,
+            client_id,
+            kind,
+            place,
+        } = self;
+        Ok(NewAddress {
+            id,
+            client: client_id,
+            kind,
+            place: place.parse()?,
+        })
+    }
+}
+
 /// Changes to an address.
 #[derive(Clone, Debug, InputObject)]
 pub struct AddressUpdateInput {
@@ -285,6 +306,23 @@ pub struct AddressUpdateInput {
     /// Where it is.
     #[graphql(flatten)]
     place: AddressPlaceInput,
+}
+
+impl AddressUpdateInput {
+    /// Which address, in which version, what it is used for from now on, and its other changes.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<(AddressId, i64, Option<AddressKind>, AddressPatch)> {
+        let Self {
+            id,
+            version,
+            kind,
+            place,
+        } = self;
+        let kind = required("kind", kind)?;
+        Ok((id, i64::from(version), kind, place.parse()?))
+    }
 }
 
 /// Names an address in the version you saw.
@@ -323,18 +361,7 @@ impl AddressMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The address to record.")] input: AddressCreateInput,
     ) -> Result<AddressPayload> {
-        let AddressCreateInput {
-            id,
-            client_id,
-            kind,
-            place,
-        } = input;
-        let new = NewAddress {
-            id,
-            client: client_id,
-            kind,
-            place: place.parse().map_err(|error| error.under("input"))?,
-        };
+        let new = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let new = new.clone();
             async move { addresses::create(&tx, new).await }
@@ -350,17 +377,10 @@ impl AddressMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The address and the changes.")] input: AddressUpdateInput,
     ) -> Result<AddressPayload> {
-        let AddressUpdateInput {
-            id,
-            version,
-            kind,
-            place,
-        } = input;
-        let kind = required("kind", kind).map_err(|error| error.under("input"))?;
-        let patch = place.parse().map_err(|error| error.under("input"))?;
+        let (id, version, kind, patch) = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let patch = patch.clone();
-            async move { addresses::update(&tx, id, i64::from(version), kind, patch).await }
+            async move { addresses::update(&tx, id, version, kind, patch).await }
         })
         .await
         .map_err(|error| error.under("input"))?;

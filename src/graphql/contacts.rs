@@ -490,6 +490,29 @@ pub struct ContactCreateInput {
     profile: ContactProfileInput,
 }
 
+impl ContactCreateInput {
+    /// The contact to be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<NewContact> {
+        let Self {
+            id,
+            client_id,
+            external_id,
+            name,
+            profile,
+        } = self;
+        Ok(NewContact {
+            id,
+            client: client_id,
+            external_id,
+            name,
+            profile: profile.parse()?,
+        })
+    }
+}
+
 /// Changes to a contact.
 #[derive(Clone, Debug, InputObject)]
 pub struct ContactUpdateInput {
@@ -502,6 +525,23 @@ pub struct ContactUpdateInput {
     /// Other changes.
     #[graphql(flatten)]
     profile: ContactProfileInput,
+}
+
+impl ContactUpdateInput {
+    /// Which contact, in which version, and its changes.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<(ContactId, i64, Option<String>, ContactPatch)> {
+        let Self {
+            id,
+            version,
+            name,
+            profile,
+        } = self;
+        let name = required("name", name)?;
+        Ok((id, i64::from(version), name, profile.parse()?))
+    }
 }
 
 /// Names a contact in the version you saw.
@@ -540,20 +580,7 @@ impl ContactMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The contact to record.")] input: ContactCreateInput,
     ) -> Result<ContactPayload> {
-        let ContactCreateInput {
-            id,
-            client_id,
-            external_id,
-            name,
-            profile,
-        } = input;
-        let new = NewContact {
-            id,
-            client: client_id,
-            external_id,
-            name,
-            profile: profile.parse().map_err(|error| error.under("input"))?,
-        };
+        let new = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let new = new.clone();
             async move { contacts::create(&tx, new).await }
@@ -569,17 +596,10 @@ impl ContactMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The contact and the changes.")] input: ContactUpdateInput,
     ) -> Result<ContactPayload> {
-        let ContactUpdateInput {
-            id,
-            version,
-            name,
-            profile,
-        } = input;
-        let name = required("name", name).map_err(|error| error.under("input"))?;
-        let patch = profile.parse().map_err(|error| error.under("input"))?;
+        let (id, version, name, patch) = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let (name, patch) = (name.clone(), patch.clone());
-            async move { contacts::update(&tx, id, i64::from(version), name, patch).await }
+            async move { contacts::update(&tx, id, version, name, patch).await }
         })
         .await
         .map_err(|error| error.under("input"))?;

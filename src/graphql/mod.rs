@@ -28,6 +28,7 @@ pub mod service_accounts;
 pub mod service_scopes;
 pub mod sessions;
 pub mod stock;
+pub mod sync;
 pub mod tiers;
 pub mod users;
 pub mod written;
@@ -52,6 +53,9 @@ pub struct Query(
     payments::PaymentQuery,
     confidential::ConfidentialQuery,
     service_accounts::ServiceAccountQuery,
+    sync::pull::PullQuery,
+    sync::pull::SyncQuery,
+    sync::pull::DeviceQuery,
 );
 
 /// Writing. Each field is one transaction: all of it is kept, or nothing. A request with the header `Idempotency-Key` can be repeated for 30 days: what of it was done is not done again, and is answered as it was then. With a key a field whose answer fails in any part is not done at all.
@@ -75,6 +79,9 @@ pub struct Mutation(
     confidential::ConfidentialMutation,
     service_accounts::ServiceAccountMutation,
     identities::IdentityMutation,
+    sync::push::OpMutation,
+    sync::push::RowMutation,
+    sync::pull::DeviceMutation,
 );
 
 /// Hearing of what happens, over a WebSocket with the protocol `graphql-transport-ws`. The first event of a subscription comes at once and says that it has begun: read then what you show, and nothing is missed. Where the service reads from a replica, a query may lag up to 5 seconds behind what you hear; what an event itself shows does not. What you hear of is what you see at that moment.

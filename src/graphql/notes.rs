@@ -178,6 +178,25 @@ pub struct NoteCreateInput {
     is_pinned: bool,
 }
 
+impl NoteCreateInput {
+    /// The note to be.
+    pub(super) fn parse(self) -> NewNote {
+        let Self {
+            id,
+            client_id,
+            body,
+            is_pinned,
+        } = self;
+        NewNote {
+            id,
+            client: client_id,
+            author: None,
+            body,
+            is_pinned,
+        }
+    }
+}
+
 /// Changes to a note. A field that is absent stays as it is.
 #[derive(Clone, Debug, InputObject)]
 pub struct NoteUpdateInput {
@@ -189,6 +208,24 @@ pub struct NoteUpdateInput {
     body: MaybeUndefined<String>,
     /// Whether it is to stay on top.
     is_pinned: MaybeUndefined<bool>,
+}
+
+impl NoteUpdateInput {
+    /// Which note, in which version, its text and whether it is pinned.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<(NoteId, i64, Option<String>, Option<bool>)> {
+        let Self {
+            id,
+            version,
+            body,
+            is_pinned,
+        } = self;
+        let body = required("body", body)?;
+        let is_pinned = required("isPinned", is_pinned)?;
+        Ok((id, i64::from(version), body, is_pinned))
+    }
 }
 
 /// Names a note in the version you saw.
@@ -225,19 +262,7 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note to write down.")] input: NoteCreateInput,
     ) -> Result<NotePayload> {
-        let NoteCreateInput {
-            id,
-            client_id,
-            body,
-            is_pinned,
-        } = input;
-        let new = NewNote {
-            id,
-            client: client_id,
-            author: None,
-            body,
-            is_pinned,
-        };
+        let new = input.parse();
         let row = write(ctx, move |tx| {
             let new = new.clone();
             async move { notes::create(&tx, new).await }
@@ -253,17 +278,10 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note and the changes.")] input: NoteUpdateInput,
     ) -> Result<NotePayload> {
-        let NoteUpdateInput {
-            id,
-            version,
-            body,
-            is_pinned,
-        } = input;
-        let body = required("body", body).map_err(|error| error.under("input"))?;
-        let is_pinned = required("isPinned", is_pinned).map_err(|error| error.under("input"))?;
+        let (id, version, body, is_pinned) = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let body = body.clone();
-            async move { notes::update(&tx, id, i64::from(version), body, is_pinned).await }
+            async move { notes::update(&tx, id, version, body, is_pinned).await }
         })
         .await
         .map_err(|error| error.under("input"))?;

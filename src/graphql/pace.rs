@@ -18,7 +18,8 @@ use std::time::Duration;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextSelectionSet, Data, OutputType, Pos, Positioned, Response, ServerResult, Value,
+    ContextSelectionSet, Data, InputType, InputValueError, InputValueResult, OutputType, Pos,
+    Positioned, Response, ServerResult, Value,
 };
 use tokio::time::Instant;
 
@@ -217,6 +218,35 @@ impl<T> From<Vec<T>> for Listed<T> {
 impl<T> FromIterator<T> for Listed<T> {
     fn from_iter<I: IntoIterator<Item = T>>(rows: I) -> Self {
         Self(rows.into_iter().collect())
+    }
+}
+
+impl<T: InputType> InputType for Listed<T> {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <Vec<T> as InputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<T> as InputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<T> as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let rows = <Vec<T> as InputType>::parse(value);
+        rows.map(Self).map_err(InputValueError::propagate)
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.to_value()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

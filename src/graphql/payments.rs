@@ -346,6 +346,35 @@ pub struct PaymentRecordInput {
     note: Option<String>,
 }
 
+impl PaymentRecordInput {
+    /// The payment to be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> Result<NewPayment> {
+        let Self {
+            id,
+            external_id,
+            order_id,
+            amount,
+            method,
+            paid_on,
+            reference,
+            note,
+        } = self;
+        Ok(NewPayment {
+            id,
+            external_id,
+            order_id,
+            amount: amount.parse("amount")?,
+            method,
+            paid_on: paid_on.map(|day| day.0),
+            reference,
+            note,
+        })
+    }
+}
+
 /// A payment to void.
 #[derive(Clone, Debug, InputObject)]
 pub struct PaymentVoidInput {
@@ -355,6 +384,18 @@ pub struct PaymentVoidInput {
     version: i32,
     /// Why, 1 to 1,000 characters.
     reason: String,
+}
+
+impl PaymentVoidInput {
+    /// Which payment, in which version, and why.
+    pub(super) fn parse(self) -> (PaymentId, i64, String) {
+        let Self {
+            id,
+            version,
+            reason,
+        } = self;
+        (id, i64::from(version), reason)
+    }
 }
 
 /// The payment after the change.
@@ -384,29 +425,7 @@ impl PaymentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The payment to record.")] input: PaymentRecordInput,
     ) -> Result<PaymentPayload> {
-        let PaymentRecordInput {
-            id,
-            external_id,
-            order_id,
-            amount,
-            method,
-            paid_on,
-            reference,
-            note,
-        } = input;
-        let amount = amount
-            .parse("amount")
-            .map_err(|error| error.under("input"))?;
-        let new = NewPayment {
-            id,
-            external_id,
-            order_id,
-            amount,
-            method,
-            paid_on: paid_on.map(|day| day.0),
-            reference,
-            note,
-        };
+        let new = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let new = new.clone();
             async move { payments::record(&tx, new).await }
@@ -422,14 +441,10 @@ impl PaymentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The payment to void.")] input: PaymentVoidInput,
     ) -> Result<PaymentPayload> {
-        let PaymentVoidInput {
-            id,
-            version,
-            reason,
-        } = input;
+        let (id, version, reason) = input.parse();
         let row = write(ctx, move |tx| {
             let reason = reason.clone();
-            async move { payments::void(&tx, id, i64::from(version), reason).await }
+            async move { payments::void(&tx, id, version, reason).await }
         })
         .await
         .map_err(|error| error.under("input"))?;

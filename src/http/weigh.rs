@@ -52,23 +52,45 @@ const fn unpaged(name: &'static str, usual: usize, most: usize) -> Unpaged {
 
 /// The lists of objects that take no page size. They count as pages of their usual size, and of their largest
 /// one where they lie in themselves or below two others: there they multiply, and nobody needs them.
-pub const UNPAGED: [Unpaged; 16] = [
+pub const UNPAGED: [Unpaged; 38] = [
     unpaged("addresses", 2, 200),
+    unpaged("categories", 5, 200),
     unpaged("clients", 20, 20),
     unpaged("confidentiality", 3, 3),
+    unpaged("contacts", 20, 200),
+    unpaged("devices", 2, 100),
+    unpaged("documents", 100, 1000),
     unpaged("handovers", 2, 100),
     unpaged("identities", 1, 10),
     unpaged("keys", 2, 50),
     unpaged("leftOut", 5, 200),
     unpaged("lines", 5, 200),
     unpaged("members", 5, 20),
+    unpaged("notes", 20, 200),
+    unpaged("orders", 20, 200),
+    unpaged("payments", 20, 200),
     unpaged("points", 2, 20),
     unpaged("problems", 2, 10),
+    unpaged("products", 20, 200),
+    unpaged("pushAddresses", 1, 200),
+    unpaged("pushClients", 1, 200),
+    unpaged("pushContacts", 1, 200),
+    unpaged("pushNotes", 1, 200),
+    unpaged("pushOrders", 1, 200),
+    unpaged("pushPayments", 1, 200),
     unpaged("receivables", 2, 20),
+    unpaged("results", 20, 200),
     unpaged("returns", 1, 50),
+    unpaged("rows", 100, 1000),
+    unpaged("scopes", 2, 200),
     unpaged("serviceAccounts", 10, 200),
+    unpaged("syncDigest", 12, 12),
+    unpaged("syncIssues", 1, 200),
     unpaged("team", 3, 50),
+    unpaged("tierSchemes", 1, 20),
     unpaged("tiers", 5, 200),
+    unpaged("tombstones", 20, 1000),
+    unpaged("users", 1, 20),
 ];
 
 /// How many of the lists of introspection there are, on average of what leads there.
@@ -109,7 +131,7 @@ pub struct Weight {
     /// Values in lists and objects of arguments, times the rows they are read for.
     read: usize,
     /// The lists of [`UNPAGED`] in it, one bit each.
-    unpaged: u32,
+    unpaged: u64,
     /// Lists of [`UNPAGED`] within each other.
     unpaged_levels: usize,
     /// What it costs, in points ([`super::cost`]); rows of connections apart.
@@ -471,7 +493,7 @@ impl<'d> Meter<'d> {
         let known = UNPAGED.iter().zip(0_u32..);
         let known = known
             .filter(|(list, _)| is_list && list.name == field.name.node.as_str())
-            .map(|(list, at)| (list, 1_u32.checked_shl(at).unwrap_or_default()))
+            .map(|(list, at)| (list, 1_u64.checked_shl(at).unwrap_or_default()))
             .next();
         let Some((list, bit)) = known else {
             return rows(None);
@@ -538,7 +560,7 @@ struct Page {
     /// Its rows; `None` if it is no list that one can tell.
     rows: Option<usize>,
     /// Its bit of [`UNPAGED`], if it is of those.
-    unpaged: u32,
+    unpaged: u64,
 }
 
 /// How many values `value` holds, itself included.

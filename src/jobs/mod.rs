@@ -3,6 +3,7 @@
 
 pub mod housekeeping;
 pub mod stats;
+pub mod sync;
 
 use std::future::Future;
 use std::time::Duration;

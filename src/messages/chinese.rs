@@ -10,6 +10,27 @@ macro_rules! texts {
 }
 
 texts! {
+    // Pushes of phones.
+    "somebody changed the same meanwhile" => "其他人同时修改了相同的内容",
+    "this was put away meanwhile" => "此记录已被归档",
+    "this is not there, or no longer among your clients" => "此记录不存在，或已不属于您的客户",
+    "what this belongs to did not arrive within a week" => "所属的记录在一周内没有到达",
+    "too many changes of this device wait for others already" => "此设备等待中的修改已过多",
+    "this operation was sent before with other content" => "此操作曾以其他内容发送过",
+    "what this depends on was not done" => "此操作所依赖的操作没有完成",
+    "what this depends on comes after it" => "此操作所依赖的操作排在它之后",
+    "`{name}` is said when this is made, and stays" => "`{name}` 在创建时确定，之后不能更改",
+    "phones do not write documents of this kind" => "手机不能写入此类文档",
+    "phones do not delete documents of this kind" => "手机不能删除此类文档",
+    "operations are counted from 1" => "操作编号从 1 开始",
+    "this id is of another kind than the document" => "此 ID 与文档的类别不符",
+    "a push has at most {most} operations, not {count}" => "一次推送最多 {most} 个操作，现有 {count} 个",
+    "a push has at most {most} rows, not {count}" => "一次推送最多 {most} 行，现有 {count} 行",
+    "{shown} is out of range: expected a whole number from 0 to 9007199254740991"
+        => "{shown} 超出范围：应为 0 至 9007199254740991 之间的整数",
+    "{shown} is not a UUID: write it as a text such as \"0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\""
+        => "{shown} 不是 UUID：应为文本，例如 \"0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\"",
+
     // Values and their places.
     "`{field}` is missing" => "缺少 `{field}`",
     "`{field}` cannot be null" => "`{field}` 不能为 null",
@@ -225,6 +246,24 @@ texts! {
     "these are too many clients" => "客户数量过多",
     "only managers and administrators may hand clients over" => "只有经理和管理员可以移交客户",
     "you can hand over only clients of people who report to you" => "只能移交自己下属的客户",
+    "this device belongs to somebody else; a device takes another id for each user"
+        => "该设备属于其他用户；设备须为每个用户使用不同的 id",
+    "this device is to forget everything it holds; confirm with `deviceWiped`, then make a new device id"
+        => "该设备须清除其保存的全部数据；请用 `deviceWiped` 确认，然后使用新的设备 id",
+    "say which device asks: there is no session to know it by" => "请说明是哪台设备：没有可据以识别它的会话",
+    "this checkpoint is none of ours; ask without one" => "该检查点不是由本服务签发的；请不带检查点重新请求",
+    "this device has to begin anew: remove what it holds of this collection, and pull without a checkpoint"
+        => "该设备须重新开始：请清除其保存的该集合数据，并不带检查点重新拉取",
+    "a page has at least one document" => "每页至少一个文档",
+    "a page has at most {most} documents" => "每页最多 {most} 个文档",
+    "say either `checkpoint` or `since`" => "`checkpoint` 与 `since` 须填写其一",
+    "name at least one collection" => "请至少指定一个集合",
+    "a page has 1 to {most} rows" => "每页为 1 至 {most} 行",
+    "this is no id of that collection" => "该 id 不属于此集合",
+    "versions are counted from 1" => "版本号从 1 开始",
+    "nobody asked this device to forget what it holds" => "没有人要求该设备清除其数据",
+    "this device was shut out; make a new device id after signing in again"
+        => "该设备已被停用；请重新登录后使用新的设备 id",
     "the one who should take over has left" => "接手人已离职",
     "the one who should take over does not report to you" => "接手人不是您的下属",
     "some of these clients do not exist, or are not yours to see" => "其中部分客户不存在，或您无权查看",
@@ -558,4 +597,6 @@ texts! {
     "service key" => "密钥",
     "identity" => "身份",
     "user identity" => "用户身份",
+    "device" => "设备",
+    "sync issue" => "同步问题",
 }

@@ -51,6 +51,8 @@ mod payments;
 mod products;
 mod provider;
 mod proxies;
+mod pulls;
+mod pushes;
 mod races;
 mod refresh_schedules;
 mod replica;

@@ -3,6 +3,9 @@
 #[allow(dead_code, reason = "shared with the tests of the API")]
 #[path = "../api/support/database.rs"]
 mod database;
+#[allow(dead_code, reason = "shared with the tests of the API")]
+#[path = "../api/support/watch.rs"]
+mod watch;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

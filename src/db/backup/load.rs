@@ -16,9 +16,8 @@ use crate::db::unit;
 use crate::db::viewer::Actor;
 use crate::error::{Code, Error, Result};
 
-/// The setting that names the line of changes a device follows. It is another one after a restore: what a
-/// device has may be newer than what there is now.
-pub const SYNC_EPOCH: &str = "sync_epoch";
+/// How far a restore moves the clock of changes: further than changes are made in years.
+const BEYOND: i64 = 1 << 32;
 
 /// Tables whose rows somebody would miss. A database without any of these was made and not used; others may
 /// hold rows from its making.
@@ -60,6 +59,8 @@ impl Session {
                 "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = 0",
                 "SET LOCAL idle_in_transaction_session_timeout = 0",
+                // What it writes is the line of changes itself, whole: it is told from what people do.
+                "SET LOCAL application_name = 'clientele restore'",
                 // The turn of whoever changes tables, as in Database::migrate.
                 steps::TAKE_TURN,
             ],
@@ -182,13 +183,7 @@ impl Restore {
             }
         }
         Migrator::up(&self.transaction, None).await?;
-        let epoch = Statement::from_sql_and_values(
-            self.backend,
-            "INSERT INTO settings (key, value) VALUES ($1, $2) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [SYNC_EPOCH.into(), Uuid::now_v7().to_string().into()],
-        );
-        self.transaction.execute_raw(epoch).await?;
+        self.begin_anew().await?;
         self.end_keys().await?;
         let end = Statement::from_sql_and_values(
             self.backend,
@@ -197,6 +192,26 @@ impl Restore {
         );
         self.transaction.execute_raw(end).await?;
         self.transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Names the line of changes anew: what a device has may be newer than what there is now. A device that says
+    /// no more than how far it came is told apart by the clock, which goes on far beyond any position that was
+    /// given out since the backup was made, and by the horizons, which are beyond all of them.
+    async fn begin_anew(&self) -> Result<()> {
+        let epoch = Statement::from_sql_and_values(
+            self.backend,
+            "UPDATE sync_clock SET epoch = $1, seq = seq + $2",
+            [Uuid::now_v7().into(), BEYOND.into()],
+        );
+        self.transaction.execute_raw(epoch).await?;
+        for table in [
+            "sync_horizons SET purged_seq",
+            "sync_streams SET opened_seq",
+        ] {
+            let sql = format!("UPDATE {table} = (SELECT seq FROM sync_clock)");
+            self.transaction.execute_unprepared(&sql).await?;
+        }
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use load::{Restore, SYNC_EPOCH};
+pub use load::Restore;
 pub use shape::{ColumnShape, Kind, TableShape};
 
 use super::session::Session;
@@ -56,8 +56,9 @@ impl Session {
                 transaction.execute_unprepared(statement).await?;
             }
         }
-        let unit = Arc::new(Unit::new(transaction, &self.database().inner));
-        let outcome = work(self.inside(Arc::clone(&unit), self.now())).await;
+        let now = self.now();
+        let unit = Arc::new(Unit::new(transaction, &self.database().inner, now));
+        let outcome = work(self.inside(Arc::clone(&unit), now)).await;
         let end = async {
             // Nothing was written.
             unit.undo().await?;

@@ -19,6 +19,7 @@ mod scope;
 mod settings;
 mod stats;
 mod stock;
+mod sync;
 mod units;
 
 use std::sync::Arc;

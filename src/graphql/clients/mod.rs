@@ -30,7 +30,7 @@ use crate::domain::money::CurrencyCode;
 use crate::error::Result;
 
 pub use filter::{Archived, ClientFilter, ClientOrder, select};
-pub use writing::{ClientMutation, ClientPayload};
+pub use writing::{ClientCreateInput, ClientMutation, ClientPayload, ClientUpdateInput};
 
 /// A client: a person or an organization that buys, or may come to buy.
 #[derive(Clone)]

@@ -153,6 +153,34 @@ pub struct ClientCreateInput {
     profile: Option<ClientProfileInput>,
 }
 
+impl ClientCreateInput {
+    /// The client to be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(in crate::graphql) fn parse(self) -> Result<NewClient> {
+        let Self {
+            id,
+            external_id,
+            kind,
+            name,
+            currency,
+            owner_id,
+            profile,
+        } = self;
+        let profile = profile.unwrap_or_default().parse();
+        Ok(NewClient {
+            id,
+            external_id,
+            kind,
+            name,
+            currency: currency.0,
+            owner: optional(owner_id),
+            profile: profile.map_err(|error| error.under("profile"))?,
+        })
+    }
+}
+
 /// Changes to a client.
 #[derive(Clone, Debug, InputObject)]
 pub struct ClientUpdateInput {
@@ -164,6 +192,25 @@ pub struct ClientUpdateInput {
     name: MaybeUndefined<String>,
     /// Other changes.
     profile: Option<ClientProfileInput>,
+}
+
+impl ClientUpdateInput {
+    /// Which client, in which version, and its changes.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(in crate::graphql) fn parse(self) -> Result<(ClientId, i64, Option<String>, ProfilePatch)> {
+        let Self {
+            id,
+            version,
+            name,
+            profile,
+        } = self;
+        let name = required("name", name)?;
+        let profile = profile.unwrap_or_default().parse();
+        let profile = profile.map_err(|error| error.under("profile"))?;
+        Ok((id, i64::from(version), name, profile))
+    }
 }
 
 /// Names a client in the version you saw.
@@ -202,27 +249,7 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The client to record.")] input: ClientCreateInput,
     ) -> Result<ClientPayload> {
-        let ClientCreateInput {
-            id,
-            external_id,
-            kind,
-            name,
-            currency,
-            owner_id,
-            profile,
-        } = input;
-        let new = NewClient {
-            id,
-            external_id,
-            kind,
-            name,
-            currency: currency.0,
-            owner: optional(owner_id),
-            profile: profile
-                .unwrap_or_default()
-                .parse()
-                .map_err(|error| error.under("input.profile"))?,
-        };
+        let new = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let new = new.clone();
             async move { clients::create(&tx, new).await }
@@ -238,20 +265,10 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The client and the changes.")] input: ClientUpdateInput,
     ) -> Result<ClientPayload> {
-        let ClientUpdateInput {
-            id,
-            version,
-            name,
-            profile,
-        } = input;
-        let name = required("name", name).map_err(|error| error.under("input"))?;
-        let patch = profile
-            .unwrap_or_default()
-            .parse()
-            .map_err(|error| error.under("input.profile"))?;
+        let (id, version, name, patch) = input.parse().map_err(|error| error.under("input"))?;
         let row = write(ctx, move |tx| {
             let (name, patch) = (name.clone(), patch.clone());
-            async move { clients::update(&tx, id, i64::from(version), name, patch).await }
+            async move { clients::update(&tx, id, version, name, patch).await }
         })
         .await
         .map_err(|error| error.under("input"))?;

@@ -6,7 +6,9 @@ mod mutations;
 mod parts;
 
 pub use filter::{OrderFilter, OrderIdFilter, OrderOrder};
-pub use mutations::OrderMutation;
+pub use mutations::{
+    OrderCreateInput, OrderLineInput, OrderMutation, OrderShipToInput, OrderUpdateInput,
+};
 pub use parts::{OrderEvent, OrderLine, OrderReturn, OrderReturnLine};
 
 use async_graphql::{Context, Object, SimpleObject};

@@ -305,7 +305,11 @@ fn parse_destination(
 }
 
 impl OrderCreateInput {
-    fn parse(self) -> Result<NewOrder> {
+    /// The order to be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(in crate::graphql) fn parse(self) -> Result<NewOrder> {
         let Self {
             id,
             external_id,
@@ -340,7 +344,11 @@ impl OrderCreateInput {
 }
 
 impl OrderUpdateInput {
-    fn parse(self) -> Result<(Seen, OrderPatch)> {
+    /// Which order, in which version, and its changes.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub(in crate::graphql) fn parse(self) -> Result<(Seen, OrderPatch)> {
         let Self {
             id,
             version,

@@ -3,6 +3,7 @@
 //! Each rule is a function of a file's text and has a test that feeds it a bad file, so that a rule which
 //! stopped working shows. Lists of exceptions may only shrink: an entry that nothing needs fails.
 
+mod line;
 mod proofs;
 mod reading;
 mod texts;
@@ -16,9 +17,10 @@ use self::reading::{Source, line_of, used_modules, words};
 const LAYERS: &[&[&str]] = &[
     &["error", "messages", "clock", "config"],
     &["auth", "live"],
+    &["sync"],
     &["db"],
     &["domain"],
-    &["graphql", "sync", "jobs", "import", "demo", "backup"],
+    &["graphql", "jobs", "import", "demo", "backup"],
     &["export"],
     &["http"],
     &["app"],
@@ -37,7 +39,6 @@ const HOMES: &[(&str, &[&str])] = &[
         "async_graphql",
         &[
             "src/graphql",
-            "src/sync",
             "src/http",
             "src/app.rs",
             "src/error.rs",
@@ -88,6 +89,7 @@ const UNSCOPED: &[(&str, &str)] = &[
         "src/jobs/housekeeping.rs",
         "what nobody needs any more goes",
     ),
+    ("src/jobs/sync.rs", "shares end and devices stay away"),
     ("src/demo/mod.rs", "demo"),
     ("src/cli/demo.rs", "demo"),
     ("src/app.rs", "figures of the service"),

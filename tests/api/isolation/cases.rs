@@ -8,6 +8,18 @@ use uuid::Uuid;
 use super::world::{Owner, Scene, World};
 use crate::support::{Person, Team};
 
+/// Pushes of phones: what they may not do is part of the answer, and is kept for the person who typed it; they are
+/// tried in `pushes`.
+pub const PUSHES: [&str; 7] = [
+    "syncPush",
+    "pushClients",
+    "pushContacts",
+    "pushAddresses",
+    "pushNotes",
+    "pushOrders",
+    "pushPayments",
+];
+
 /// An input that works for one person and for no stranger.
 pub struct Attempt {
     /// Who may send it.

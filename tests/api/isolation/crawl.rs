@@ -10,7 +10,23 @@ use super::world::World;
 use crate::support::{Answer, Person};
 
 /// What required arguments that are no ids are given.
-const REQUIRED: &[(&str, &str)] = &[];
+const REQUIRED: &[(&str, &str)] = &[
+    ("Query.pullClients.limit", "500"),
+    ("Query.pullContacts.limit", "500"),
+    ("Query.pullAddresses.limit", "500"),
+    ("Query.pullNotes.limit", "500"),
+    ("Query.pullOrders.limit", "500"),
+    ("Query.pullPayments.limit", "500"),
+    ("Query.pullUsers.limit", "500"),
+    ("Query.pullSyncIssues.limit", "500"),
+    ("Query.pullProducts.limit", "500"),
+    ("Query.pullCategories.limit", "500"),
+    ("Query.pullTierSchemes.limit", "500"),
+    ("Query.pullTiers.limit", "500"),
+    ("Query.sync.input", "{ schemaVersion: 1 }"),
+    ("Query.syncManifest.collection", "CLIENTS"),
+    ("Query.syncManifest.limit", "500"),
+];
 
 /// Arguments that are given though they may be left out.
 pub const GIVEN: &[&str] = &["Query.handoverPreview.clientIds"];

@@ -100,6 +100,33 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
                 all.within_team(&["fromUserId", "toUserId"]),
             ]);
         }
+        "deviceRegister" | "deviceRevoke" | "deviceWipe" | "deviceWiped" => {
+            let person = world.fresh_person("Phoned").await;
+            let id = cast.new_id("device");
+            let known = json!({ "id": id, "name": "a phone", "schemaVersion": 1 });
+            world
+                .write(&person, "deviceRegister", "DeviceRegisterInput", &known)
+                .await;
+            let input = json!({ "id": id });
+            if mutation == "deviceWiped" {
+                world
+                    .write(&person, "deviceWipe", "DeviceIdInput", &input)
+                    .await;
+            }
+            let input = if mutation == "deviceRegister" {
+                known
+            } else {
+                input
+            };
+            let chosen = match mutation {
+                "deviceRegister" => vec!["id"],
+                _ => Vec::new(),
+            };
+            Attempt {
+                chosen,
+                ..cast.by(&person, &[&team.ann, &team.left], input)
+            }
+        }
         "userCreate" => Attempt {
             chosen: vec!["id"],
             ..cast.admin(json!({

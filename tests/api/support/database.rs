@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use super::Backend;
+use super::watch;
 
 /// Names the PostgreSQL server to test on; `tests/run` starts one and sets it.
 const POSTGRES: &str = "CLIENTELE_TEST_POSTGRES";
@@ -163,6 +164,7 @@ async fn postgres_template(admin: &str, connection: &DatabaseConnection) -> Stri
             )
             .await;
             migrate(&with_database(admin, &draft)).await;
+            watch::install(&with_database(admin, &draft)).await;
             execute(
                 connection,
                 &format!("ALTER DATABASE {draft} RENAME TO {name}"),
@@ -210,7 +212,7 @@ async fn migrate(url: &str) {
         .expect("the connection should close");
 }
 
-fn options(url: &str) -> ConnectOptions {
+pub(super) fn options(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     options
@@ -229,13 +231,14 @@ fn with_database(url: &str, name: &str) -> String {
     format!("{scheme}://{server}/{name}{query}")
 }
 
-/// Changes with the text of any migration.
+/// Changes with the text of any migration, and of what watches over the tables.
 fn migrations_hash() -> u64 {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migration/src");
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
         .expect("the migrations should be there")
         .map(|entry| entry.expect("a readable entry").path())
         .collect();
+    files.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/support/watch.rs"));
     files.sort();
     let mut hasher = DefaultHasher::new();
     for file in files {

@@ -14,6 +14,7 @@ pub mod database;
 pub mod people;
 pub mod process;
 pub mod server;
+mod watch;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};

@@ -12,6 +12,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use super::dump;
+use super::line::{self, Line};
 use super::oracle::{Holding, Member, Organisation};
 use crate::support::{Answer, App, Person};
 
@@ -74,6 +75,8 @@ struct Company {
     parents: BTreeMap<ClientId, Option<ClientId>>,
     orders: Vec<String>,
     counts: BTreeMap<&'static str, (usize, usize)>,
+    /// What phones were told by, at the last look.
+    line: Line,
 }
 
 on_both!(random_organisation, async |app: App| {
@@ -88,6 +91,7 @@ on_both!(random_organisation, async |app: App| {
     for at in 0..operations {
         company.operate(at).await;
     }
+    company.compare_line().await;
     println!(
         "{operations} operations in {:?}, seed {seed}: {:?}",
         started.elapsed(),
@@ -135,8 +139,10 @@ impl Company {
             .await
             .unwrap();
         let schema = super::schema::Schema::of(&app, &people[0]).await;
+        let line = Line::read(&db, app.server().clock.now()).await;
         let mut company = Self {
             app,
+            line,
             db,
             dice,
             log: Log {
@@ -152,6 +158,9 @@ impl Company {
             counts: BTreeMap::new(),
         };
         company.read_people().await;
+        for at in [0, 1, 2, 8, 9, 10] {
+            line::check_in(&company.app, &company.people[at]).await;
+        }
         for _ in 0..25 {
             company.create().await;
         }
@@ -328,11 +337,15 @@ impl Company {
             70..=77 => ("search", self.search().await),
             78..=87 => ("count", self.count().await),
             88..=95 => ("nested", self.nested().await),
-            _ => ("closed", self.closed().await),
+            96..=97 => ("closed", self.closed().await),
+            _ => ("device", self.device().await),
         };
         let count = self.counts.entry(name).or_default();
         count.0 += 1;
         count.1 += usize::from(useful);
+        if at % 25 == 24 {
+            self.compare_line().await;
+        }
         if at % 500 == 499 {
             // What the oracle was told in small steps is what there is.
             let told = self.organisation.clone();
@@ -342,6 +355,26 @@ impl Company {
             }
             assert_eq!(format!("{told:?}"), format!("{:?}", self.organisation));
         }
+    }
+
+    /// A device of somebody comes, perhaps the first.
+    async fn device(&mut self) -> bool {
+        let who = self.actor();
+        line::check_in(&self.app, &who).await;
+        self.note(format!("a device of {} comes", who.name));
+        true
+    }
+
+    /// What phones are told by is what there is, and shows all that changed.
+    async fn compare_line(&mut self) {
+        clientele::jobs::sync::sweep(&self.app.server().database)
+            .await
+            .unwrap();
+        let line = Line::read(&self.db, self.now()).await;
+        let mut faults = line.faults();
+        faults.extend(line.missed_since(&self.line));
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        self.line = line;
     }
 
     async fn create(&mut self) -> bool {

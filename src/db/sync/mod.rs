@@ -1,0 +1,102 @@
+//! What phones are told by: a projection of the business tables, kept in the same transaction by the one place
+//! that writes. The business tables are the truth.
+//!
+//! # How it is kept
+//!
+//! * [`held`] says of every table what phones hold of it ([`Synced`]): rows that are documents, rows that are part of
+//!   one (an order's lines), or nothing, and why; in which scope a document is; and whose sight of clients the
+//!   rows decide on.
+//! * [`changes`]: each write of [`Tx`](super::Tx) notes which rows it touched. Statements that write past those
+//!   functions note it themselves (`note_clients`, `note_sight_of`, `note_viewers`).
+//! * [`clock`]: the last statements before the commit take the clock, the next position, and put every touched
+//!   document, its scope and whoever holds that at this position. A unit of work that touched nothing of this
+//!   takes no clock. Positions are in the order of commits: a reader that saw one will see nothing new at or
+//!   below it.
+//! * [`sight`]: which users see which clients is kept for users with a device in use, up to a cap, and compared
+//!   whenever an owner, a team, the tree of users or a role changed. What ends by time alone, a job compares.
+//! * [`devices`]: who has a device.
+//!
+//! Three statements on PostgreSQL: the clock; who sees what, where that may have changed; documents with their scopes.
+//! Only a unit that changes both who holds clients and who sees whom takes one more, and one that touches thousands of
+//! rows some. On SQLite, where a statement is no way to anywhere, the second is up to three and the third, too.
+//!
+//! # What is read from it
+//!
+//! All of one page is read in one snapshot. The log says where to look; the current row, read by its scope, decides
+//! what is sent.
+//!
+//! | what | by |
+//! |---|---|
+//! | epoch and position, the watermark of a snapshot | [`Session::sync_position`](super::Session::sync_position) |
+//! | scopes of the viewer with something after a position | [`Session::sync_heads`](super::Session::sync_heads) |
+//! | whether there is anything to do for a device, in one statement | [`Session::sync_opening`](super::Session::sync_opening) |
+//! | documents of scopes after places, in order | [`Session::sync_items`](super::Session::sync_items) |
+//! | since when it is known what the viewer lost; whether they see too much | [`Session::stream`](super::Session::stream) |
+//! | up to where traces were cleared away | [`Session::sync_horizons`](super::Session::sync_horizons) |
+//! | ids and versions of what a phone holds | [`Session::manifest`](super::Session::manifest) |
+//! | a device comes; has everything up to a position | [`Tx::check_in`](super::Tx::check_in), [`Tx::acknowledge`](super::Tx::acknowledge) |
+//! | whom a commit is for, told after it | [`Database::pokes`](super::Database::pokes) |
+//!
+//! A scope of a client that was left (`left_seq`) tells which documents to take back; one that was entered after a
+//! device's position is sent whole, with the dead items after that position. The user's own rows and the catalogue are
+//! scopes that are neither entered nor left. A device begins anew when the epoch is another, when its position is
+//! below `opened_seq`, below a horizon, or beyond the clock, and when it had expired.
+
+mod changes;
+mod clock;
+mod devices;
+mod held;
+mod manifest;
+mod opening;
+mod ops;
+mod read;
+mod sight;
+mod text;
+
+pub(super) use changes::Changes;
+pub use clock::Poke;
+#[cfg(test)]
+pub(super) use clock::write;
+pub(super) use clock::{ChangeClock, Inline, tell};
+pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
+#[cfg(test)]
+pub(super) use held::tables;
+pub use held::{Document, Held, Sight, SyncScope, Synced};
+pub use opening::{KnownDevice, Opening};
+pub use ops::{ACKED_OPS_STAY, OPS_STAY, OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
+pub use read::{Head, Place, Position, Stream, Stretch, SyncItem, collection_of, number_of};
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use super::connect::Database;
+use super::session::Session;
+use super::unit::Unit;
+use crate::error::Result;
+
+/// How many pokes wait for a slow listener before it misses some.
+pub(super) const POKES: usize = 1_024;
+
+impl Database {
+    /// Hears of every commit of this process that phones should know of, once it is done. Who is too slow
+    /// misses some, is told so, and should take it that everything changed.
+    pub fn pokes(&self) -> broadcast::Receiver<Arc<Poke>> {
+        self.inner.pokes.subscribe()
+    }
+}
+
+/// Writes down what `unit` has touched: the last act before its commit. Answers what to tell after it.
+pub(super) async fn keep(session: &Session, unit: &Arc<Unit>) -> Result<Option<Poke>> {
+    let changes = unit.take_changes();
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let within = session.inside(Arc::clone(unit), unit.at());
+    session
+        .database()
+        .inner
+        .change_clock
+        .keep(&within, changes)
+        .await
+}

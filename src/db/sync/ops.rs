@@ -1,0 +1,391 @@
+//! What devices pushed: the ledger of their operations, by which each is done once; what waits in it; which rows
+//! were pushed without an id of the push.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{ClientId, DeviceId, OpStatus, OrderId, SyncCollection, UserId};
+use sea_orm::{QueryResult, Statement};
+use uuid::Uuid;
+
+use super::super::session::Session;
+use super::super::tx::Tx;
+use super::clock::tick;
+use super::text::Text;
+use crate::error::{Error, Result};
+use crate::sync::Seq;
+use crate::sync::push::{Parent, Recorded, RequestHash, Status};
+
+/// How many rows one statement writes.
+const CHUNK: usize = 500;
+
+/// How long it is known of an operation that it was done.
+pub const OPS_STAY: TimeDelta = TimeDelta::days(90);
+
+/// How long it is known of one whose effect its device has said that it holds.
+pub const ACKED_OPS_STAY: TimeDelta = TimeDelta::days(7);
+
+/// How many operations of a device wait at most.
+pub const MAX_PARKED: u64 = 500;
+
+/// A device that is pushing: its row is held until the transaction ends, so that its operations are taken one batch
+/// after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct PushingDevice {
+    id: DeviceId,
+    forgotten: u64,
+}
+
+impl PushingDevice {
+    /// Its id.
+    pub fn id(&self) -> DeviceId {
+        self.id
+    }
+
+    /// The highest number of an operation of it that the ledger no longer holds.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}
+
+/// An operation on record.
+#[derive(Clone, Debug)]
+pub struct OpRecord {
+    /// Its id, made by the device.
+    pub op: Uuid,
+    /// Its number, counted by the device.
+    pub op_seq: i64,
+    /// What became of it.
+    pub recorded: Recorded,
+    /// What it says, while it waits.
+    pub payload: Option<serde_json::Value>,
+}
+
+/// An operation that waits, of whichever device.
+#[derive(Clone, Debug)]
+pub struct ParkedOp {
+    /// Whose it is.
+    pub user: UserId,
+    /// The device that sent it.
+    pub device: DeviceId,
+    /// The operation.
+    pub record: OpRecord,
+}
+
+/// What a row goes under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentKey {
+    /// A client.
+    Client(ClientId),
+    /// An order.
+    Order(OrderId),
+}
+
+impl Tx {
+    /// Takes the next position of the line now, for what has to know it. Nothing but the ledger is to be written
+    /// after it: others wait.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn take_position(&self) -> Result<i64> {
+        let unit = self
+            .within
+            .as_ref()
+            .ok_or_else(|| Error::bug("a position outside a unit of work"))?;
+        if let Some(taken) = unit.position() {
+            return Ok(taken);
+        }
+        let seq = tick(self).await?;
+        unit.set_position(seq);
+        Ok(seq)
+    }
+
+    /// Holds the row of the viewer's device, which is made when it comes for the first time.
+    ///
+    /// # Errors
+    /// As [`Tx::check_in`].
+    pub async fn begin_push(&self, device: DeviceId) -> Result<PushingDevice> {
+        for _ in 0..2 {
+            let hold = Statement::from_sql_and_values(
+                self.backend(),
+                "UPDATE sync_devices SET last_seen_at = $1 WHERE id = $2 AND user_id = $3 \
+                 AND expired_at IS NULL AND wipe_asked_at IS NULL \
+                 AND revoked_at IS NULL RETURNING forgotten_op_seq",
+                [
+                    self.now().into(),
+                    device.into(),
+                    self.viewer().user_id().into(),
+                ],
+            );
+            if let Some(row) = self.query_one_raw(hold).await? {
+                let forgotten: i64 = row.try_get("", "forgotten_op_seq")?;
+                return Ok(PushingDevice {
+                    id: device,
+                    forgotten: u64::try_from(forgotten).unwrap_or(0),
+                });
+            }
+            self.check_in(device, 1).await?;
+        }
+        Err(Error::bug("a device that came is not there"))
+    }
+
+    /// What is on record of these operations of the device.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn ops_on_record(
+        &self,
+        device: &PushingDevice,
+        ops: &[Uuid],
+    ) -> Result<BTreeMap<Uuid, OpRecord>> {
+        let mut found = BTreeMap::new();
+        for chunk in ops.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let id = text.value(device.id);
+            let ops = text.list(chunk.iter().copied());
+            text.push(&format!(
+                "SELECT * FROM op_ledger WHERE device_id = {id} AND op_id IN ({ops})"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let record = record(&row)?;
+                found.insert(record.op, record);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The operations of the device that wait, in the order of their numbers.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn parked_ops(&self, device: &PushingDevice) -> Result<Vec<OpRecord>> {
+        let mut text = Text::new(self.backend());
+        let (id, status) = (text.value(device.id), text.value(OpStatus::Deferred));
+        let most = text.value(i64::try_from(MAX_PARKED).unwrap_or(i64::MAX));
+        text.push(&format!(
+            "SELECT * FROM op_ledger WHERE device_id = {id} AND status = {status} \
+             ORDER BY op_seq, op_id LIMIT {most}"
+        ));
+        let rows = self.query_all_raw(text.done()).await?;
+        rows.iter().map(record).collect()
+    }
+
+    /// Puts what became of operations on record; what waited and is settled loses its payload.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn record_ops(&self, device: DeviceId, records: &[OpRecord]) -> Result<()> {
+        for chunk in records.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let (id, now) = (text.value(device), text.value(self.now()));
+            let rows: Vec<String> = chunk
+                .iter()
+                .map(|record| {
+                    let recorded = &record.recorded;
+                    let values = [
+                        text.value(record.op),
+                        text.value(record.op_seq),
+                        text.value(recorded.hash.to_vec()),
+                        text.value(status_of(recorded.status)),
+                        text.value(recorded.version),
+                        text.value(i64::try_from(recorded.seq.get()).unwrap_or(i64::MAX)),
+                        text.value(record.payload.clone()),
+                    ];
+                    format!("({id}, {}, {now})", values.join(", "))
+                })
+                .collect();
+            text.push(&format!(
+                "INSERT INTO op_ledger (device_id, op_id, op_seq, request_hash, status, version, seq, payload, \
+                 created_at) VALUES {} ON CONFLICT (device_id, op_id) DO UPDATE SET status = excluded.status, \
+                 version = excluded.version, seq = excluded.seq, payload = excluded.payload",
+                rows.join(", ")
+            ));
+            self.execute_raw(text.done()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes rows that a device pushed without ids of the pushes: what changed of them meanwhile it may have dropped,
+    /// so they are sent to it once more.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn note_pushed(
+        &self,
+        device: &PushingDevice,
+        collection: SyncCollection,
+        rows: &[Uuid],
+    ) -> Result<()> {
+        for chunk in rows.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let (id, now) = (text.value(device.id), text.value(self.now()));
+            let collection = text.value(collection);
+            let rows: Vec<String> = chunk
+                .iter()
+                .map(|row| format!("({id}, {collection}, {}, {now})", text.value(*row)))
+                .collect();
+            text.push(&format!(
+                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at) VALUES {} \
+                 ON CONFLICT (device_id, collection, row_id) DO UPDATE SET pushed_at = excluded.pushed_at",
+                rows.join(", ")
+            ));
+            self.execute_raw(text.done()).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets operations that were done: those from before `before`, and those from before `acked_before` whose effect
+    /// the device has said that it holds. What failed or waits is kept, since nothing else could say so to a device that
+    /// asks again. Says how many. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn forget_ops(
+        &self,
+        before: DateTime<Utc>,
+        acked_before: DateTime<Utc>,
+    ) -> Result<u64> {
+        self.require_service()?;
+        let mut text = Text::new(self.backend());
+        let done = text.list([OpStatus::Applied, OpStatus::Merged]);
+        let (before, acked_before) = (text.value(before), text.value(acked_before));
+        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        text.push(&format!(
+            "DELETE FROM op_ledger WHERE (device_id, op_id) IN (SELECT l.device_id, l.op_id FROM op_ledger l \
+             JOIN sync_devices d ON d.id = l.device_id WHERE l.created_at < {acked_before} \
+             AND l.status IN ({done}) AND (l.created_at < {before} OR l.seq <= d.acked_seq) \
+             ORDER BY l.created_at LIMIT {most}) RETURNING device_id, op_seq"
+        ));
+        let rows = self.query_all_raw(text.done()).await?;
+        let mut highest: BTreeMap<DeviceId, i64> = BTreeMap::new();
+        for row in &rows {
+            let seq: i64 = row.try_get("", "op_seq")?;
+            let mark = highest.entry(row.try_get("", "device_id")?).or_insert(seq);
+            *mark = seq.max(*mark);
+        }
+        for (device, seq) in highest {
+            let raise = Statement::from_sql_and_values(
+                self.backend(),
+                "UPDATE sync_devices SET forgotten_op_seq = $1 WHERE id = $2 AND forgotten_op_seq < $1",
+                [seq.into(), device.into()],
+            );
+            self.execute_raw(raise).await?;
+        }
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Some operations that have waited since before `before`. For the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn overdue_ops(&self, before: DateTime<Utc>) -> Result<Vec<ParkedOp>> {
+        self.require_service()?;
+        let mut text = Text::new(self.backend());
+        let (before, status) = (text.value(before), text.value(OpStatus::Deferred));
+        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        text.push(&format!(
+            "SELECT l.*, d.user_id FROM op_ledger l JOIN sync_devices d ON d.id = l.device_id \
+             WHERE l.status = {status} AND l.created_at < {before} ORDER BY l.created_at LIMIT {most}"
+        ));
+        self.query_all_raw(text.done())
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(ParkedOp {
+                    user: row.try_get("", "user_id")?,
+                    device: row.try_get("", "device_id")?,
+                    record: record(row)?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Session {
+    /// How what a new row is to go under stands for the viewer.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn parent_standing(&self, parent: ParentKey) -> Result<Parent> {
+        let is_seen = match parent {
+            ParentKey::Client(id) => {
+                let found = self.select::<entity::client::Entity>().id(id).find();
+                found.await?.is_some()
+            }
+            ParentKey::Order(id) => {
+                let found = self.select::<entity::order::Entity>().id(id).find();
+                found.await?.is_some()
+            }
+        };
+        if is_seen {
+            return Ok(Parent::Visible);
+        }
+        let mut text = Text::new(self.backend());
+        let user = text.value(self.viewer().user_id());
+        match parent {
+            ParentKey::Client(id) => {
+                let id = text.value(id);
+                text.push(&format!(
+                    "SELECT 1 FROM stream_scopes WHERE user_id = {user} AND scope_id = {id}"
+                ));
+            }
+            ParentKey::Order(id) => {
+                let (id, orders) = (text.value(id.0), text.value(SyncCollection::Orders));
+                text.push(&format!(
+                    "SELECT 1 FROM stream_scopes s JOIN sync_items i ON i.scope_id = s.scope_id \
+                     WHERE s.user_id = {user} AND i.collection = {orders} AND i.row_id = {id} \
+                     AND i.added_seq <= s.left_seq"
+                ));
+            }
+        }
+        Ok(match self.query_one_raw(text.done()).await? {
+            Some(_) => Parent::Lost,
+            None => Parent::Unknown,
+        })
+    }
+}
+
+fn record(row: &QueryResult) -> Result<OpRecord> {
+    let hash: Vec<u8> = row.try_get("", "request_hash")?;
+    let hash: RequestHash = hash
+        .try_into()
+        .map_err(|_| Error::bug("a hash of another length is on record"))?;
+    let status: OpStatus = row.try_get("", "status")?;
+    let seq: i64 = row.try_get("", "seq")?;
+    Ok(OpRecord {
+        op: row.try_get("", "op_id")?,
+        op_seq: row.try_get("", "op_seq")?,
+        recorded: Recorded {
+            hash,
+            status: status_from(status),
+            version: row.try_get("", "version")?,
+            seq: Seq::try_from(seq).unwrap_or(Seq::ZERO),
+        },
+        payload: row.try_get("", "payload")?,
+    })
+}
+
+/// A status as the tables name it.
+pub const fn status_of(status: Status) -> OpStatus {
+    match status {
+        Status::Applied => OpStatus::Applied,
+        Status::Merged => OpStatus::Merged,
+        Status::Duplicate => OpStatus::Duplicate,
+        Status::Conflict => OpStatus::Conflict,
+        Status::Rejected => OpStatus::Rejected,
+        Status::Deferred => OpStatus::Deferred,
+        Status::Retry => OpStatus::Retry,
+    }
+}
+
+const fn status_from(status: OpStatus) -> Status {
+    match status {
+        OpStatus::Applied => Status::Applied,
+        OpStatus::Merged => Status::Merged,
+        OpStatus::Duplicate => Status::Duplicate,
+        OpStatus::Conflict => Status::Conflict,
+        OpStatus::Rejected => Status::Rejected,
+        OpStatus::Deferred => Status::Deferred,
+        OpStatus::Retry => Status::Retry,
+    }
+}

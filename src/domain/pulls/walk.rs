@@ -1,0 +1,211 @@
+//! The way of a page through the scopes of a user, in their order, some scopes at a time: a page of many small scopes
+//! takes few statements.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use entity::SyncCollection;
+use uuid::Uuid;
+
+use super::{Pull, Shelf, key_of, place, seq};
+use crate::db::{Head, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of};
+use crate::error::{Error, Result};
+use crate::sync::plan::{Appetite, Item, Membership, Planner, ScopeCase, Standing, Window};
+use crate::sync::{Collection, Protocol, RowKey, ScopeKey};
+
+/// How many scopes one statement reads.
+const CHUNK: usize = 100;
+
+/// How many items one statement reads at most.
+const ITEMS: usize = 1_000;
+
+/// What a page is filled from.
+pub(super) struct Walk<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) pull: &'a Pull,
+    pub(super) window: &'a Window,
+    pub(super) limit: usize,
+}
+
+/// A scope to go through.
+#[derive(Clone, Copy)]
+struct Target {
+    key: ScopeKey,
+    case: ScopeCase,
+    stretch: Stretch,
+    /// Whether the planner knows of it.
+    is_begun: bool,
+}
+
+impl Walk<'_> {
+    /// Fills the page.
+    pub(super) async fn fill(
+        &self,
+        planner: &mut Planner<'_, Protocol>,
+        shelf: &mut dyn Shelf,
+    ) -> Result<()> {
+        let mut targets = self.targets().await?;
+        let batch = self.limit.saturating_add(1).min(ITEMS);
+        while let Some(first) = targets.first() {
+            let kind = first.stretch.scope.kind();
+            let together = targets
+                .iter()
+                .take(CHUNK)
+                .take_while(|target| target.stretch.scope.kind() == kind)
+                .count();
+            let stretches: Vec<Stretch> = targets
+                .iter()
+                .take(together)
+                .map(|target| target.stretch)
+                .collect();
+            let wanted = u64::try_from(batch).unwrap_or(u64::MAX);
+            let items = self
+                .snapshot
+                .sync_items(&stretches, &self.pull.collections, wanted)
+                .await?;
+            let visible = self.visible(&items, shelf).await?;
+            // Cut short, the last scope that was reached is gone on with; else all of them are done.
+            let cut = items.last().filter(|_| items.len() >= batch).copied();
+            let mut of_scope: BTreeMap<Uuid, Vec<SyncItem>> = BTreeMap::new();
+            for (scope, item) in items {
+                of_scope.entry(scope.id()).or_default().push(item);
+            }
+            let mut done = 0;
+            for target in targets.iter_mut().take(together) {
+                if !target.is_begun {
+                    target.is_begun = true;
+                    planner.scope(target.key, target.case);
+                }
+                let own = of_scope.remove(&target.stretch.scope.id());
+                for item in own.unwrap_or_default() {
+                    let is_visible = visible
+                        .get(&item.collection)
+                        .is_some_and(|rows| rows.contains(&item.row_id));
+                    let standing = match (is_visible, item.live) {
+                        (true, _) => Standing::Visible,
+                        (false, false) => Standing::Deleted,
+                        // It goes by the time of day, and will be stamped.
+                        (false, true) => Standing::Elsewhere,
+                    };
+                    if planner.item(&planned(&item)?, standing) == Appetite::Full {
+                        return Ok(());
+                    }
+                }
+                if let Some((scope, last)) = cut
+                    && scope == target.stretch.scope
+                {
+                    target.stretch.after = last.place();
+                    break;
+                }
+                done += 1;
+            }
+            targets.drain(..done);
+        }
+        Ok(())
+    }
+
+    /// The scopes in which there is something to tell, in their order.
+    async fn targets(&self) -> Result<Vec<Target>> {
+        let kinds: HashSet<_> = self
+            .pull
+            .collections
+            .iter()
+            .map(|collection| collection.scope_kind())
+            .collect();
+        let since = place(self.window.since)?;
+        let mut targets = Vec::new();
+        for head in self.snapshot.sync_heads(since).await? {
+            if !kinds.contains(&head.scope.kind()) {
+                continue;
+            }
+            let key = ScopeKey {
+                rank: head.scope.rank(),
+                id: head.scope.id(),
+            };
+            if self.window.position.is_some_and(|at| at.scope > key) {
+                continue;
+            }
+            let membership = membership(&head)?;
+            let case = ScopeCase::of(&Protocol, self.pull.surface, self.window, &membership);
+            if case == ScopeCase::Quiet {
+                continue;
+            }
+            targets.push(Target {
+                key,
+                case,
+                stretch: self.stretch(head.scope, key, case)?,
+                is_begun: false,
+            });
+        }
+        targets.sort_by_key(|target| target.key);
+        Ok(targets)
+    }
+
+    fn stretch(&self, scope: SyncScope, key: ScopeKey, case: ScopeCase) -> Result<Stretch> {
+        let bounds = case.bounds(&Protocol, self.window);
+        // After all places of that position.
+        let mut after = Place {
+            seq: place(bounds.after)?,
+            collection: i16::MAX,
+            row: Uuid::max(),
+        };
+        if let Some(at) = self.window.position
+            && at.scope == key
+        {
+            let resumed = Place {
+                seq: place(at.seq)?,
+                collection: number_of(collection(at.row.collection)?),
+                row: at.row.id,
+            };
+            after = after.max(resumed);
+        }
+        Ok(Stretch {
+            scope,
+            after,
+            until: bounds.until.map(place).transpose()?,
+        })
+    }
+
+    /// Which of the rows of these items the viewer sees now, by kind.
+    async fn visible(
+        &self,
+        items: &[(SyncScope, SyncItem)],
+        shelf: &mut dyn Shelf,
+    ) -> Result<HashMap<SyncCollection, HashSet<Uuid>>> {
+        let mut rows: BTreeMap<SyncCollection, Vec<Uuid>> = BTreeMap::new();
+        for (_, item) in items {
+            rows.entry(item.collection).or_default().push(item.row_id);
+        }
+        let mut visible = HashMap::new();
+        for (collection, rows) in rows {
+            let found = shelf.fetch(self.snapshot, collection, &rows).await?;
+            visible.insert(collection, found);
+        }
+        Ok(visible)
+    }
+}
+
+fn membership(head: &Head) -> Result<Membership> {
+    Ok(Membership {
+        entered: seq(head.entered_seq)?,
+        left: head.left_seq.map(seq).transpose()?,
+        head: seq(head.head_seq)?,
+    })
+}
+
+fn planned(item: &SyncItem) -> Result<Item> {
+    Ok(Item {
+        seq: seq(item.seq)?,
+        added: seq(item.added_seq)?,
+        row: RowKey {
+            collection: key_of(item.collection)?,
+            id: item.row_id,
+        },
+        live: item.live,
+    })
+}
+
+/// The kind of document that the rules name so.
+pub(super) fn collection(key: Collection) -> Result<SyncCollection> {
+    collection_of(i16::from(key.get()))
+        .ok_or_else(|| Error::bug("a kind of document that there is not"))
+}

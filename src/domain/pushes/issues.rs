@@ -1,0 +1,188 @@
+//! What a phone pushed and nobody could keep: base, mine and theirs, with the reason, in a row of the person who
+//! typed it. It comes down to all their devices.
+
+use std::collections::BTreeMap;
+
+use entity::{DeviceId, EntityId, SyncCollection, SyncIssueId, UserId, sync_issue};
+use ring::digest::{SHA256, digest};
+use sea_orm::ActiveValue::Set;
+use sea_orm::ColumnTrait;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::batch::Op;
+use super::parked::kind_name;
+use super::{Failure, Sender, to_json};
+use crate::db::{ParentKey, Tx};
+use crate::error::Result;
+use crate::messages::Locale;
+use crate::say;
+use crate::sync::merge::Fields;
+use crate::sync::push::{ConflictReason, OpKind};
+
+/// What was pushed and not done.
+#[derive(Clone, Debug)]
+pub(super) struct Issue {
+    /// What makes it this issue: the same again is no second one.
+    pub(super) mark: Vec<u8>,
+    pub(super) op: Option<Uuid>,
+    pub(super) collection: SyncCollection,
+    pub(super) row: Uuid,
+    pub(super) client: Option<ParentKey>,
+    pub(super) kind: OpKind,
+    /// What the device had seen.
+    pub(super) base: Fields,
+    /// What the person wanted it to be.
+    pub(super) mine: Fields,
+    /// What it is, where they see it.
+    pub(super) theirs: Option<Fields>,
+    pub(super) occurred_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub(super) failure: Failure,
+}
+
+impl Issue {
+    /// That `op` was not done; none for one that says nothing of any row.
+    pub(super) fn of(op: &Op, failure: Failure, theirs: Option<Fields>) -> Option<Self> {
+        let concept = op.concept?;
+        Some(Self {
+            mark: op.id.as_bytes().to_vec(),
+            op: Some(op.id),
+            collection: concept.collection(),
+            row: op.row,
+            client: concept.parent(&op.patch),
+            kind: op.kind,
+            base: op.seen.clone(),
+            mine: op.patch.clone(),
+            theirs,
+            occurred_at: op.occurred_at,
+            failure,
+        })
+    }
+}
+
+/// An issue that is on record: its code and its words.
+pub(super) type Known = (String, String);
+
+/// What is on record of operations of the device that failed.
+pub(super) async fn of_ops(
+    tx: &Tx,
+    device: DeviceId,
+    ops: &[Uuid],
+) -> Result<BTreeMap<Uuid, Known>> {
+    if ops.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<SyncIssueId> = ops.iter().map(|op| id(device, op.as_bytes())).collect();
+    let found = tx
+        .select::<sync_issue::Entity>()
+        .filter(sync_issue::Column::Id.is_in(ids))
+        .all()
+        .await?;
+    Ok(found
+        .iter()
+        .filter_map(|issue| Some((issue.op_id?, (issue.code.clone(), issue.message.clone()))))
+        .collect())
+}
+
+/// The code of a failure: a rule, a code of errors, or why it is a conflict.
+pub fn code(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Conflict(reason, _) => reason.code(),
+        Failure::Refused(error) => error.rule_name().unwrap_or(error.code().as_str()),
+    }
+}
+
+/// A failure in words.
+pub fn words(failure: &Failure, locale: Locale) -> String {
+    let message = match failure {
+        Failure::Refused(error) => return error.text(locale),
+        Failure::Conflict(ConflictReason::StaleFields, _) => {
+            say!("somebody changed the same meanwhile")
+        }
+        Failure::Conflict(ConflictReason::Deleted, _) => say!("this was put away meanwhile"),
+        Failure::Conflict(ConflictReason::NotVisible, _) => {
+            say!("this is not there, or no longer among your clients")
+        }
+        Failure::Conflict(ConflictReason::AlreadyExists, _) => {
+            say!("this id cannot be used; make a new one, or leave it out")
+        }
+    };
+    message.text(locale)
+}
+
+/// Keeps issues, each once.
+pub(super) async fn keep(tx: &Tx, user: UserId, sender: Sender, issues: Vec<Issue>) -> Result<()> {
+    let mut issues: BTreeMap<SyncIssueId, Issue> = issues
+        .into_iter()
+        .map(|issue| (id(sender.device, &issue.mark), issue))
+        .collect();
+    if issues.is_empty() {
+        return Ok(());
+    }
+    let known = tx
+        .select::<sync_issue::Entity>()
+        .filter(sync_issue::Column::Id.is_in(issues.keys().copied()))
+        .all()
+        .await?;
+    for known in known {
+        issues.remove(&known.id);
+    }
+    let now = tx.now();
+    let rows: Vec<sync_issue::ActiveModel> = issues
+        .into_iter()
+        .map(|(id, issue)| {
+            let client = match issue.client {
+                Some(ParentKey::Client(id)) => Some(id),
+                Some(ParentKey::Order(_)) | None => None,
+            };
+            sync_issue::ActiveModel {
+                id: Set(id),
+                user_id: Set(user),
+                device_id: Set(Some(sender.device)),
+                op_id: Set(issue.op),
+                collection: Set(issue.collection),
+                row_id: Set(issue.row),
+                client_id: Set(client),
+                code: Set(code(&issue.failure).to_owned()),
+                message: Set(words(&issue.failure, sender.locale)),
+                payload: Set(payload(&issue)),
+                version: Set(1),
+                created_at: Set(now),
+                updated_at: Set(now),
+                archived_at: Set(None),
+            }
+        })
+        .collect();
+    if !rows.is_empty() {
+        tx.insert_all::<sync_issue::Entity>(rows).await?;
+    }
+    Ok(())
+}
+
+fn payload(issue: &Issue) -> Json {
+    let fields: Vec<&str> = match &issue.failure {
+        Failure::Conflict(_, names) => names.clone(),
+        Failure::Refused(error) => error.fields().iter().map(String::as_str).collect(),
+    };
+    json!({
+        "kind": kind_name(issue.kind),
+        "fields": fields,
+        "base": to_json(&issue.base),
+        "mine": to_json(&issue.mine),
+        "theirs": issue.theirs.as_ref().map(to_json),
+        "occurredAt": issue.occurred_at,
+    })
+}
+
+/// An id that follows from the device and what it pushed.
+fn id(device: DeviceId, mark: &[u8]) -> SyncIssueId {
+    let mut bytes = device.uuid().as_bytes().to_vec();
+    bytes.extend_from_slice(mark);
+    let digest = digest(&SHA256, &bytes);
+    let bytes = digest.as_ref().first_chunk().copied().unwrap_or([0; 16]);
+    SyncIssueId::from_uuid(
+        uuid::Builder::from_bytes(bytes)
+            .with_version(uuid::Version::Custom)
+            .into_uuid(),
+    )
+}

@@ -1,0 +1,287 @@
+//! Rows as stock RxDB pushes them: their state before and after, and nothing to know the push by. What is answered is
+//! a row that the device may not have as it pushed it.
+
+use entity::SyncCollection;
+use uuid::Uuid;
+
+use super::batch::{fixed, said};
+use super::issues::{self, Issue};
+use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key};
+use crate::db::Tx;
+use crate::error::{Code, Error, Result};
+use crate::sync::Protocol;
+use crate::sync::merge::{Fields, Value};
+use crate::sync::push::{
+    ConflictReason, OpKind, Parent, RowNow, RowPush, RowVerdict, judge_row, request_hash,
+};
+
+/// How many rows one push holds at most.
+pub const MAX_ROWS: usize = 200;
+
+/// A row that a device pushed.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its id.
+    pub id: Uuid,
+    /// What the device takes it to be on the service; none for one that it made, or takes for gone.
+    pub assumed: Option<Fields>,
+    /// The version in that.
+    pub assumed_version: Option<i64>,
+    /// What it is to be; none: gone.
+    pub new: Option<Fields>,
+}
+
+/// Rows of one kind that came in one request.
+#[derive(Clone)]
+pub struct Pushed {
+    /// Whose.
+    pub sender: Sender,
+    /// The kind.
+    pub concept: &'static dyn Concept,
+    /// The rows, at most [`MAX_ROWS`].
+    pub rows: Vec<Row>,
+}
+
+/// What the device is to take a row for, since it may not have it as it pushed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowAnswer {
+    /// For what it is.
+    Master(Uuid),
+    /// For gone.
+    Tombstone(Uuid),
+}
+
+impl RowAnswer {
+    /// The row.
+    pub const fn id(&self) -> Uuid {
+        match self {
+            Self::Master(id) | Self::Tombstone(id) => *id,
+        }
+    }
+
+    /// The row, if the device is to take it for what it is.
+    pub const fn master(&self) -> Option<Uuid> {
+        match self {
+            Self::Master(id) => Some(*id),
+            Self::Tombstone(_) => None,
+        }
+    }
+}
+
+/// Takes rows; answers those that the device may not have as it pushed them.
+///
+/// # Errors
+/// `CONFLICT` when the device is somebody else's; what is not of one row alone, from the database.
+pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
+    let Pushed {
+        sender,
+        concept,
+        rows,
+    } = pushed;
+    let device = tx.begin_push(sender.device).await?;
+    let user = tx
+        .viewer()
+        .user_id()
+        .ok_or_else(|| Error::bug("a push of nobody"))?;
+    let mut answers = Vec::new();
+    let mut kept = Vec::new();
+    for row in rows {
+        let (answer, issue) = one(tx, *concept, row).await?;
+        answers.extend(answer);
+        kept.extend(issue);
+    }
+    issues::keep(tx, user, *sender, kept).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    tx.note_pushed(&device, concept.collection(), &ids).await?;
+    Ok(answers)
+}
+
+async fn one(
+    tx: &Tx,
+    concept: &dyn Concept,
+    row: &Row,
+) -> Result<(Option<RowAnswer>, Option<Issue>)> {
+    for _ in 0..TRIES {
+        let present = concept.find(tx, row.id).await?;
+        let now = Present::now(present.as_ref());
+        let (assumed, new) = complete(concept, row, now);
+        let back = |failure| {
+            let new = new.as_ref();
+            refused(
+                concept,
+                row,
+                assumed.as_ref(),
+                new,
+                present.as_ref(),
+                failure,
+            )
+        };
+        if let (Some(new), Some(present)) = (&new, &present)
+            && present.is_live
+            && let Some(name) = contradicted(concept, new, present)
+        {
+            return Ok(back(Failure::Refused(fixed(name))));
+        }
+        let parent = match (&assumed, new.as_ref().map(|new| concept.parent(new))) {
+            (None, Some(Some(parent))) => Some(tx.parent_standing(parent).await?),
+            (None, Some(None)) => Some(Parent::Visible),
+            _ => None,
+        };
+        let push = RowPush {
+            assumed: assumed.as_ref(),
+            assumed_version: row.assumed_version,
+            new: new.as_ref(),
+            parent,
+        };
+        let version = present.as_ref().map(|row| row.version).unwrap_or_default();
+        let conflict = |reason| Failure::Conflict(reason, Vec::new());
+        let done = match judge_row(&Protocol, concept.fields(), &push, now) {
+            RowVerdict::AlreadySo => return Ok((None, None)),
+            RowVerdict::Insert => {
+                let fields = said(new.as_ref().unwrap_or(&Fields::new()));
+                tx.attempt(concept.create(tx, row.id, &fields)).await?
+            }
+            RowVerdict::Write(fields) => {
+                let change = concept.change(tx, row.id, version, &fields);
+                tx.attempt(change).await?
+            }
+            RowVerdict::Delete => tx.attempt(concept.delete(tx, row.id, version)).await?,
+            RowVerdict::Master => {
+                // The domain knows better whether that row was made just so.
+                if let (None, Some(new)) = (&assumed, &new) {
+                    let fields = said(new);
+                    let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
+                    if same.is_ok() {
+                        return Ok((None, None));
+                    }
+                    return Ok(back(conflict(ConflictReason::AlreadyExists)));
+                }
+                return Ok(back(conflict(ConflictReason::StaleFields)));
+            }
+            RowVerdict::Tombstone { .. } => {
+                let reason = match now {
+                    RowNow::Deleted => ConflictReason::Deleted,
+                    RowNow::Absent | RowNow::Visible { .. } | RowNow::Hidden => {
+                        ConflictReason::NotVisible
+                    }
+                };
+                return Ok(back(conflict(reason)));
+            }
+        };
+        match done {
+            Ok(_) => return Ok((None, None)),
+            Err(error) if error.code() == Code::StaleVersion => {}
+            Err(error) => return Ok(back(Failure::of(error, assumed.is_none()))),
+        }
+    }
+    // It changes faster than it can be judged.
+    let present = concept.find(tx, row.id).await?;
+    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()));
+    let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
+    let (assumed, new) = (assumed.as_ref(), new.as_ref());
+    Ok(refused(
+        concept,
+        row,
+        assumed,
+        new,
+        present.as_ref(),
+        failure,
+    ))
+}
+
+/// The answer to a row that was not taken, and what the person wanted of it.
+fn refused(
+    concept: &dyn Concept,
+    row: &Row,
+    assumed: Option<&Fields>,
+    new: Option<&Fields>,
+    present: Option<&Present>,
+    failure: Failure,
+) -> (Option<RowAnswer>, Option<Issue>) {
+    let answer = match Present::now(present) {
+        RowNow::Visible { .. } => RowAnswer::Master(row.id),
+        RowNow::Absent | RowNow::Deleted | RowNow::Hidden => RowAnswer::Tombstone(row.id),
+    };
+    let issue = new.map(|new| issue_of(concept, row, assumed, new, present, failure));
+    (Some(answer), issue)
+}
+
+/// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
+/// changed. Of a row that it made, and that nobody wrote since, it saw what it said, and the service has filled in the
+/// rest: prices, the day, the place.
+fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields>, Option<Fields>) {
+    let (mut assumed, mut new) = (row.assumed.clone(), row.new.clone());
+    for name in super::names(concept) {
+        let is_held = [&assumed, &new]
+            .into_iter()
+            .flatten()
+            .any(|fields| fields.contains_key(name));
+        let unheld = match now {
+            RowNow::Visible { fields, .. } if !is_held => fields.get(name).cloned(),
+            _ => None,
+        };
+        for fields in [&mut assumed, &mut new].into_iter().flatten() {
+            let missing = unheld.clone().unwrap_or(Value::Null);
+            fields.entry(name).or_insert(missing);
+        }
+    }
+    let was_made_here = row.assumed_version.unwrap_or(0) == 0;
+    if let RowNow::Visible {
+        version: 1,
+        fields: present,
+    } = now
+        && was_made_here
+        && let (Some(assumed), Some(new)) = (&mut assumed, &mut new)
+    {
+        for (name, value) in present {
+            if new.get(name) == assumed.get(name) {
+                new.insert(name, value.clone());
+            }
+            assumed.insert(name, value.clone());
+        }
+    }
+    (assumed, new)
+}
+
+fn issue_of(
+    concept: &dyn Concept,
+    row: &Row,
+    assumed: Option<&Fields>,
+    new: &Fields,
+    present: Option<&Present>,
+    failure: Failure,
+) -> Issue {
+    let collection: SyncCollection = concept.collection();
+    let nothing = Fields::new();
+    let base = assumed.unwrap_or(&nothing);
+    // What the person changed, and what it was.
+    let mine: Fields = new
+        .iter()
+        .filter(|(name, value)| base.get(*name).unwrap_or(&Value::Null) != *value)
+        .map(|(name, value)| (*name, value.clone()))
+        .collect();
+    let seen: Fields = base
+        .iter()
+        .filter(|(name, _)| mine.contains_key(*name))
+        .map(|(name, value)| (*name, value.clone()))
+        .collect();
+    let kind = match assumed {
+        Some(_) => OpKind::Update,
+        None => OpKind::Create,
+    };
+    let mark = request_hash(&Protocol, kind, key(collection, row.id), &mine, &seen, None);
+    let client = concept.parent(new);
+    Issue {
+        mark: mark.to_vec(),
+        op: None,
+        collection,
+        row: row.id,
+        client,
+        kind,
+        base: seen,
+        mine,
+        theirs: present.map(|row| row.fields.clone()),
+        occurred_at: None,
+        failure,
+    }
+}

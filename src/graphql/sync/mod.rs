@@ -1,0 +1,6 @@
+//! Sync with phones, on the wire.
+
+pub mod docs;
+pub mod pull;
+pub mod push;
+pub mod scalars;

@@ -1,0 +1,99 @@
+//! Operations that came before what they go under.
+
+use serde_json::{Value, json};
+
+use super::{Phone, contact, issues, new_id, statuses};
+use crate::support::App;
+
+on_both!(a_child_waits_for_its_parent, async |app: App| {
+    let team = app.team().await;
+    let mut phone = Phone::of(&team.ann);
+    let client = new_id("client");
+    let make = phone.op(
+        "CREATE",
+        &client,
+        json!({ "client": { "kind": "INDIVIDUAL", "currency": "EUR", "name": "Ana" } }),
+    );
+    let id = new_id("contact");
+    let child = phone.op(
+        "CREATE",
+        &id,
+        json!({
+            "contact": { "clientId": client, "name": "Her assistant" },
+            "dependsOn": [make["opId"]],
+        }),
+    );
+    let rename = phone.op(
+        "UPDATE",
+        &id,
+        json!({ "contact": { "title": "Assistant" }, "dependsOn": [child["opId"]] }),
+    );
+    assert_eq!(
+        statuses(&phone.push(&app, &[&child, &rename]).await),
+        ["DEFERRED", "DEFERRED"]
+    );
+    assert_eq!(
+        statuses(&phone.push(&app, &[&child]).await),
+        ["DEFERRED"],
+        "it still waits"
+    );
+    assert_eq!(contact(&app, &team.ann, &id).await, Value::Null);
+    // The parent comes: what waited is done with it.
+    assert_eq!(statuses(&phone.push(&app, &[&make]).await), ["APPLIED"]);
+    let there = contact(&app, &team.ann, &id).await;
+    assert_eq!(
+        (&there["name"], &there["title"], &there["client"]["id"]),
+        (&json!("Her assistant"), &json!("Assistant"), &json!(client))
+    );
+    assert_eq!(
+        statuses(&phone.push(&app, &[&child, &rename, &make]).await),
+        ["DUPLICATE", "DUPLICATE", "DUPLICATE"]
+    );
+    assert_eq!(contact(&app, &team.ann, &id).await["version"], json!(2));
+    assert_eq!(contact(&app, &team.ben, &id).await, Value::Null);
+});
+
+on_both!(what_stands_on_a_failure_fails, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+    let mut phone = Phone::of(&team.ann);
+    let id = new_id("contact");
+    let bad = phone.op(
+        "CREATE",
+        &id,
+        json!({ "contact": { "clientId": client, "name": "" } }),
+    );
+    let on_it = phone.op(
+        "UPDATE",
+        &id,
+        json!({ "contact": { "title": "Owner" }, "dependsOn": [bad["opId"]] }),
+    );
+    let mut early = phone.op(
+        "CREATE",
+        &new_id("note"),
+        json!({ "note": { "clientId": client, "body": "out of order" } }),
+    );
+    let beside = phone.op(
+        "CREATE",
+        &new_id("note"),
+        json!({ "note": { "clientId": client, "body": "stands by itself" } }),
+    );
+    early["dependsOn"] = json!([beside["opId"]]);
+    let results = phone.push(&app, &[&bad, &on_it, &early, &beside]).await;
+    assert_eq!(
+        statuses(&results),
+        ["REJECTED", "REJECTED", "REJECTED", "APPLIED"]
+    );
+    assert_eq!(results[1]["error"]["code"], json!("sync.dependency_failed"));
+    assert_eq!(results[2]["error"]["code"], json!("sync.dependency_after"));
+    let kept = issues(&app, &team.ann).await;
+    assert_eq!(kept.len(), 3);
+    // In a later push, too.
+    let later = phone.op(
+        "UPDATE",
+        &id,
+        json!({ "contact": { "note": "later" }, "dependsOn": [on_it["opId"]] }),
+    );
+    let results = phone.push(&app, &[&later]).await;
+    assert_eq!(results[0]["error"]["code"], json!("sync.dependency_failed"));
+});
