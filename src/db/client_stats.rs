@@ -141,10 +141,10 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
          cycle_days = excluded.cycle_days, tier_id = excluded.tier_id, updated_at = excluded.updated_at \
          WHERE (client_stats.order_count, client_stats.first_order_on, client_stats.last_order_on, \
          client_stats.lifetime_revenue_minor, client_stats.trailing_revenue_minor, \
-         client_stats.trailing_until_on, client_stats.receivable_minor, client_stats.cycle_days, \
+         client_stats.trailing_margin_minor, client_stats.trailing_until_on, client_stats.receivable_minor, client_stats.cycle_days, \
          client_stats.tier_id) IS DISTINCT FROM (excluded.order_count, excluded.first_order_on, \
          excluded.last_order_on, excluded.lifetime_revenue_minor, excluded.trailing_revenue_minor, \
-         excluded.trailing_until_on, excluded.receivable_minor, excluded.cycle_days, excluded.tier_id) \
+         excluded.trailing_margin_minor, excluded.trailing_until_on, excluded.receivable_minor, excluded.cycle_days, excluded.tier_id) \
          RETURNING client_id"
     )
 }
