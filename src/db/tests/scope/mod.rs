@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use entity::{
     address, client_member, client_stats, client_tag, contact, handover, handover_client, note,
     order_event, order_line, order_return, order_return_line, payment, product_category,
-    service_account, service_key, stock_movement, tier, tier_assignment, tier_scheme,
-    user_identity, user_reach,
+    service_account, service_key, stock_movement, sync_device, sync_issue, tier, tier_assignment,
+    tier_scheme, user_identity, user_reach,
 };
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
@@ -72,8 +72,10 @@ const OPEN: [&str; 7] = [
 ];
 
 /// Tables that only some read.
-const CLOSED: [&str; 21] = [
+const CLOSED: [&str; 23] = [
     "session",
+    "sync_device",
+    "sync_issue",
     "service_account",
     "service_key",
     "user_identity",
@@ -373,6 +375,12 @@ on_both!(
         for stranger in others {
             each!(hidden(&scene.ann, stranger): user_identity);
             each!(untouched(&scene.ann, stranger): user_identity);
+        }
+        let others = scene.strangers.iter().chain([&scene.left, &scene.sharing]);
+        for stranger in others {
+            each!(hidden(&scene.ann, stranger): sync_device sync_issue);
+            each!(untouched(&scene.ann, stranger): sync_device sync_issue);
+            each!(unchanged(&scene.ann, stranger): sync_issue);
         }
         // One's own is read, not written.
         each!(barred(&scene.ann): user_identity);

@@ -2,10 +2,10 @@
 //! somebody who would not see it.
 
 use entity::{
-    AddressId, AddressKind, AssignmentKind, CategoryId, ClientMemberId, ContactId, HandoverId,
-    MovementKind, NoteId, OrderEventId, OrderEventKind, OrderLineId, OrderReturnId,
+    AddressId, AddressKind, AssignmentKind, CategoryId, ClientMemberId, ContactId, DeviceId,
+    HandoverId, MovementKind, NoteId, OrderEventId, OrderEventKind, OrderLineId, OrderReturnId,
     OrderReturnLineId, PaymentId, PaymentMethod, ServiceAccountId, ServiceKeyId, StockMovementId,
-    TierAssignmentId, TierId, TierSchemeId, UserIdentityId,
+    SyncCollection, SyncIssueId, TierAssignmentId, TierId, TierSchemeId, UserIdentityId,
 };
 
 use super::*;
@@ -283,6 +283,34 @@ async fn entry(system: &Session, stranger: &Session, user: UserId) {
         created_at: Set(now),
     };
     put::<user_identity::Entity>(system, stranger, row).await;
+    let device = DeviceId(Uuid::now_v7());
+    let row = sync_device::ActiveModel {
+        id: Set(device),
+        user_id: Set(user),
+        name: Set("a phone".to_owned()),
+        created_at: Set(now),
+        last_seen_at: Set(now),
+        acked_seq: Set(0),
+        forgotten_op_seq: Set(0),
+        schema_version: Set(1),
+        ..Default::default()
+    };
+    put::<sync_device::Entity>(system, stranger, row).await;
+    let row = sync_issue::ActiveModel {
+        id: Set(SyncIssueId(Uuid::now_v7())),
+        user_id: Set(user),
+        device_id: Set(Some(device)),
+        collection: Set(SyncCollection::Notes),
+        row_id: Set(Uuid::now_v7()),
+        code: Set("STALE_FIELDS".to_owned()),
+        message: Set("changed meanwhile".to_owned()),
+        payload: Set(serde_json::json!({})),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    put::<sync_issue::Entity>(system, stranger, row).await;
 }
 
 /// What everybody sees.
