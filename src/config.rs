@@ -150,7 +150,8 @@ knobs! {
     public_explorer: bool, "CLIENTELE_PUBLIC_EXPLORER", "BOOL",
     default "false" false;
 
-    /// Connections to the database at the same time, 1 or more
+    /// Connections to the database for requests at the same time, 1 or more; on PostgreSQL up to 3 more serve sockets and
+    /// what processes tell each other
     max_connections: MaxConnections, "CLIENTELE_MAX_CONNECTIONS", "COUNT",
     default "4 per core" MaxConnections::default();
 

@@ -73,8 +73,8 @@ pub(super) struct Inner {
     pub(super) write: DatabaseConnection,
     /// On SQLite for what reads in a transaction, and takes its time.
     pub(super) read: DatabaseConnection,
-    /// For what must not wait until requests are done.
-    pub(super) apart: DatabaseConnection,
+    /// On PostgreSQL for what must not wait until requests are done.
+    pub(super) apart: Option<DatabaseConnection>,
     /// For all other reads on SQLite.
     pub(super) readers: Option<Arc<Readers>>,
     pub(super) clock: Clock,
@@ -126,7 +126,7 @@ impl Database {
             ));
             let read = read.await.map_err(failed)?;
             let readers = Arc::new(readers.await.map_err(failed)?);
-            (write, read.clone(), read, Some(readers))
+            (write, read, None, Some(readers))
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
             unreachable::require_server(&config.url)?;
             let pool = match sea_orm::Database::connect(postgres(config, &config.url)).await {
@@ -139,7 +139,7 @@ impl Database {
                 .min_connections(0)
                 .connect_lazy(true);
             let apart = sea_orm::Database::connect(options).await?;
-            (pool.clone(), pool, apart, None)
+            (pool.clone(), pool, Some(apart), None)
         } else {
             return Err(Error::bad_input(
                 "DATABASE_URL",

@@ -127,7 +127,10 @@ impl Database {
                 format!("{sql} ({})", places.join(", ")),
                 before.iter().chain(chunk).cloned(),
             );
-            rows.extend(self.inner.apart.query_all_raw(statement).await?);
+            rows.extend(match &self.inner.apart {
+                Some(apart) => apart.query_all_raw(statement).await?,
+                None => self.reading().await?.query_all_raw(statement).await?,
+            });
         }
         Ok(rows)
     }

@@ -143,12 +143,7 @@ impl Share {
 
 impl Purse {
     /// Takes `cost` points.
-    ///
-    /// # Errors
-    /// `LIMIT_EXCEEDED` with rule `COST` for more than one document may cost, or than the bucket holds;
-    /// `THROTTLED` and `retryAfterSeconds` while there is less: with rule `COST` in the bucket of the session, with
-    /// `COST_OF_USER` in that of the user.
-    pub fn reserve(&self, cost: u64) -> Result<(), Refusal> {
+    fn reserve(&self, cost: u64) -> Result<(), Refusal> {
         let budget = &self.session.budget;
         let most = budget.per_document.min(budget.bucket);
         if cost > most {
@@ -185,7 +180,7 @@ impl Purse {
     }
 
     /// Gives back `reserved` and takes `actual` instead, were it more than there is.
-    pub fn settle(&self, reserved: u64, actual: u64) {
+    fn settle(&self, reserved: u64, actual: u64) {
         self.session.settle(reserved, actual);
         self.user.settle(reserved, actual);
     }
@@ -193,7 +188,9 @@ impl Purse {
     /// Takes the price of a request, which is settled when what comes back is dropped.
     ///
     /// # Errors
-    /// As [`Self::reserve`].
+    /// `LIMIT_EXCEEDED` with rule `COST` for more than one document may cost, or than the bucket holds;
+    /// `THROTTLED` and `retryAfterSeconds` while there is less: with rule `COST` in the bucket of the session, with
+    /// `COST_OF_USER` in that of the user.
     pub fn hold(&self, price: u64) -> Result<Held, Refusal> {
         self.reserve(price)?;
         Ok(Held {

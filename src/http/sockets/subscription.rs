@@ -213,14 +213,8 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         let operation = operation(prepared)?;
         let requested = cost::points(prepared.weight.cost(operation.ty));
         let purse = self.endpoint.purse(self.owner.identity);
-        if let Some(purse) = &purse {
-            purse.reserve(requested).map_err(later)?;
-        }
-        let settle = |actual| {
-            if let Some(purse) = &purse {
-                purse.settle(requested, actual);
-            }
-        };
+        let held = purse.map(|purse| purse.hold(requested)).transpose();
+        let mut held = held.map_err(later)?;
         let mut run = async_graphql::Request::new("").variables(prepared.variables.clone());
         run.operation_name.clone_from(&prepared.operation_name);
         run.data = data;
@@ -243,10 +237,14 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             }
         };
         run.set_parsed_query(ExecutableDocument::clone(&prepared.document));
+        if let Some(held) = &mut held {
+            held.runs(&pace);
+        }
         let done = self.endpoint.run_step(run, &pace).await;
-        let done = done.inspect_err(|_| settle(pace.objects().max(requested)));
         let Some(mut done) = done.map_err(later)? else {
-            settle(1);
+            if let Some(held) = held {
+                held.settle(1);
+            }
             return Ok(None);
         };
         let phase = if is_opening {
@@ -262,7 +260,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 actual.max(if done.is_err() { pace.objects() } else { 0 })
             }
         };
-        settle(actual);
+        let told = held.map(|held| held.settle(actual));
         if let Some(error) = unavailable(&done) {
             return Err(later(error.into()));
         }
@@ -287,8 +285,7 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         if let Some(paths) = masked.take() {
             done.extensions.insert("masked".to_owned(), paths);
         }
-        if let Some(purse) = &purse {
-            let told = purse.told(requested, actual);
+        if let Some(told) = told {
             done.extensions.insert("cost".to_owned(), told);
         }
         let payload = answer::event(&done, limits.response_bytes)?;

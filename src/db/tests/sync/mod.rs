@@ -681,7 +681,10 @@ on_both!(
         assert_eq!((items.len(), scopes.len()), (7, 2));
         let before = system.sync_position().await.unwrap();
         let steps = Migrator::migrations();
-        let later = steps.iter().rev().take_while(|step| step.name() != "m0040_sync");
+        let later = steps
+            .iter()
+            .rev()
+            .take_while(|step| step.name() != "m0040_sync");
         let back = u32::try_from(later.count() + 1).unwrap();
         Migrator::down(&outside, Some(back)).await.unwrap();
         Migrator::up(&outside, None).await.unwrap();
