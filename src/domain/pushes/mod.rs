@@ -3,7 +3,7 @@
 //! rules of [`crate::sync`] say whether it was done already and how it meets what others changed meanwhile.
 //!
 //! What cannot be done is an answer, not an error: a device that met an error would send the same again, for ever.
-//! What a person typed and nobody could keep stays with them as an issue ([`issues`]).
+//! What a person typed and nobody could keep stays with them as an issue (`issues`).
 //!
 //! A kind of document is a [`Concept`]; nothing else here knows any.
 

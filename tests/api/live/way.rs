@@ -112,5 +112,5 @@ async fn may_go(state: &mut watch::Receiver<State>, cuts: Option<u32>) {
     if now.is_ok_and(|now| now.cuts == cuts) {
         return;
     }
-    pending().await;
+    pending::<()>().await;
 }

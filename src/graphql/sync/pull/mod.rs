@@ -5,7 +5,7 @@
 //!
 //! 1. Its document: a file in [`docs`](super::docs) with a type that is a [`Doc`], which says how rows are read; one
 //!    that phones only read is a table in `docs/read_only.rs`.
-//! 2. A line in the table of [`collections`]: from that follow the field `pullX`, its list in `sync`, its digest and
+//! 2. A line in the table of `collections`: from that follow the field `pullX`, its list in `sync`, its digest and
 //!    its manifest.
 //! 3. Where phones write it, a file in [`push`](super::push) and a line in `push::CONCEPTS`.
 //!
