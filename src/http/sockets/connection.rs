@@ -144,7 +144,9 @@ impl<G: Gateway, E: Executor> Connection<G, E> {
                 message = self.wire.step() => {
                     is_heard = true;
                     match message {
-                        Ok(message) => self.take(message, stay).await,
+                        Ok(Some(message)) => self.take(message, stay).await,
+                        // There is room again.
+                        Ok(None) => Ok(()),
                         Err(end) => Err(end),
                     }
                 }
@@ -362,12 +364,14 @@ impl Wire {
         self.must_flush || !self.waiting.is_empty()
     }
 
-    /// Sends what waits, as the client takes it, and reads on while there is room for answers.
-    async fn step(&mut self) -> Result<Message, End> {
+    /// Sends what waits, as the client takes it, and reads on while there is room for answers. Gives what was read, or
+    /// nothing once there is room where there was none.
+    async fn step(&mut self) -> Result<Option<Message>, End> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, End>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Message>, End>> {
+        let had_room = self.has_room();
         while !self.waiting.is_empty() {
             match Pin::new(&mut self.socket).poll_ready(context) {
                 Poll::Ready(Ok(())) => {}
@@ -393,11 +397,14 @@ impl Wire {
         if !self.has_room() {
             return Poll::Pending;
         }
+        if !had_room {
+            return Poll::Ready(Ok(None));
+        }
         let Poll::Ready(read) = Pin::new(&mut self.socket).poll_next(context) else {
             return Poll::Pending;
         };
         Poll::Ready(match read {
-            Some(Ok(message)) => Ok(message),
+            Some(Ok(message)) => Ok(Some(message)),
             Some(Err(error)) => Err(broken(&error)),
             None => Err(End::Gone),
         })
