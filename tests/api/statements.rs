@@ -88,7 +88,8 @@ async fn world(app: &App) -> Team {
     )
     .await;
     let product = json!({ "sku": "T-1", "name": "Tea", "categoryId": category, "unit": "box",
-        "listPrice": { "amount": "10.00", "currency": "EUR" } });
+        "listPrice": { "amount": "10.00", "currency": "EUR" },
+        "unitCost": { "amount": "6.00", "currency": "EUR" } });
     let product = id(app, admin, "productCreate", product).await;
     run(
         app,
