@@ -5,16 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { MelonPhone, RxPhone } from './lib/devices.js';
 import { ANNA, LEAD, SOFIA, onBoth, until } from './lib/service.js';
-import { Desk, assertHolds, newId, shouldHold } from './lib/team.js';
-
-const isEqual = (documents, should) => {
-  try {
-    assertHolds(documents, should, '');
-    return true;
-  } catch {
-    return false;
-  }
-};
+import { Desk, assertHolds, differences, newId, shouldHold } from './lib/team.js';
 
 onBoth('phones of two reps', (service) => {
   let sofia, anna, melon, phones, lead, hers, others, annaId, sofiaId;
@@ -25,7 +16,7 @@ onBoth('phones of two reps', (service) => {
     for (let round = 0; round < 15; round += 1) {
       for (const phone of phones) await phone.sync();
       last = { [SOFIA]: await shouldHold(service(), SOFIA), [ANNA]: await shouldHold(service(), ANNA) };
-      const all = await Promise.all(phones.map(async (phone) => isEqual(await phone.documents(), last[phone.email])));
+      const all = await Promise.all(phones.map(async (phone) => differences(await phone.documents(), last[phone.email]).length === 0));
       if (all.every((equal) => equal)) break;
     }
     for (const phone of phones) assertHolds(await phone.documents(), last[phone.email], `${phone.constructor.name} of ${phone.email}`);

@@ -28,10 +28,10 @@ const PUSH = `mutation Push($input: SyncPushInput!) { syncPush(input: $input) {
 const collectionOf = (kind) => kind.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 const partOf = (kind) => kinds[kind].doc.toLowerCase();
 
-// One pull and one push. `onConflict` is shown { kind, id, field, base, mine, theirs }; what the service has stays.
+// One pull and one push; answers what was refused. `onConflict` is shown { kind, id, field, base, mine, theirs }; what the service has stays.
 // `deviceId` is `device_` and a UUID that the app made for this user, and keeps.
 export async function sync(database, { graphql, deviceId, onConflict = () => {} }) {
-  const lost = [];
+  const [lost, kept, refused] = [[], [], []];
   // What was sent last time, so that the same is sent under the same id again, and known when it is pulled.
   let { count, before } = { count: 0, before: {}, ...JSON.parse((await database.localStorage.get('sent')) ?? '{}') };
   const sent = {};
@@ -46,14 +46,16 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
       await database.localStorage.set('sent', JSON.stringify({ count, before: sent }));
       const { results } = (await graphql(PUSH, { input: { deviceId, ops: ops.slice(0, 200) } })).syncPush;
       const again = [];
-      for (const [at, { id, status, conflict }] of results.entries()) {
+      for (const [at, { id, status, conflict, error }] of results.entries()) {
         const kind = written.find((kind) => id.startsWith(`${partOf(kind)}_`));
         if (conflict?.reason === 'STALE_FIELDS' && ops[at].kind === 'DELETE') {
           // Changed by somebody meanwhile, but the person wants it gone.
           again.push(numbered({ ...ops[at], baseVersion: conflict.serverVersion }));
         } else if (['CONFLICT', 'REJECTED', 'RETRY'].includes(status)) {
-          rejected[kind].push(id); // why, is in `syncIssues` after the next pull
+          rejected[kind].push(id);
           if (conflict?.reason === 'NOT_VISIBLE') lost.push([kind, id]);
+          else if (ops[at].kind === 'DELETE') kept.push([kind, id]);
+          else if (status !== 'RETRY') refused.push({ kind, id, ...error });
         }
       }
       ops = [...ops.slice(200), ...again];
@@ -137,5 +139,19 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
       const [row] = await database.get(kind).query(Q.where('id', id)).fetch();
       await row?.destroyPermanently();
     }
+    for (const [kind, id] of kept) {
+      const row = await database.adapter.find(kind, id);
+      await database.adapter.destroyDeletedRecords(kind, [id]);
+      await database.batch(database.get(kind).prepareCreateFromDirtyRaw({ ...row, _status: 'synced', _changed: '' }));
+    }
   });
+  return refused; // with `code` and `message`: for the person to change, or to discard
 }
+
+// Takes what the service has, in place of what it refused.
+export const discard = (database, { kind, id }) =>
+  database.write(async () => {
+    const row = await database.get(kind).find(id);
+    const { id: _, ...columns } = row.server ? toRow(kind, JSON.parse(row.server)) : {};
+    await (row.server ? row.update(() => Object.assign(row, columns)) : row.destroyPermanently());
+  });

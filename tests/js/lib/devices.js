@@ -13,7 +13,7 @@ import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
 import { Book } from '../guide/hand-written.js';
 import { kinds } from '../guide/kinds.js';
 import { open, replicate } from '../guide/rxdb.js';
-import { columns, sync } from '../guide/watermelon.js';
+import { columns, discard, sync } from '../guide/watermelon.js';
 import { Road } from './proxy.js';
 import { deviceId, kindOf } from './team.js';
 
@@ -107,6 +107,7 @@ export class RxPhone extends Phone {
 /** A phone with WatermelonDB. */
 export class MelonPhone extends Phone {
   conflicts = [];
+  refused = [];
   deviceId = deviceId();
 
   static async of(service, email) {
@@ -172,9 +173,12 @@ export class MelonPhone extends Phone {
     return all;
   }
 
-  sync() {
+  /** What was refused is discarded, as somebody does who gives in. */
+  async sync() {
     const { deviceId, session, conflicts } = this;
-    return sync(this.database, { deviceId, graphql: session.graphql, onConflict: (conflict) => conflicts.push(conflict) });
+    const refused = await sync(this.database, { deviceId, graphql: session.graphql, onConflict: (conflict) => conflicts.push(conflict) });
+    for (const row of refused) await discard(this.database, row);
+    this.refused.push(...refused);
   }
 
   hasUnsynced() {

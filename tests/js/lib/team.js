@@ -1,6 +1,7 @@
 // What people do at their desks, and what the service says a rep sees.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
 import { kinds, selection } from '../guide/kinds.js';
 
@@ -96,11 +97,20 @@ export async function shouldHold(service, email) {
   return documents;
 }
 
+/** Where what a device holds differs from what it should hold. */
+export function differences(documents, should) {
+  const found = [];
+  for (const [id, document] of documents) if (!should.has(id)) found.push({ id, is: document, should: 'not be there' });
+  for (const [id, document] of should) {
+    if (!isDeepStrictEqual(documents.get(id), document)) found.push({ id, is: documents.get(id) ?? 'missing', should: document });
+  }
+  return found;
+}
+
 /** Fails unless a device holds just what `should` says. */
 export function assertHolds(documents, should, what) {
-  const ids = (all) => [...all.keys()].sort();
-  assert.deepEqual(ids(documents), ids(should), `${what}: which documents`);
-  for (const [id, document] of should) assert.deepEqual(documents.get(id), document, `${what}: ${id}`);
+  const found = differences(documents, should);
+  assert.ok(found.length === 0, `${what}: ${found.length} documents differ: ${JSON.stringify(found.slice(0, 5), null, 1)}`);
 }
 
 export const prefixOf = (kind) => (kind === 'syncIssues' ? 'sync_issue' : kind === 'addresses' ? 'address' : kind.slice(0, -1));
