@@ -31,7 +31,7 @@ export function replicate(database, kind, url, session, { retryTime = 5000, isLi
     fetch: session.fetch,
     deletedField: 'deleted',
     pull: {
-      batchSize: 500,
+      batchSize: 200,
       queryBuilder: (checkpoint, limit) => ({
         query: `query Pull${name}($checkpoint: SyncCheckpointInput, $limit: Int!) {
           pull${name}(checkpoint: $checkpoint, limit: $limit) {

@@ -37,28 +37,25 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
   const sent = {};
   const numbered = (op) => ({ ...op, opId: crypto.randomUUID(), opSeq: ++count });
 
-  async function push(wanted) {
+  async function push(wanted, basis) {
     const isSame = (one, other) => JSON.stringify({ ...one, opId: 0, opSeq: 0 }) === JSON.stringify({ ...other, opId: 0, opSeq: 0 });
-    let ops = wanted.map((op) => (isSame(before[op.id], op) ? before[op.id] : numbered(op)));
+    let ops = wanted.map((op) => (op.kind !== 'DELETE' && isSame(before[op.id], op) ? before[op.id] : numbered(op)));
     const rejected = Object.fromEntries(written.map((kind) => [kind, []]));
     while (ops.length > 0) {
       for (const op of ops) sent[op.id] = op;
       await database.localStorage.set('sent', JSON.stringify({ count, before: sent }));
-      const { results } = (await graphql(PUSH, { input: { deviceId, ops: ops.slice(0, 200) } })).syncPush;
-      const again = [];
+      const { results } = (await graphql(PUSH, { input: { deviceId, basis, ops: ops.slice(0, 200) } })).syncPush;
       for (const [at, { id, status, conflict, error }] of results.entries()) {
         const kind = written.find((kind) => id.startsWith(`${partOf(kind)}_`));
-        if (conflict?.reason === 'STALE_FIELDS' && ops[at].kind === 'DELETE') {
-          // Changed by somebody meanwhile, but the person wants it gone.
-          again.push(numbered({ ...ops[at], baseVersion: conflict.serverVersion }));
-        } else if (['CONFLICT', 'REJECTED', 'RETRY'].includes(status)) {
+        if (['CONFLICT', 'REJECTED', 'RETRY'].includes(status)) {
           rejected[kind].push(id);
           if (conflict?.reason === 'NOT_VISIBLE') lost.push([kind, id]);
-          else if (ops[at].kind === 'DELETE') kept.push([kind, id]);
-          else if (status !== 'RETRY') refused.push({ kind, id, ...error });
+          else if (status === 'REJECTED' && ops[at].kind === 'DELETE') kept.push([kind, id]);
+          else if (status !== 'RETRY' && conflict?.reason !== 'STALE_FIELDS') refused.push({ kind, id, ...error });
+          // What is stale was changed since the pull; the next one brings that.
         }
       }
-      ops = [...ops.slice(200), ...again];
+      ops = ops.slice(200);
     }
     return rejected;
   }
@@ -76,9 +73,10 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
     sendCreatedAsUpdated: true,
     async pullChanges({ lastPulledAt }) {
       const pulled = Object.fromEntries(held.map((kind) => [kind, { docs: new Map(), gone: new Set() }]));
+      const anew = await database.localStorage.get('begins_anew');
       let page;
       do {
-        const from = page ? { checkpoint: page.checkpoint } : { since: lastPulledAt ?? 0 };
+        const from = page ? { checkpoint: page.checkpoint } : { since: anew ? 0 : (lastPulledAt ?? 0) };
         page = (await graphql(PULL, { input: { ...from, deviceId, schemaVersion: 1, collections: held.map(collectionOf) } })).sync;
         for (const kind of held) {
           const { docs, gone } = pulled[kind];
@@ -99,7 +97,8 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
         const rows = await database.get(kind).query(ids, Q.where('_status', 'updated')).fetch();
         unsent.push(...rows.map((row) => update(kind, row._raw)));
       }
-      await push(unsent);
+      await push(unsent, lastPulledAt);
+      await database.localStorage.remove('begins_anew');
       return {
         changes: Object.fromEntries(
           held.map((kind) => [kind, { created: [], updated: [...pulled[kind].docs.values()], deleted: [...pulled[kind].gone] }]),
@@ -119,19 +118,14 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
       }
       return resolved;
     },
-    async pushChanges({ changes }) {
-      const ops = [];
-      for (const kind of written) {
-        const { created, updated, deleted } = changes[kind];
+    async pushChanges({ changes, lastPulledAt }) {
+      const ops = written.flatMap((kind) => [
         // What has a version was made before, and only the answer was lost.
-        ops.push(...created.map((row) => (row.version ? update(kind, row) : create(kind, row))));
-        ops.push(...updated.map((row) => update(kind, row)));
-        for (const id of deleted) {
-          const row = await database.adapter.find(kind, id); // queries leave out what was deleted
-          ops.push({ id, kind: 'DELETE', baseVersion: row.version });
-        }
-      }
-      return { experimentalRejectedIds: await push(ops) };
+        ...changes[kind].created.map((row) => (row.version ? update(kind, row) : create(kind, row))),
+        ...changes[kind].updated.map((row) => update(kind, row)),
+        ...changes[kind].deleted.map((id) => ({ id, kind: 'DELETE' })),
+      ]);
+      return { experimentalRejectedIds: await push(ops, lastPulledAt) };
     },
   });
   await database.write(async () => {
@@ -139,11 +133,9 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
       const [row] = await database.get(kind).query(Q.where('id', id)).fetch();
       await row?.destroyPermanently();
     }
-    for (const [kind, id] of kept) {
-      const row = await database.adapter.find(kind, id);
-      await database.adapter.destroyDeletedRecords(kind, [id]);
-      await database.batch(database.get(kind).prepareCreateFromDirtyRaw({ ...row, _status: 'synced', _changed: '' }));
-    }
+    // What may not be deleted comes back, with a pull of everything.
+    for (const [kind, id] of kept) await database.adapter.destroyDeletedRecords(kind, [id]);
+    if (kept.length > 0) await database.localStorage.set('begins_anew', true);
   });
   return refused; // with `code` and `message`: for the person to change, or to discard
 }
@@ -151,7 +143,8 @@ export async function sync(database, { graphql, deviceId, onConflict = () => {} 
 // Takes what the service has, in place of what it refused.
 export const discard = (database, { kind, id }) =>
   database.write(async () => {
-    const row = await database.get(kind).find(id);
-    const { id: _, ...columns } = row.server ? toRow(kind, JSON.parse(row.server)) : {};
-    await (row.server ? row.update(() => Object.assign(row, columns)) : row.destroyPermanently());
+    const [row] = await database.get(kind).query(Q.where('id', id)).fetch();
+    if (!row?.server) return row?.destroyPermanently();
+    const { id: _, ...columns } = toRow(kind, JSON.parse(row.server));
+    await row.update(() => Object.assign(row, columns));
   });

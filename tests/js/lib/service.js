@@ -13,7 +13,7 @@ import { withPostgres } from './postgres.js';
 const PASSWORD = 'clientele-demo';
 const { CLIENTELE_BIN, CLIENTELE_JS_WORK, CLIENTELE_JS_TEMPLATE } = process.env;
 
-/** People of the made-up team: two reps, their lead. */
+/** People of the made-up team: two reps, and their lead. */
 export const SOFIA = 'sofia.rossi@clientele.example';
 export const ANNA = 'anna.berg@clientele.example';
 export const LEAD = 'olivia.martin@clientele.example';
