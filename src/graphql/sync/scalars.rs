@@ -30,7 +30,7 @@ impl SafeInt {
         self.0
     }
 
-    /// Reads a value that was sent.
+    /// Reads a value of a request.
     ///
     /// # Errors
     /// `BAD_USER_INPUT`.
@@ -69,7 +69,7 @@ impl ScalarType for SafeInt {
 pub struct OpId(pub Uuid);
 
 impl OpId {
-    /// Reads a value that was sent.
+    /// Reads a value of a request.
     ///
     /// # Errors
     /// `BAD_USER_INPUT`.

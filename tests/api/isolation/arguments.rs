@@ -59,8 +59,11 @@ const IDS: &[(&str, &str)] = &[
 ];
 
 /// Places where a row in sight may be found by the id of one out of sight, because the row itself holds
-/// that id: (the end of the way to it, why).
-const HELD: &[(&str, &str)] = &[];
+/// that id, or because what counts is where that id would stand among others: (the end of the way to it, why).
+const HELD: &[(&str, &str)] = &[(
+    "after",
+    "rows are given from an id on, whatever has that id",
+)];
 
 /// The kind of ids that the place takes.
 pub fn kind(declared: &str) -> &'static str {

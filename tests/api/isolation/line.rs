@@ -33,6 +33,8 @@ pub struct Line {
     seen: BTreeMap<(UserId, ClientId), stream_scope::Model>,
     /// What is kept of the other scopes.
     heads: BTreeMap<(ScopeKind, Uuid), i64>,
+    /// Since when it is kept without a gap what somebody sees; nothing where all their devices were given up.
+    streams: BTreeMap<UserId, i64>,
     /// Who sees what of those with a stream.
     visible: BTreeSet<(UserId, ClientId)>,
 }
@@ -44,6 +46,7 @@ impl Line {
         let items = all::<sync_item::Entity>(db).await;
         let seen = all::<stream_scope::Entity>(db).await;
         let heads = all::<sync_scope::Entity>(db).await;
+        let streams = all::<sync_stream::Entity>(db).await;
         Self {
             seq: clock[0].seq,
             documents: documents(db).await,
@@ -63,6 +66,10 @@ impl Line {
             heads: heads
                 .into_iter()
                 .map(|row| ((row.kind, row.id), row.head_seq))
+                .collect(),
+            streams: streams
+                .into_iter()
+                .map(|row| (row.user_id, row.opened_seq))
                 .collect(),
             visible: visible(db, now).await,
         }
@@ -149,8 +156,10 @@ impl Line {
                 Some(_) => {}
             }
         }
+        // Devices of others begin anew, and are told of nothing before.
+        let goes_on = |user: &UserId| self.streams.get(user).is_some_and(|at| *at <= before.seq);
         for key in before.seen.keys() {
-            if !self.seen.contains_key(key) {
+            if !self.seen.contains_key(key) && goes_on(&key.0) {
                 faults.push(format!("{key:?} went without a trace"));
             }
         }
@@ -158,7 +167,7 @@ impl Line {
             let told = self.seen.get(key).is_some_and(|row| {
                 row.entered_seq > before.seq || row.left_seq.is_some_and(|left| left > before.seq)
             });
-            if !told {
+            if !told && goes_on(&key.0) {
                 faults.push(format!("{key:?} changed hands and nobody was told"));
             }
         }
