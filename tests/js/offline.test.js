@@ -93,4 +93,27 @@ onBoth('a rep who was offline', (service) => {
     assert.deepEqual(other.book.problems(), []);
     assert.deepEqual(service().faults(), []);
   });
+
+  test('what hangs on something that was refused is refused with it, and what does not is done', async (context) => {
+    const phone = await HandPhone.of(service(), SOFIA);
+    context.after(() => phone.close());
+    const desk = await Desk.of(service(), SOFIA);
+    const [{ id: clientId }] = await desk.clients();
+    const [nameless, beneath, beside] = [newId('clients'), newId('notes'), newId('notes')];
+    await phone.insert('clients', { id: nameless, kind: 'ORGANIZATION', currency: 'EUR', name: '' });
+    await phone.insert('notes', { id: beneath, clientId: nameless, body: 'beneath' });
+    await phone.insert('notes', { id: beside, clientId, body: 'beside' });
+    await phone.sync();
+    assert.deepEqual(phone.book.queue, []);
+    const held = await phone.documents();
+    assertHolds(held, await shouldHold(service(), SOFIA), 'the phone');
+    assert.ok(!held.has(nameless) && !held.has(beneath));
+    assert.equal(held.get(beside).body, 'beside');
+    const problems = new Map(phone.book.problems().map((problem) => [problem.id, problem]));
+    assert.equal(problems.get(nameless).mine.currency, 'EUR');
+    assert.equal(problems.get(beneath).mine.body, 'beneath');
+    const theirs = await shouldHold(service(), ANNA);
+    assert.ok(!theirs.has(beside));
+    assert.deepEqual(service().faults(), []);
+  });
 });

@@ -116,6 +116,29 @@ onBoth('phones of two reps', (service) => {
     assert.ok(![...should[ANNA].keys()].some((id) => id.startsWith('sync_issue_')));
   });
 
+  test('WatermelonDB shows a conflict with base, mine and theirs, and takes its own writes for none', async () => {
+    const [, , , , { contacts: [{ id }] }] = hers;
+    const { title: base } = (await melon.documents()).get(id);
+    await melon.edit(id, { title: 'mine', note: 'mine too' });
+    await lead.changeContact(id, { title: 'theirs' });
+    await melon.sync();
+    assert.deepEqual(melon.conflicts.filter((conflict) => conflict.id === id), [{ kind: 'contacts', id, field: 'title', base, mine: 'mine', theirs: 'theirs' }]);
+    let now = await lead.contact(id);
+    assert.deepEqual([now.title, now.note], ['theirs', 'mine too']);
+    // What it pushed itself comes back while the person has gone on writing, after an answer that got lost, too.
+    await melon.edit(id, { title: 'first' });
+    await melon.sync();
+    await melon.edit(id, { title: 'second' });
+    melon.road.loseNext('mutation', 1);
+    await assert.rejects(melon.sync());
+    await melon.edit(id, { title: 'third' });
+    await melon.sync();
+    assert.equal(melon.conflicts.filter((conflict) => conflict.id === id).length, 1);
+    now = await lead.contact(id);
+    assert.deepEqual([now.title, now.note], ['third', 'mine too']);
+    await settle();
+  });
+
   test('what is deleted on one phone goes from the others', async () => {
     const [one, other] = [newId('notes'), newId('notes')];
     const { id: clientId } = hers[5];
