@@ -106,10 +106,33 @@ async fn everything_is_described() {
 
 /// RxDB keeps these names of fields for itself: no collection could hold a document with one of them.
 const RXDB_NAMES: [&str; 27] = [
-    "allAttachments", "close", "collection", "get", "getAttachment", "getLatest", "incrementalModify",
-    "incrementalPatch", "incrementalRemove", "incrementalUpdate", "isInstanceOfRxDocument", "modify", "patch",
-    "populate", "primary", "primaryPath", "putAttachment", "putAttachmentBase64", "remove", "revision", "synced",
-    "toJSON", "toMutableJSON", "update", "updateCRDT", "_rev", "_meta",
+    "allAttachments",
+    "close",
+    "collection",
+    "get",
+    "getAttachment",
+    "getLatest",
+    "incrementalModify",
+    "incrementalPatch",
+    "incrementalRemove",
+    "incrementalUpdate",
+    "isInstanceOfRxDocument",
+    "modify",
+    "patch",
+    "populate",
+    "primary",
+    "primaryPath",
+    "putAttachment",
+    "putAttachmentBase64",
+    "remove",
+    "revision",
+    "synced",
+    "toJSON",
+    "toMutableJSON",
+    "update",
+    "updateCRDT",
+    "_rev",
+    "_meta",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -315,10 +315,12 @@ impl<'a> Run<'a> {
                 }
                 Outcome::failed(failure, None)
             }
-            Admission::Do { base_version } => match perform(self.tx, op, base_version, self.basis(op)).await? {
-                outcome if outcome.status == Status::Deferred => self.defer(op),
-                outcome => outcome,
-            },
+            Admission::Do { base_version } => {
+                match perform(self.tx, op, base_version, self.basis(op)).await? {
+                    outcome if outcome.status == Status::Deferred => self.defer(op),
+                    outcome => outcome,
+                }
+            }
         };
         let (status, version) = (outcome.status, outcome.version);
         self.record(op, head, status, version);
