@@ -155,6 +155,22 @@ onBoth('phones of two reps', (service) => {
     assert.deepEqual(await lead.notes(clientId).then((all) => all.filter(({ body }) => ['one', 'other'].includes(body))), []);
   });
 
+  test('what somebody may not change or delete comes back', async () => {
+    const { id: clientId } = hers[5];
+    const [one, other] = [await lead.writeNote(clientId, 'by the lead'), await lead.writeNote(clientId, 'by the lead, too')];
+    await settle();
+    await sofia.remove(one);
+    await melon.remove(other);
+    await settle();
+    await sofia.edit(one, { body: 'not hers to say' });
+    await melon.edit(other, { body: 'not hers to say' });
+    const should = await settle();
+    assert.deepEqual([should[SOFIA].get(one).body, should[SOFIA].get(other).body], ['by the lead', 'by the lead, too']);
+    assert.deepEqual(melon.refused.filter(({ id }) => id === other).map(({ kind }) => kind), ['notes']);
+    const issues = [...should[SOFIA].values()].filter(({ documentId }) => [one, other].includes(documentId));
+    assert.deepEqual(issues.map(({ payload }) => JSON.parse(payload).mine.body ?? 'deleted').sort(), ['deleted', 'not hers to say', 'not hers to say']);
+  });
+
   test('whatever they do at random, they end equal', async () => {
     // A small generator: the same seed, the same story.
     let state = Number(SEED);
