@@ -2,21 +2,24 @@ import { createRxDatabase } from 'rxdb';
 import { replicateGraphQL } from 'rxdb/plugins/replication-graphql';
 import { kinds, selection } from './kinds.js';
 
+// Of a document that is gone, every field but the id is null.
+const schemaOf = (kind) => ({
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: Object.entries(kinds[kind].fields).reduce(
+    (all, [field, { type }]) => ({ ...all, [field]: { type: [type, 'null'] } }),
+    { id: { type: 'string', maxLength: 60 } },
+  ),
+  required: ['id'],
+});
+const nameOf = (kind) => kind.toLowerCase(); // as RxDB wants it
+const collectionOf = (kind) => kind.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
 // Opens the database of a user: its name holds the user's id, as two may share a phone.
 export async function open(name, storage, held = Object.keys(kinds)) {
   const database = await createRxDatabase({ name, storage, multiInstance: false });
-  const schema = (kind) => ({
-    version: 0,
-    primaryKey: 'id',
-    type: 'object',
-    // Of a document that is gone, every other field is null.
-    properties: Object.entries(kinds[kind].fields).reduce(
-      (all, [field, { type }]) => ({ ...all, [field]: { type: [type, 'null'] } }),
-      { id: { type: 'string', maxLength: 60 } },
-    ),
-    required: ['id'],
-  });
-  await database.addCollections(Object.fromEntries(held.map((kind) => [kind.toLowerCase(), { schema: schema(kind) }])));
+  await database.addCollections(Object.fromEntries(held.map((kind) => [nameOf(kind), { schema: schemaOf(kind) }])));
   return database;
 }
 
@@ -25,7 +28,7 @@ export function replicate(database, kind, url, session, { retryTime = 5000, isLi
   const name = kind[0].toUpperCase() + kind.slice(1);
   const { doc } = kinds[kind];
   return replicateGraphQL({
-    collection: database[kind.toLowerCase()],
+    collection: database[nameOf(kind)],
     replicationIdentifier: `clientele ${kind}`,
     url: { http: `${url}/graphql`, ws: isLive ? `${url.replace('http', 'ws')}/graphql` : undefined },
     fetch: session.fetch,
@@ -56,4 +59,9 @@ export function replicate(database, kind, url, session, { retryTime = 5000, isLi
   });
 }
 
-const collectionOf = (kind) => kind.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+// After `SYNC_RESYNC_REQUIRED`. What the person wrote has been sent by then: that needs no checkpoint.
+export async function beginAnew(database, kind, ...how) {
+  await database[nameOf(kind)].remove();
+  await database.addCollections({ [nameOf(kind)]: { schema: schemaOf(kind) } });
+  return replicate(database, kind, ...how);
+}

@@ -12,9 +12,10 @@ import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
 
 import { Book } from '../guide/hand-written.js';
 import { kinds } from '../guide/kinds.js';
-import { open, replicate } from '../guide/rxdb.js';
+import { beginAnew, open, replicate } from '../guide/rxdb.js';
 import { columns, discard, sync } from '../guide/watermelon.js';
 import { Road } from './proxy.js';
+import { until } from './service.js';
 import { deviceId, kindOf } from './team.js';
 
 // The strictest form of RxDB: schemas are checked, and every document against its schema.
@@ -35,7 +36,7 @@ class Phone {
   }
 
   static async road(service, email, device) {
-    const road = await Road.to(service.url);
+    const road = await Road.to(() => service.url);
     return [road, await service.session(email, { url: road.url, device })];
   }
 }
@@ -52,17 +53,39 @@ export class RxPhone extends Phone {
     const phone = new RxPhone(road, session);
     const storage = wrappedValidateAjvStorage({ storage: getRxStorageMemory() });
     phone.database = await open(`book${randomUUID().replaceAll('-', '')}`, storage);
-    phone.replications = held.map((kind) => {
-      const replication = replicate(phone.database, kind, road.url, session, { retryTime: 100, ...more });
-      replication.conflict$.subscribe((conflict) => phone.conflicts.push({ kind, ...conflict.input }));
-      replication.error$.subscribe((error) => {
-        const told = (error.parameters.errors ?? []).filter(({ extensions, message }) => extensions || !/fetch failed|terminated/.test(message ?? ''));
-        phone.refusals.push(...told.map((one) => JSON.stringify(one)));
-      });
-      return replication;
-    });
+    phone.start(more);
     await Promise.all(phone.replications.map((replication) => replication.awaitInitialReplication()));
     return phone;
+  }
+
+  start(more = {}) {
+    this.replications = held.map((kind) => {
+      const replication = replicate(this.database, kind, this.road.url, this.session, { retryTime: 100, ...more });
+      this.listen(kind, replication);
+      return replication;
+    });
+  }
+
+  listen(kind, replication) {
+    replication.conflict$.subscribe((conflict) => this.conflicts.push({ kind, ...conflict.input }));
+    replication.error$.subscribe((error) => {
+      const told = (error.parameters.errors ?? []).filter(({ extensions, message }) => extensions || !/fetch failed|terminated/.test(message ?? ''));
+      this.refusals.push(...told.map((one) => `${kind}: ${JSON.stringify(one)}`));
+    });
+  }
+
+  /** Begins collections anew of which the service has told that this is needed: those that hold something. */
+  async beginAnew() {
+    const isTold = (kind) => this.refusals.some((refusal) => refusal.startsWith(`${kind}: `) && refusal.includes('SYNC_RESYNC_REQUIRED'));
+    const all = await this.documents();
+    const full = held.filter((kind) => [...all.keys()].some((id) => kindOf(id) === kind));
+    await until('each collection is told to', () => full.every(isTold));
+    for (const [at, kind] of held.entries()) {
+      if (!isTold(kind)) continue;
+      this.replications[at] = await beginAnew(this.database, kind, this.road.url, this.session, { retryTime: 100 });
+      this.listen(kind, this.replications[at]);
+    }
+    await Promise.all(this.replications.map((replication) => replication.awaitInitialReplication()));
   }
 
   collection(kind) {

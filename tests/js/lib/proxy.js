@@ -12,10 +12,11 @@ export class Road {
   lost = 0;
   tunnels = new Set();
 
+  /** To the address that `service` answers. */
   static async to(service) {
     const road = new Road();
-    road.server = http.createServer((request, response) => road.carry(service, request, response));
-    road.server.on('upgrade', (request, socket, head) => road.tunnel(new URL(service), request, socket, head));
+    road.server = http.createServer((request, response) => road.carry(service(), request, response));
+    road.server.on('upgrade', (request, socket, head) => road.tunnel(new URL(service()), request, socket, head));
     await new Promise((resolve) => road.server.listen(0, '127.0.0.1', resolve));
     road.url = `http://127.0.0.1:${road.server.address().port}`;
     return road;

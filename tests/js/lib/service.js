@@ -1,5 +1,5 @@
 // The real program, serving a copy of the database that `prepare.js` made.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -62,6 +62,20 @@ class Service {
   /** Lines of the log that tell of a fault of the service. */
   faults() {
     return this.log.filter((line) => line.includes('"INTERNAL"') || line.includes('"level":"ERROR"') || line.includes('panicked'));
+  }
+
+  /** Runs a command of the program on the database. */
+  run(...what) {
+    const flags = ['--database-url', this.database, '--data-dir', this.directory, '--log-level', 'error'];
+    execFileSync(CLIENTELE_BIN, [...what, ...flags], { cwd: this.directory, stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+
+  /** Runs a command while nothing serves; it serves at another address then. */
+  async without(...what) {
+    this.program.kill('SIGTERM');
+    await this.ended;
+    this.run(...what);
+    await this.serve();
   }
 
   async stop() {
