@@ -25,7 +25,10 @@ class Service {
     fs.copyFileSync(path.join(CLIENTELE_JS_WORK, 'secret.key'), path.join(service.directory, 'secret.key'));
     if (kind === 'SQLite') {
       const file = path.join(service.directory, 'book.sqlite');
-      fs.copyFileSync(path.join(CLIENTELE_JS_WORK, 'template.sqlite'), file);
+      for (const end of ['', '-wal']) {
+        const template = path.join(CLIENTELE_JS_WORK, `template.sqlite${end}`);
+        if (fs.existsSync(template)) fs.copyFileSync(template, `${file}${end}`);
+      }
       service.database = `sqlite://${file}`;
     } else {
       service.name = `clientele_js_${randomUUID().replaceAll('-', '')}`;

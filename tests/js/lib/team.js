@@ -72,8 +72,8 @@ export class Desk {
 
 const checking = new WeakMap();
 
-/** All that somebody's phone should hold, by id: from a device that has nothing, checked against the manifest. */
-export async function shouldHold(service, email) {
+/** All that somebody's phone should hold, by id: from a device that has nothing, checked against the manifest unless there is no time. */
+export async function shouldHold(service, email, { isQuick = false } = {}) {
   if (!checking.has(service)) checking.set(service, new Map());
   const sessions = checking.get(service);
   if (!sessions.has(email)) sessions.set(email, await service.session(email, { device: 'another' }));
@@ -86,7 +86,7 @@ export async function shouldHold(service, email) {
     page = (await graphql(query, { input })).sync;
     for (const document of held.flatMap((kind) => page[kind])) documents.set(document.id, document);
   } while (page.hasMore);
-  for (const kind of held) {
+  for (const kind of isQuick ? [] : held) {
     const query = 'query($of: SyncCollection!) { syncManifest(collection: $of, limit: 5000) { hasMore rows { id version } } }';
     const { rows, hasMore } = (await graphql(query, { of: collectionOf(kind) })).syncManifest;
     assert.equal(hasMore, false);
