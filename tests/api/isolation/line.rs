@@ -316,24 +316,35 @@ async fn visible(db: &DatabaseConnection, now: DateTime<Utc>) -> BTreeSet<(UserI
     visible
 }
 
-/// A new device of a person comes.
-pub async fn check_in(app: &App, person: &Person) {
+/// A new device of a person comes; answers which.
+pub async fn check_in(app: &App, person: &Person) -> Option<DeviceId> {
     let database = &app.server().database;
     // Somebody who has left, or was signed out, has no device that comes.
-    let Ok(viewer) = database.viewer(person.id, person.session).await else {
-        return;
-    };
+    let viewer = database.viewer(person.id, person.session).await.ok()?;
     let session = database.session(viewer, std::sync::Arc::default());
     let device = DeviceId(Uuid::now_v7());
     session
         .write(move |tx| async move { tx.check_in(device, 1).await })
         .await
         .unwrap();
+    Some(device)
 }
 
-/// Puts what was written past the service in the line, as the step that makes the line does, and lets the devices
-/// of `people` come anew.
+/// Puts what was written past the service in the line, and lets the devices of `people` come anew.
 pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) {
+    put_in_line(app, db).await;
+    for table in ["stream_scopes", "sync_streams"] {
+        db.execute_unprepared(&format!("DELETE FROM {table}"))
+            .await
+            .unwrap();
+    }
+    for person in people {
+        check_in(app, person).await;
+    }
+}
+
+/// Puts what was written past the service in the line, as the step that makes the line does.
+pub async fn put_in_line(app: &App, db: &DatabaseConnection) {
     let line = Line::read(db, app.server().clock.now()).await;
     let missing = |key: &&Key| !line.items.contains_key(*key);
     let missing: Vec<&Key> = line.documents.keys().filter(missing).collect();
@@ -351,27 +362,21 @@ pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) 
             .await
             .unwrap();
     }
-    for key in missing {
-        let scope = (key.1.scope_kind(), key.0);
-        if key.1 == SyncCollection::Users && !line.heads.contains_key(&scope) {
-            let scope = sync_scope::ActiveModel {
-                kind: Set(ScopeKind::User),
-                id: Set(key.0),
-                is_broadcast: Set(false),
-                head_seq: Set(1),
-            };
-            sync_scope::Entity::insert(scope)
-                .exec_without_returning(db)
-                .await
-                .unwrap();
-        }
-    }
-    for table in ["stream_scopes", "sync_streams"] {
-        db.execute_unprepared(&format!("DELETE FROM {table}"))
+    let owns: BTreeSet<(ScopeKind, Uuid)> = missing
+        .iter()
+        .map(|key| (key.1.scope_kind(), key.0))
+        .filter(|scope| scope.0 == ScopeKind::User && !line.heads.contains_key(scope))
+        .collect();
+    for (_, id) in owns {
+        let scope = sync_scope::ActiveModel {
+            kind: Set(ScopeKind::User),
+            id: Set(id),
+            is_broadcast: Set(false),
+            head_seq: Set(1),
+        };
+        sync_scope::Entity::insert(scope)
+            .exec_without_returning(db)
             .await
             .unwrap();
-    }
-    for person in people {
-        check_in(app, person).await;
     }
 }
