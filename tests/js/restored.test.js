@@ -21,7 +21,7 @@ onBoth('phones that are ahead of a restored database', (service) => {
     const old = await note(rx, 'in the backup');
     await until('it is there', () => there(old));
     for (const phone of phones) await phone.sync();
-    service().run('backup', 'backup');
+    await service().run('backup', 'backup');
     const lost = await note(rx, 'newer than the backup');
     await until('it is there', () => there(lost));
     for (const phone of phones) {

@@ -1,11 +1,12 @@
 // The real program, serving a copy of the database that `prepare.js` made.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 import { signIn } from '../guide/session.js';
 import { withPostgres } from './postgres.js';
@@ -68,16 +69,17 @@ class Service {
   }
 
   /** Runs a command of the program on the database. */
-  run(...what) {
+  async run(...what) {
     const flags = ['--database-url', this.database, '--data-dir', this.directory, '--log-level', 'error'];
-    execFileSync(CLIENTELE_BIN, [...what, ...flags], { cwd: this.directory, stdio: ['ignore', 'ignore', 'inherit'] });
+    // Not waited for in place: connections that the service closes meanwhile must be seen to be closed.
+    await promisify(execFile)(CLIENTELE_BIN, [...what, ...flags], { cwd: this.directory });
   }
 
   /** Runs a command while nothing serves; it serves at another address then. */
   async without(...what) {
     this.program.kill('SIGTERM');
     await this.ended;
-    this.run(...what);
+    await this.run(...what);
     await this.serve();
   }
 
