@@ -14,6 +14,7 @@
 //! | an argument that is a list or an object | 1 for each 250 values in it, times the rows it is read for |
 //! | a root field of a mutation | 10 more |
 //! | `__schema`, `__type` | 50, and 1 for each 500 fields they may show |
+//! | `sync`, `syncManifest`, and `pullClients` and its like | 1 for each 50 points of the above: a phone that begins fetches the whole book |
 //!
 //! The answer is counted the same way: 1 for each object in it, 5 for each `totalCount`; what reading arguments
 //! and looking at the schema cost, stays. Where a field failed, the objects count that were begun, those too
@@ -26,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Name, Value};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType};
+use async_graphql::{Name, Positioned, Value};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
@@ -42,6 +43,9 @@ use crate::{Code, Error, say};
 /// Parts of a point that a bucket counts in. At a rate of so many points a second, as many parts come back in
 /// a millisecond.
 const PARTS: i64 = 1_000;
+
+/// Points of a pull that cost one: its documents are read in a few statements, however many there are.
+pub const PULLED_PER_POINT: u64 = 50;
 
 /// The longest wait that a refusal names, in seconds.
 const LONGEST_WAIT_SECS: u64 = 3_600;
@@ -363,12 +367,25 @@ pub fn actual(
     };
     let totals = totals(document);
     let costs = fields.iter().map(|(key, value)| {
-        let is_meta = meta
-            .iter()
-            .any(|field| field.node.response_key().node == *key);
-        if is_meta { 0 } else { objects(value, &totals) }
+        let named = |fields: &[&Positioned<Field>]| {
+            let mut fields = fields.iter();
+            let field = fields.find(|field| field.node.response_key().node == *key);
+            field.map(|field| is_pull(field.node.name.node.as_str()))
+        };
+        match (named(&meta), named(&own)) {
+            (Some(_), _) => 0,
+            (None, Some(true)) => objects(value, &totals).div_ceil(PULLED_PER_POINT),
+            (None, Some(false) | None) => objects(value, &totals),
+        }
     });
     costs.fold(base, u64::saturating_add).max(1)
+}
+
+/// Whether a field of this name is a pull of a phone. No field below the outermost level has such a name.
+pub fn is_pull(name: &str) -> bool {
+    let one = name.strip_prefix("pull");
+    matches!(name, "sync" | "syncManifest")
+        || one.is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
 /// The keys under which `document` asks for `totalCount`.
@@ -417,6 +434,25 @@ mod tests {
             restored_per_second,
             ..Budget::default()
         }
+    }
+
+    #[test]
+    fn pulls_are_those_of_the_outermost_level_and_no_others() {
+        let sdl = crate::graphql::sdl();
+        let mut parent = "";
+        let mut pulls = 0;
+        for line in sdl.lines() {
+            if let Some(name) = line.strip_prefix("type ").or(line.strip_prefix("input ")) {
+                parent = name.split([' ', '{']).next().unwrap_or_default();
+            }
+            let field = line.strip_prefix('\t').unwrap_or_default();
+            let name = field.split(['(', ':']).next().unwrap_or_default();
+            if is_pull(name) {
+                assert_eq!(parent, "Query", "{name}");
+                pulls += 1;
+            }
+        }
+        assert!(pulls >= 14, "{pulls}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos, Positioned, Value, Variables};
 use async_graphql_value::Value as InputValue;
 
+use super::cost::{PULLED_PER_POINT, is_pull};
 use super::refusal::Refusal;
 use crate::{Error, say};
 
@@ -589,6 +590,10 @@ fn cost(field: &Field, inner: &Weight, page: Option<usize>) -> (usize, usize) {
         return (0, 0);
     }
     let object = inner.cost.saturating_add(1);
+    if is_pull(name) {
+        let per_point = usize::try_from(PULLED_PER_POINT).unwrap_or(usize::MAX);
+        return (object.div_ceil(per_point), 0);
+    }
     // A page of none is asked for as well.
     match page.map(|size| size.max(1)) {
         Some(size) if inner.is_connection => (

@@ -104,6 +104,55 @@ async fn everything_is_described() {
     assert!(blank.is_empty(), "not described: {blank:#?}");
 }
 
+/// RxDB keeps these names of fields for itself: no collection could hold a document with one of them.
+const RXDB_NAMES: [&str; 27] = [
+    "allAttachments",
+    "close",
+    "collection",
+    "get",
+    "getAttachment",
+    "getLatest",
+    "incrementalModify",
+    "incrementalPatch",
+    "incrementalRemove",
+    "incrementalUpdate",
+    "isInstanceOfRxDocument",
+    "modify",
+    "patch",
+    "populate",
+    "primary",
+    "primaryPath",
+    "putAttachment",
+    "putAttachmentBase64",
+    "remove",
+    "revision",
+    "synced",
+    "toJSON",
+    "toMutableJSON",
+    "update",
+    "updateCRDT",
+    "_rev",
+    "_meta",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rxdb_can_hold_each_document() {
+    let app = App::start(crate::support::Backend::Sqlite).await;
+    let mut looked_at = 0;
+    for kind in types(&app).await {
+        let name = kind["name"].as_str().unwrap();
+        let is_held = members(&kind, "fields").any(|field| field["name"] == "deleted");
+        if name.ends_with("Doc") && is_held {
+            looked_at += 1;
+            for field in members(&kind, "fields") {
+                let field = field["name"].as_str().unwrap();
+                assert!(!RXDB_NAMES.contains(&field), "{name}.{field}");
+            }
+        }
+    }
+    assert!(looked_at >= 12, "{looked_at} kinds of documents");
+}
+
 /// A list that the meter does not know would cost as much as one object.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_of_objects_has_a_price() {

@@ -100,6 +100,25 @@ impl Tx {
         Ok(seq)
     }
 
+    /// The position of the last change of a document in the subtree of a client; none where it is not there.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn last_change(
+        &self,
+        client: ClientId,
+        collection: SyncCollection,
+        row: Uuid,
+    ) -> Result<Option<i64>> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "SELECT seq FROM sync_items WHERE scope_id = $1 AND collection = $2 AND row_id = $3",
+            [client.into(), collection.into(), row.into()],
+        );
+        let found = self.query_one_raw(statement).await?;
+        Ok(found.map(|row| row.try_get("", "seq")).transpose()?)
+    }
+
     /// Holds the row of the viewer's device, which is made when it comes for the first time.
     ///
     /// # Errors

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::SyncCollection;
+use entity::{ClientId, SyncCollection};
 use uuid::Uuid;
 
 use super::issues::{self, Issue};
 use super::{Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked};
-use crate::db::{Mark, OpRecord, PushingDevice, Tx};
+use crate::db::{Mark, OpRecord, ParentKey, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
 use crate::say;
 use crate::sync::merge::{Fields, Value};
@@ -99,6 +99,8 @@ pub struct Batch {
     pub sender: Sender,
     /// What becomes of the rest when one is a conflict.
     pub atomicity: Atomicity,
+    /// Up to where the device had pulled: it has seen what was not written since. None where it does not say.
+    pub basis: Option<i64>,
     /// The operations, at most [`MAX_OPS`].
     pub ops: Vec<Op>,
     /// The kinds of documents that phones write, to read those again that waited.
@@ -313,10 +315,12 @@ impl<'a> Run<'a> {
                 }
                 Outcome::failed(failure, None)
             }
-            Admission::Do { base_version } => match perform(self.tx, op, base_version).await? {
-                outcome if outcome.status == Status::Deferred => self.defer(op),
-                outcome => outcome,
-            },
+            Admission::Do { base_version } => {
+                match perform(self.tx, op, base_version, self.basis(op)).await? {
+                    outcome if outcome.status == Status::Deferred => self.defer(op),
+                    outcome => outcome,
+                }
+            }
         };
         let (status, version) = (outcome.status, outcome.version);
         self.record(op, head, status, version);
@@ -326,6 +330,12 @@ impl<'a> Run<'a> {
         }
         self.tell(op, outcome);
         Ok((status, version))
+    }
+
+    /// What the device says that it had, of an operation that came with this request.
+    fn basis(&self, op: &Op) -> Option<i64> {
+        let came_now = self.batch.ops.iter().any(|sent| sent.id == op.id);
+        self.batch.basis.filter(|_| came_now)
     }
 
     fn defer(&self, op: &Op) -> Outcome {
@@ -509,7 +519,12 @@ impl<'a> Run<'a> {
 }
 
 /// Judges an operation and does it, as a part of its own.
-async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome> {
+async fn perform(
+    tx: &Tx,
+    op: &Op,
+    base_version: Option<i64>,
+    basis: Option<i64>,
+) -> Result<Outcome> {
     if let Some(fault) = &op.fault {
         return Ok(Outcome::failed(Failure::Refused(fault.clone()), None));
     }
@@ -532,6 +547,10 @@ async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome>
         let patch = match op.kind {
             OpKind::Create => op.patch.clone(),
             OpKind::Update | OpKind::Delete => changeable(concept, &op.patch),
+        };
+        let base_version = match (base_version, basis, &present) {
+            (None, Some(basis), Some(row)) => seen_by(tx, concept, op.row, row, basis).await?,
+            _ => base_version,
         };
         let deed = Deed {
             kind: op.kind,
@@ -589,6 +608,24 @@ async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome>
     }
     let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
     Ok(Outcome::failed(failure, concept.find(tx, op.row).await?))
+}
+
+/// The version of a row, if nobody wrote it after `basis`.
+async fn seen_by(
+    tx: &Tx,
+    concept: &dyn Concept,
+    id: Uuid,
+    row: &Present,
+    basis: i64,
+) -> Result<Option<i64>> {
+    let collection = concept.collection();
+    let client = match concept.parent(&row.fields) {
+        Some(ParentKey::Client(client)) => client,
+        None if collection == SyncCollection::Clients => ClientId(id),
+        Some(ParentKey::Order(_)) | None => return Ok(None),
+    };
+    let changed = tx.last_change(client, collection, id).await?;
+    Ok(changed.filter(|at| *at <= basis).map(|_| row.version))
 }
 
 /// Of a new row: what is null is not said.

@@ -47,7 +47,7 @@ pub const COLLECTIONS: &[(&str, &str, &str, &str)] = &[
         "SYNC_ISSUES",
         "syncIssues",
         "pullSyncIssues",
-        "code message payload collection documentId",
+        "code message payload kind documentId",
     ),
     (
         "PRODUCTS",

@@ -333,3 +333,42 @@ on_both!(a_checkpoint_is_good_for_its_user_alone, async |app: App| {
         "BAD_USER_INPUT"
     );
 });
+
+on_both!(a_phone_fetches_a_whole_book_at_once, async |app: App| {
+    let team = app.team().await;
+    let clients = 150;
+    for number in 0..clients {
+        let client = app.client_of(&team.ann, &format!("Client {number}")).await;
+        contact(&app, &team.ann, &client, "Somebody").await;
+    }
+    let cost = |answer: &crate::support::Answer| {
+        let cost = &answer.json["extensions"]["cost"];
+        let told = |name: &str| cost[name].as_u64().unwrap();
+        (told("requestedQueryCost"), told("actualQueryCost"))
+    };
+    // Everything that there is of orders, which have the most in them.
+    let money = "{ amount currency }";
+    let all = format!(
+        "{{ pullOrders(limit: 5000) {{ hasMore checkpoint {{ token }} documents {{ id clientId number status placedById \
+         placedOn shipTo {{ name street city region postalCode country }} freight {money} linesTotal {money} \
+         total {money} paid {money} returned {money} version deleted lines {{ id productId quantity \
+         unitPrice {money} net {money} }} }} }} }}"
+    );
+    let answer = app.gql(&team.ann.token, &all, json!({})).await.ok();
+    assert!(cost(&answer).0 < 100, "{answer}");
+    // Objects of a pull cost a fiftieth.
+    let mut phone = Phone::of(&team.ann, 5_000);
+    let answer = phone.ask(&app, json!({})).await.ok();
+    assert_eq!(answer.list("/sync/contacts").len(), clients);
+    let (requested, actual) = cost(&answer);
+    assert!(requested < 100, "{answer}");
+    assert!((6..20).contains(&actual), "{answer}");
+    phone.pull(&app).await;
+    let rows = "{ syncManifest(collection: CONTACTS, limit: 5000) { rows { id version } } }";
+    let answer = app.gql(&team.ann.token, rows, json!({})).await.ok();
+    assert_eq!(answer.list("/syncManifest/rows").len(), clients);
+    assert_eq!(cost(&answer).1, 4, "{answer}");
+    // The other rep has none of it.
+    let other = Phone::of(&team.ben, 5_000).ask(&app, json!({})).await.ok();
+    assert!(other.list("/sync/contacts").is_empty());
+});

@@ -249,3 +249,78 @@ on_both!(an_order_is_a_conflict_as_a_whole, async |app: App| {
         json!("CONFLICT")
     );
 });
+
+on_both!(
+    a_watermark_stands_for_the_versions_that_a_phone_does_not_know,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let gone = contact_of(&app, &team.ann, &client, json!({})).await;
+        let kept = contact_of(&app, &team.ann, &client, json!({})).await;
+        let edited = contact_of(&app, &team.ann, &client, json!({})).await;
+        let mut phone = Phone::of(&team.ann);
+        let pull = "{ sync(input: { schemaVersion: 1 }) { watermark } }";
+        let pulled = app.gql(&team.ann.token, pull, json!({})).await.ok();
+        let watermark = pulled.data("/sync/watermark").clone();
+        office_changes(
+            &app,
+            &team.left,
+            json!({ "id": kept, "version": 1, "title": "Owner" }),
+        )
+        .await;
+        let ops = [
+            phone.op("DELETE", &gone, json!({})),
+            phone.op("DELETE", &kept, json!({})),
+            phone.op(
+                "UPDATE",
+                &edited,
+                json!({ "contact": { "title": "Clerk" } }),
+            ),
+            phone.op(
+                "UPDATE",
+                &client,
+                json!({ "client": { "name": "Alfreds" } }),
+            ),
+        ];
+        // Without it, nobody knows what the phone had seen.
+        let unknown = phone.op("DELETE", &gone, json!({}));
+        assert_eq!(statuses(&phone.push(&app, &[&unknown]).await), ["CONFLICT"]);
+        let input = json!({ "deviceId": phone.id, "ops": ops, "basis": watermark });
+        let answer = phone.send(&app, input.clone()).await.ok();
+        let results = answer.list("/syncPush/results");
+        assert_eq!(
+            statuses(results),
+            ["APPLIED", "CONFLICT", "APPLIED", "APPLIED"],
+            "{results:#?}"
+        );
+        assert_eq!(
+            results[1]["conflict"],
+            json!({ "reason": "STALE_FIELDS", "fields": [], "serverVersion": 2 })
+        );
+        let there = contact(&app, &team.ann, &kept).await;
+        assert_eq!(
+            (&there["title"], &there["archivedAt"]),
+            (&json!("Owner"), &Value::Null)
+        );
+        assert!(!contact(&app, &team.ann, &gone).await["archivedAt"].is_null());
+        assert_eq!(
+            contact(&app, &team.ann, &edited).await["title"],
+            json!("Clerk")
+        );
+        let again = phone.send(&app, input).await.ok();
+        assert_eq!(
+            statuses(again.list("/syncPush/results")),
+            ["DUPLICATE", "CONFLICT", "DUPLICATE", "DUPLICATE"]
+        );
+        // The other rep learns nothing by it.
+        let mut other = Phone::of(&team.ben);
+        let op = other.op("DELETE", &kept, json!({}));
+        let input = json!({ "deviceId": other.id, "ops": [op], "basis": watermark });
+        let answer = other.send(&app, input).await.ok();
+        let conflict = &answer.list("/syncPush/results")[0]["conflict"];
+        assert_eq!(
+            (&conflict["reason"], &conflict["serverVersion"]),
+            (&json!("NOT_VISIBLE"), &Value::Null)
+        );
+    }
+);

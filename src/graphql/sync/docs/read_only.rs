@@ -121,7 +121,7 @@ read_only! {
     /// The operation, by the id that the device gave it.
     op_id: String = |row| Ok(row.op_id.map(|id| id.to_string()));
     /// What kind of document it was for.
-    collection: SyncCollection = |row| Ok(Some(row.collection));
+    kind: SyncCollection = |row| Ok(Some(row.collection));
     /// The document it was for.
     document_id: ID = |row| Ok(Some(wire_id(row.collection, row.row_id)));
     /// The client it was for, where the device said so.

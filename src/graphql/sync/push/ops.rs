@@ -100,6 +100,8 @@ pub struct SyncPushInput {
     /// What becomes of the rest when an operation is a conflict.
     #[graphql(default)]
     atomicity: Atomicity,
+    /// The watermark of the last pull that was completed, for clients that do not know the version of each row they write, such as one that WatermelonDB has deleted: a row that was not written since is as the phone showed it. Counts where an operation has no `baseVersion`; not for payments.
+    basis: Option<SafeInt>,
     /// The operations, at most 200.
     ops: Vec<SyncOpInput>,
 }
@@ -226,6 +228,7 @@ impl OpMutation {
             device_id,
             sent_at: _,
             atomicity,
+            basis,
             ops,
         } = input;
         if ops.len() > MAX_OPS {
@@ -247,6 +250,7 @@ impl OpMutation {
                 Atomicity::PerOp => pushes::Atomicity::PerOp,
                 Atomicity::AllOrNothing => pushes::Atomicity::AllOrNothing,
             },
+            basis: basis.map(|basis| i64::try_from(basis.count()).unwrap_or(i64::MAX)),
             ops: ops.iter().map(SyncOpInput::read).collect(),
             concepts: CONCEPTS,
         };
