@@ -171,15 +171,12 @@ impl Unit {
             outcome => outcome,
         };
         let outcome = match outcome {
-            Ok(value) => sync::keep(session, &self).await.map(|poke| (value, poke)),
+            Ok(value) => sync::keep(session, &self).await.map(|()| value),
             Err(error) => Err(error),
         };
         match outcome {
-            Ok((value, poke)) => {
+            Ok(value) => {
                 self.end().await?.commit().await?;
-                if let Some(poke) = poke {
-                    sync::tell(session, poke);
-                }
                 self.note_news(|news| self.bus.publish(std::mem::take(news)));
                 Ok(value)
             }

@@ -86,7 +86,7 @@ pub struct Mutation(
 /// Hearing of what happens, over a WebSocket with the protocol `graphql-transport-ws`. The first event of a subscription comes at once and says that it has begun: read then what you show, and nothing is missed. What you hear of is what you see at that moment.
 #[derive(Default, MergedSubscription)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(live::LiveSubscription);
+pub struct Subscription(live::LiveSubscription, sync::live::SyncSubscription);
 
 /// The schema of the service.
 pub type Schema = async_graphql::Schema<Query, keyed::Root, Subscription>;

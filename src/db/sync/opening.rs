@@ -56,6 +56,11 @@ impl KnownDevice {
         require_welcome(&self.0)
     }
 
+    /// Whether it is to forget what it holds.
+    pub fn must_forget(&self) -> bool {
+        self.0.wipe_asked_at.is_some()
+    }
+
     /// Whether nothing about it has to be written down at `now`.
     pub fn is_noted(&self, schema_version: Option<i32>, now: DateTime<Utc>) -> bool {
         self.0.expired_at.is_none()
@@ -79,17 +84,7 @@ impl Session {
         let has = |kind: ScopeKind| collections.iter().any(|one| one.scope_kind() == kind);
         let mut text = Text::new(self.backend());
         let user = text.value(self.viewer().user_id());
-        let which = match (device, self.viewer().session_id()) {
-            (Some(device), _) => text.value(device),
-            (None, Some(session)) => {
-                let session = text.value(session);
-                format!(
-                    "(SELECT id FROM sync_devices WHERE session_id = {session} AND user_id = {user} \
-                     ORDER BY last_seen_at DESC, id LIMIT 1)"
-                )
-            }
-            (None, None) => "NULL".to_owned(),
-        };
+        let which = self.which_device(&mut text, device, &user);
         let kinds = text.list(collections.iter().copied());
         let since = text.value(since);
         let mut news = Vec::new();
@@ -127,6 +122,42 @@ impl Session {
             .await?
             .ok_or_else(|| Error::bug("there is no clock"))?;
         read(&row, has(ScopeKind::Client))
+    }
+
+    /// `device` of the viewer, or the one that the viewer's session came with last where none is named; nothing where
+    /// there is none.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn device_that_asks(&self, device: Option<DeviceId>) -> Result<Option<KnownDevice>> {
+        let mut text = Text::new(self.backend());
+        let user = text.value(self.viewer().user_id());
+        let which = self.which_device(&mut text, device, &user);
+        text.push(&format!(
+            "SELECT d.* FROM sync_devices d WHERE d.user_id = {user} AND d.id = {which}"
+        ));
+        let row = self.query_one_raw(text.done()).await?;
+        row.map(|row| {
+            Ok(KnownDevice(sync_device::Model::from_query_result(
+                &row, "",
+            )?))
+        })
+        .transpose()
+    }
+
+    /// What stands for the id of that device.
+    fn which_device(&self, text: &mut Text, device: Option<DeviceId>, user: &str) -> String {
+        match (device, self.viewer().session_id()) {
+            (Some(device), _) => text.value(device),
+            (None, Some(session)) => {
+                let session = text.value(session);
+                format!(
+                    "(SELECT id FROM sync_devices WHERE session_id = {session} AND user_id = {user} \
+                     ORDER BY last_seen_at DESC, id LIMIT 1)"
+                )
+            }
+            (None, None) => "NULL".to_owned(),
+        }
     }
 
     /// Makes and reads the tokens of pulls.

@@ -11,6 +11,7 @@ use async_graphql::{ErrorExtensionValues, Executor, Response, ServerError};
 use axum::extract::ws::Message;
 use entity::UserId;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::super::answer;
 use super::super::ask::Ask;
@@ -114,15 +115,21 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             return Err(Refusal::from(Error::bug("a subscription follows nothing")).into());
         };
         let inbox = self.inbox(interest);
-        let gather = self.endpoint.options().limits.sockets.gather;
+        let limits = &self.endpoint.options().limits.sockets;
+        let (gather, spread) = (limits.gather, limits.spread);
         // It is told at once that it has begun.
         let mut is_first = true;
         loop {
             inbox.wait().await;
             if !std::mem::take(&mut is_first) {
                 tokio::time::sleep(gather).await;
+                if inbox.is_one_of_many() {
+                    tokio::time::sleep(part_of(spread)).await;
+                }
             }
             while let Some(happening) = inbox.take() {
+                // A phone pulls once for all that comes until it is told again.
+                let is_poke = matches!(happening, Happening::Poke { .. });
                 let outcome = self
                     .step(&prepared, Cause::Happening(happening.clone()))
                     .await;
@@ -146,6 +153,9 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                         self.report(What::Next(message)).await?;
                     }
                     Err(stop) => return Err(stop),
+                }
+                if is_poke {
+                    break;
                 }
             }
         }
@@ -294,6 +304,13 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
         };
         self.reports.send(report).await.map_err(|_| Stop::Unheard)
     }
+}
+
+/// A part of `most` by chance.
+fn part_of(most: Duration) -> Duration {
+    let [.., a, b, c, d] = *Uuid::now_v7().as_bytes();
+    let chance = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
+    most.mul_f64(chance)
 }
 
 /// The operation that runs.

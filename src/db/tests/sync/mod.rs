@@ -5,7 +5,7 @@ mod measure;
 mod positions;
 mod sight;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU32;
 
 use entity::{
@@ -18,6 +18,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use super::*;
 use crate::db::LockedClient;
 use crate::db::sync::{Place, Stretch, SyncItem, SyncScope, tables};
+use crate::live::{News, Touch};
 
 /// All documents of a scope that are kept: what kind, which row, where, whether there is something to hold.
 async fn items(ground: &Ground, scope: Uuid) -> Vec<sync_item::Model> {
@@ -104,6 +105,22 @@ async fn read(
             item
         })
         .collect()
+}
+
+fn issue(tx: &Tx, user: UserId) -> sync_issue::ActiveModel {
+    sync_issue::ActiveModel {
+        id: Set(tx.new_id()),
+        user_id: Set(user),
+        collection: Set(SyncCollection::Notes),
+        row_id: Set(Uuid::now_v7()),
+        code: Set("notes.too_long".to_owned()),
+        message: Set("too long".to_owned()),
+        payload: Set(sea_orm::JsonValue::Bool(true)),
+        version: Set(1),
+        created_at: Set(tx.now()),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    }
 }
 
 fn contact_row(tx: &Tx) -> contact::ActiveModel {
@@ -420,22 +437,7 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         .await;
     }
     system
-        .write(move |tx| async move {
-            let issue = sync_issue::ActiveModel {
-                id: Set(tx.new_id()),
-                user_id: Set(ann),
-                collection: Set(SyncCollection::Notes),
-                row_id: Set(Uuid::now_v7()),
-                code: Set("notes.too_long".to_owned()),
-                message: Set("too long".to_owned()),
-                payload: Set(sea_orm::JsonValue::Bool(true)),
-                version: Set(1),
-                created_at: Set(tx.now()),
-                updated_at: Set(tx.now()),
-                ..Default::default()
-            };
-            tx.insert::<sync_issue::Entity>(issue).await
-        })
+        .write(move |tx| async move { tx.insert::<sync_issue::Entity>(issue(&tx, ann)).await })
         .await
         .unwrap();
     let heads = phone_of_ann.sync_heads(from.seq).await.unwrap();
@@ -547,17 +549,43 @@ on_both!(
         let id = client(&system, Some(ann)).await;
         phone(&ground, ann).await;
         phone(&ground, ben).await;
-        let mut pokes = ground.database.pokes();
+        // The devices came.
+        told_of(&ground).await;
         on_client(&system, id, |tx, client| async move {
             tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
                 .await
         })
         .await;
-        let poke = pokes.try_recv().unwrap();
-        assert_eq!(poke.seq, clock(&ground).await);
-        assert_eq!(poke.users, BTreeSet::from([ann]));
-        assert!(poke.other_clients.is_empty() && !poke.everyone);
-        assert_eq!(poke.collections, BTreeSet::from([SyncCollection::Contacts]));
+        let news = told_of(&ground).await;
+        assert_eq!(news.seq, Some(clock(&ground).await));
+        let contacts = Touch::of([SyncCollection::Contacts].into_iter().collect());
+        assert_eq!(news.poke.users, BTreeMap::from([(ann, contacts)]));
+        assert_eq!(news.poke.everyone, Touch::NOTHING);
+        // Each of what changed for them, and once, however many rows.
+        let other = client(&system, Some(ben)).await;
+        told_of(&ground).await;
+        system
+            .write(move |tx| async move {
+                for (id, rows) in [(id, 50), (other, 1)] {
+                    let client = tx.lock_client(id).await?;
+                    let rows = (0..rows).map(|_| contact_row(&tx)).collect();
+                    tx.insert_all_under::<contact::Entity>(&client, rows)
+                        .await?;
+                }
+                let undone = tx.mark().await?;
+                let rows = vec![issue(&tx, ben)];
+                tx.insert_all::<sync_issue::Entity>(rows).await?;
+                tx.undo_to(undone).await?;
+                let rows = vec![issue(&tx, ann)];
+                tx.insert_all::<sync_issue::Entity>(rows).await
+            })
+            .await
+            .unwrap();
+        let issues = Touch::of([SyncCollection::SyncIssues].into_iter().collect());
+        let mut both = contacts;
+        both.absorb(issues);
+        let told = told_of(&ground).await.poke.users;
+        assert_eq!(told, BTreeMap::from([(ann, both), (ben, contacts)]));
         system
             .write(move |tx| async move {
                 let client = tx.lock_client(id).await?;
@@ -565,11 +593,13 @@ on_both!(
             })
             .await
             .unwrap();
-        let poke = pokes.try_recv().unwrap();
-        assert_eq!(poke.users, BTreeSet::from([ann, ben]));
-        assert_eq!(poke.other_clients, poke.users);
+        let moved = Touch::of_other_clients();
+        let told = told_of(&ground).await.poke.users;
+        assert_eq!(told, BTreeMap::from([(ann, moved), (ben, moved)]));
         product(&system, 1, true).await;
-        assert!(pokes.try_recv().unwrap().everyone);
+        let products = Touch::of([SyncCollection::Products].into_iter().collect());
+        let told = told_of(&ground).await.poke;
+        assert_eq!((told.everyone, told.users.len()), (products, 0));
         let failed: Result<()> = system
             .write(move |tx| async move {
                 let client = tx.lock_client(id).await?;
@@ -578,9 +608,17 @@ on_both!(
             })
             .await;
         assert!(failed.is_err());
-        assert!(pokes.try_recv().is_err());
+        // The next that is told of is the next that is kept.
+        product(&system, 2, true).await;
+        let told = told_of(&ground).await.poke;
+        assert_eq!((told.everyone, told.users.len()), (products, 0));
     }
 );
+
+/// What was told of since the last time. There is something.
+async fn told_of(ground: &Ground) -> News {
+    ground.database.news().next(Duration::ZERO).await
+}
 
 on_both!(
     a_write_takes_few_statements_more,
