@@ -37,6 +37,7 @@
 //! | since when it is known what the viewer lost; whether they see too much | [`Session::stream`](super::Session::stream) |
 //! | up to where traces were cleared away | [`Session::sync_horizons`](super::Session::sync_horizons) |
 //! | ids and versions of what a phone holds | [`Session::manifest`](super::Session::manifest) |
+//! | what a device pushed, and is sent once more | [`Session::sync_echoes`](super::Session::sync_echoes) |
 //! | a device comes; has everything up to a position | [`Tx::check_in`](super::Tx::check_in), [`Tx::acknowledge`](super::Tx::acknowledge) |
 //!
 //! A scope of a client that was left (`left_seq`) tells which documents to take back; one that was entered after a
@@ -47,6 +48,7 @@
 mod changes;
 mod clock;
 mod devices;
+mod echoes;
 mod held;
 mod manifest;
 mod opening;
