@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::SyncCollection;
 use uuid::Uuid;
 
-use super::issues::{self, Issue};
+use super::issues::{self, Done, Issue};
 use super::{Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked};
 use crate::db::{Mark, OpRecord, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
@@ -212,6 +212,7 @@ struct Run<'a> {
     fresh: BTreeSet<Uuid>,
     pending: BTreeMap<Uuid, Pending>,
     issues: Vec<Issue>,
+    done: Vec<Done>,
 }
 
 impl<'a> Run<'a> {
@@ -252,6 +253,7 @@ impl<'a> Run<'a> {
             fresh: BTreeSet::new(),
             pending: BTreeMap::new(),
             issues: Vec::new(),
+            done: Vec::new(),
         })
     }
 
@@ -324,6 +326,9 @@ impl<'a> Run<'a> {
             let theirs = outcome.master.as_ref().map(|row| row.fields.clone());
             self.issues.extend(Issue::of(op, failure.clone(), theirs));
         }
+        if matches!(status, Status::Applied | Status::Merged) {
+            self.settle(op);
+        }
         self.tell(op, outcome);
         Ok((status, version))
     }
@@ -342,6 +347,18 @@ impl<'a> Run<'a> {
             return Outcome::failed(failure, None);
         }
         Outcome::deferred()
+    }
+
+    /// Notes that an operation was done, and which of those before it that were not done this makes good.
+    fn settle(&mut self, op: &Op) {
+        let Some(concept) = op.concept else {
+            return;
+        };
+        let done = Done::of(concept.collection(), op.row, op.kind, op.patch.keys());
+        for issue in &mut self.issues {
+            issue.is_settled |= done.has_settled(issue);
+        }
+        self.done.push(done);
     }
 
     /// Puts what became of an operation on record, at a position that is filled in at the end.
@@ -434,6 +451,10 @@ impl<'a> Run<'a> {
         }
         self.tx.undo_to(mark).await?;
         let undone = std::mem::take(&mut self.fresh);
+        self.done.clear();
+        for issue in &mut self.issues {
+            issue.is_settled = false;
+        }
         self.issues.retain(|issue| match &issue.failure {
             Failure::Refused(_) | Failure::Conflict(ConflictReason::NotVisible, _) => true,
             Failure::Conflict(..) => false,
@@ -456,7 +477,8 @@ impl<'a> Run<'a> {
             .ok_or_else(|| Error::bug("a push of nobody"))?;
         let writes = !self.fresh.is_empty() || !self.issues.is_empty();
         let sender = self.batch.sender;
-        issues::keep(tx, user, sender, std::mem::take(&mut self.issues)).await?;
+        let issues = std::mem::take(&mut self.issues);
+        issues::keep(tx, user, sender, issues, &self.done).await?;
         let place = if writes {
             tx.take_position().await?
         } else {

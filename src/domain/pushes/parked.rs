@@ -111,7 +111,7 @@ pub async fn give_up(tx: &Tx, concepts: &[&'static dyn Concept]) -> Result<usize
                 locale: Locale::En,
             };
             let issues = vec![Issue::of(&op, failure, None)].into_iter().flatten();
-            issues::keep(tx, parked.user, sender, issues.collect()).await?;
+            issues::keep(tx, parked.user, sender, issues.collect(), &[]).await?;
         }
     }
     let seq = tx.take_position().await?;
