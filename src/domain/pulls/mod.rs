@@ -6,7 +6,7 @@
 
 mod walk;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 
 use chrono::{DateTime, Utc};
@@ -25,15 +25,20 @@ use crate::sync::{Collection, CollectionSet, Protocol, Seq};
 /// The most documents and tombstones of one page.
 pub const MAX_LIMIT: usize = 5_000;
 
+/// How many bytes of documents end a page before it is full, where a page may be short.
+pub const MAX_BYTES: usize = 4 << 20;
+
 /// Reads documents, and keeps them for the answer.
 pub trait Shelf: Send {
-    /// Reads those of these documents that the viewer sees now and that are in use. Answers which they are.
+    /// Reads those of these documents that the viewer sees now and that are in use. Answers which they are, and how many
+    /// bytes each is about to take in the answer where `weighs` is set.
     fn fetch<'a>(
         &'a mut self,
         session: &'a Session,
         collection: SyncCollection,
         rows: &'a [Uuid],
-    ) -> BoxFuture<'a, Result<HashSet<Uuid>>>;
+        weighs: bool,
+    ) -> BoxFuture<'a, Result<HashMap<Uuid, usize>>>;
 }
 
 /// What a device says of what it has.

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use entity::SyncCollection;
 use uuid::Uuid;
 
-use super::{Pull, Shelf, key_of, place, seq};
+use super::{MAX_BYTES, Pull, Shelf, key_of, place, seq};
 use crate::db::{
     Head, KnownDevice, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of,
 };
 use crate::error::{Error, Result};
-use crate::sync::plan::{Appetite, Item, Membership, Planner, ScopeCase, Standing, Window};
+use crate::sync::plan::{
+    Appetite, Item, Membership, Planner, ScopeCase, Standing, Surface, Window,
+};
 use crate::sync::{Collection, Protocol, RowKey, ScopeKey, Seq};
 
 /// How many scopes one statement reads.
@@ -20,8 +22,8 @@ const CHUNK: usize = 100;
 /// How many items one statement reads at most.
 const ITEMS: usize = 1_000;
 
-/// Rows that the viewer sees, by kind.
-type Visible = HashMap<SyncCollection, HashSet<Uuid>>;
+/// Rows that the viewer sees, by kind, each with the bytes that it takes.
+type Visible = HashMap<SyncCollection, HashMap<Uuid, usize>>;
 
 /// What a page is filled from.
 pub(super) struct Walk<'a> {
@@ -55,6 +57,7 @@ impl Walk<'_> {
         }
         let mut targets = self.targets().await?;
         let batch = self.batch();
+        let mut bytes = 0_usize;
         while let Some(first) = targets.first() {
             let kind = first.stretch.scope.kind();
             let together = targets
@@ -90,6 +93,12 @@ impl Walk<'_> {
                 for item in own.unwrap_or_default() {
                     let standing = standing(&item, &visible);
                     if planner.item(&planned(&item)?, standing) == Appetite::Full {
+                        return Ok(());
+                    }
+                    let taken = visible.get(&item.collection);
+                    let taken = taken.and_then(|rows| rows.get(&item.row_id));
+                    bytes = bytes.saturating_add(taken.copied().unwrap_or(0));
+                    if bytes > MAX_BYTES && planner.cut() == Appetite::Full {
                         return Ok(());
                     }
                 }
@@ -229,7 +238,9 @@ impl Walk<'_> {
         }
         let mut visible = Visible::new();
         for (collection, rows) in rows {
-            let found = shelf.fetch(self.snapshot, collection, &rows).await?;
+            let weighs = self.pull.surface == Surface::Whole;
+            let found = shelf.fetch(self.snapshot, collection, &rows, weighs);
+            let found = found.await?;
             visible.insert(collection, found);
         }
         Ok(visible)
@@ -240,7 +251,7 @@ impl Walk<'_> {
 fn standing(item: &SyncItem, visible: &Visible) -> Standing {
     let rows = visible.get(&item.collection);
     match (
-        rows.is_some_and(|rows| rows.contains(&item.row_id)),
+        rows.is_some_and(|rows| rows.contains_key(&item.row_id)),
         item.live,
     ) {
         (true, _) => Standing::Visible,
