@@ -31,6 +31,7 @@ pub mod stock;
 pub mod sync;
 pub mod tiers;
 pub mod users;
+pub mod written;
 
 use async_graphql::{MergedObject, MergedSubscription};
 

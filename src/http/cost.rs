@@ -26,9 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{
-    ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Name, Value};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
@@ -37,6 +35,7 @@ use super::limits::Budget;
 use super::meter::{MUTATION_COST, TOTAL_COST, Weight};
 use super::refusal::Refusal;
 use super::selection;
+use crate::graphql::written;
 use crate::messages::Message;
 use crate::{Code, Error, say};
 
@@ -323,26 +322,10 @@ pub fn actual(
 
 /// The keys under which `document` asks for `totalCount`.
 fn totals(document: &ExecutableDocument) -> HashSet<&Name> {
-    let operations = document.operations.iter();
-    let mut open: Vec<&SelectionSet> = operations
-        .map(|(_, operation)| &operation.node.selection_set.node)
-        .collect();
-    let fragments = document.fragments.values();
-    open.extend(fragments.map(|fragment| &fragment.node.selection_set.node));
-    let mut found = HashSet::new();
-    while let Some(set) = open.pop() {
-        for item in &set.items {
-            match &item.node {
-                Selection::Field(field) if field.node.name.node == "totalCount" => {
-                    found.insert(&field.node.response_key().node);
-                }
-                Selection::Field(field) => open.push(&field.node.selection_set.node),
-                Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
-                Selection::FragmentSpread(_) => {}
-            }
-        }
-    }
-    found
+    written::fields(document)
+        .filter(|field| field.node.name.node == "totalCount")
+        .map(|field| &field.node.response_key().node)
+        .collect()
 }
 
 /// The objects in `value`, and what its `totals` cost. As deep as the selections of a document that passed, so

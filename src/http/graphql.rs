@@ -208,13 +208,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let _own_place = self.places.own(owner).await?;
 
         let mut keyed_body = None;
-        let Ask {
-            query,
-            document_id,
-            operation_name,
-            variables,
-            extensions,
-        } = if by_get {
+        let ask = if by_get {
             ask::of_query_string(&parts.uri, bounds.body_bytes)?
         } else {
             let deadline = self.options.body_deadline;
@@ -223,13 +217,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             keyed_body = parts.headers.contains_key(IDEMPOTENCY_KEY).then_some(body);
             ask
         };
-        let variables = variables.unwrap_or_default();
-        meter::check_variables(&variables, bounds)?;
-        let hash = persisted_hash(extensions.as_ref())?;
-        let found = self.find(query, document_id.as_deref(), hash, kind)?;
-        let operation_name = operation_name.filter(|name| !name.is_empty());
-
-        let document = self.parse(&found, bounds)?;
+        let Asked {
+            found,
+            document,
+            operation_name,
+            variables,
+        } = self.read(ask, kind)?;
         let operation = meter::operation(&document, operation_name.as_deref())?;
         context.told.name = name_of(&document, operation);
         context.told.is_trusted = matches!(found, Found::Trusted(_));
@@ -248,15 +241,13 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
                 )));
             }
         }
-        ask::require_variables(operation, &variables)?;
         let key = match operation.ty {
             OperationType::Mutation if kind == CallerKind::SignedIn => {
                 idempotency::key(&parts.headers)?
             }
             OperationType::Query | OperationType::Mutation | OperationType::Subscription => None,
         };
-        let variables = Variables::from_json(serde_json::Value::Object(variables));
-        let weight = self.weigh(&found, &document, operation, &variables, kind)?;
+        let (variables, weight) = self.weigh(&found, &document, operation, variables, kind)?;
         context.requested = cost::points(weight.cost(operation.ty));
         if let Some(purse) = &context.purse {
             purse.reserve(context.requested)?;
@@ -356,9 +347,27 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         Ok(answer)
     }
 
-    /// What a request asks for, held against what `kind` of caller may ask: the document, and what it weighs.
-    /// For what runs on a socket.
+    /// What a request that runs on a socket asks for, held against what `kind` of caller may ask: the document, and
+    /// what it weighs.
     pub(super) fn prepare(&self, ask: Ask, kind: CallerKind) -> Result<Prepared, Refusal> {
+        let Asked {
+            found,
+            document,
+            operation_name,
+            variables,
+        } = self.read(ask, kind)?;
+        let operation = meter::operation(&document, operation_name.as_deref())?;
+        let (variables, weight) = self.weigh(&found, &document, operation, variables, kind)?;
+        Ok(Prepared {
+            document,
+            operation_name,
+            variables,
+            weight,
+        })
+    }
+
+    /// Finds and reads the document that is asked for.
+    fn read(&self, ask: Ask, kind: CallerKind) -> Result<Asked, Refusal> {
         let bounds = self.options.limits.of(kind);
         let Ask {
             query,
@@ -372,16 +381,11 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         let hash = persisted_hash(extensions.as_ref())?;
         let found = self.find(query, document_id.as_deref(), hash, kind)?;
         let operation_name = operation_name.filter(|name| !name.is_empty());
-        let document = self.parse(&found, bounds)?;
-        let operation = meter::operation(&document, operation_name.as_deref())?;
-        ask::require_variables(operation, &variables)?;
-        let variables = Variables::from_json(serde_json::Value::Object(variables));
-        let weight = self.weigh(&found, &document, operation, &variables, kind)?;
-        Ok(Prepared {
-            document,
+        Ok(Asked {
+            document: self.parse(&found, bounds)?,
+            found,
             operation_name,
             variables,
-            weight,
         })
     }
 
@@ -396,28 +400,30 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         }
     }
 
-    /// Weighs `operation`, and holds it against the bounds that its document is under.
+    /// Weighs `operation` with `variables`, and holds it against the bounds that its document is under.
     fn weigh(
         &self,
         found: &Found,
         document: &ExecutableDocument,
         operation: &OperationDefinition,
-        variables: &Variables,
+        variables: Json,
         kind: CallerKind,
-    ) -> Result<Weight, Refusal> {
+    ) -> Result<(Variables, Weight), Refusal> {
+        ask::require_variables(operation, &variables)?;
+        let variables = Variables::from_json(serde_json::Value::Object(variables));
         let introspection = self.options.introspection;
-        match found {
+        let bounds = self.options.limits.of(kind);
+        let weight = match found {
             Found::Trusted(_) => {
-                let page = self.options.limits.of(kind).page;
-                let weight = meter::weigh_pages(document, operation, variables, page)?;
+                let weight = meter::weigh_pages(document, operation, &variables, bounds.page)?;
                 meter::check_introspection(&weight, introspection, kind)?;
-                Ok(weight)
+                weight
             }
             Found::Text { .. } => {
-                let bounds = self.options.limits.of(kind);
-                meter::check(document, operation, variables, bounds, introspection, kind)
+                meter::check(document, operation, &variables, bounds, introspection, kind)?
             }
-        }
+        };
+        Ok((variables, weight))
     }
 
     /// Who calls with this token.
@@ -574,6 +580,16 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             (None, None) => Err(Error::bug("a request ended without a word").into()),
         }
     }
+}
+
+type Json = serde_json::Map<String, serde_json::Value>;
+
+/// What a request asks for, read and not yet weighed.
+struct Asked {
+    found: Found,
+    document: Arc<ExecutableDocument>,
+    operation_name: Option<String>,
+    variables: Json,
 }
 
 /// What a request asks for, ready to run.

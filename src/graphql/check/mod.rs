@@ -30,6 +30,7 @@ pub(super) use self::values::shown;
 use super::Schema;
 use super::context::sign_in_first;
 use super::pace::Pace;
+use super::written;
 use crate::db::Session;
 use crate::error::{Code, Error, Result};
 use crate::messages::Message;
@@ -147,27 +148,8 @@ impl Executor for Checked {
 
 /// Whether `document` asks for `__schema` or `__type`, in any of its operations and fragments.
 fn looks_at_the_schema(document: &ExecutableDocument) -> bool {
-    let operations = document.operations.iter();
-    let mut open: Vec<&SelectionSet> = operations
-        .map(|(_, operation)| &operation.node.selection_set.node)
-        .collect();
-    let fragments = document.fragments.values();
-    open.extend(fragments.map(|fragment| &fragment.node.selection_set.node));
-    while let Some(set) = open.pop() {
-        for item in &set.items {
-            match &item.node {
-                Selection::Field(field) => {
-                    if matches!(field.node.name.node.as_str(), "__schema" | "__type") {
-                        return true;
-                    }
-                }
-                Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
-                // Looked at where it is written.
-                Selection::FragmentSpread(_) => {}
-            }
-        }
-    }
-    false
+    written::fields(document)
+        .any(|field| matches!(field.node.name.node.as_str(), "__schema" | "__type"))
 }
 
 fn check(
