@@ -214,6 +214,11 @@ knobs! {
     max_sockets: NonZeroU64, "CLIENTELE_MAX_SOCKETS", "COUNT",
     default "4096" nonzero(4_096);
 
+    /// For how many hours after a client was handed over the service still takes what its former owner wrote on a phone
+    /// before that, by the clock of the phone; 0: not at all
+    sync_grace_hours: u16, "CLIENTELE_SYNC_GRACE_HOURS", "HOURS",
+    default "0" 0;
+
     /// Whether documents of trusted_documents_dir are run by their hash without limits of size: off, prefer
     /// (others are run too, within the limits) or only (no others are run)
     trusted_documents: TrustedDocuments, "CLIENTELE_TRUSTED_DOCUMENTS", "WHICH",

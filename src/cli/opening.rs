@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::auth::keys::Keyring;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -47,6 +49,7 @@ pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Datab
     let settings = DatabaseConfig {
         max_connections: config.max_connections.get(),
         read_url: (!read_url.is_empty()).then_some(read_url),
+        late_grace: TimeDelta::hours(config.sync_grace_hours.into()),
         ..DatabaseConfig::new(&config.database_url, keyring.derive(CURSORS))
     };
     Database::connect(&settings, Clock::default()).await

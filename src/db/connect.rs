@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{self, Connection};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -45,6 +46,9 @@ pub struct DatabaseConfig {
     pub cursor_key: [u8; 32],
     /// How many clients are kept for one user's phones at most.
     pub stream_cap: i64,
+    /// How long after a client was handed over what its former owner wrote on a phone before that is still taken; not at
+    /// all when zero.
+    pub late_grace: TimeDelta,
 }
 
 impl DatabaseConfig {
@@ -59,6 +63,7 @@ impl DatabaseConfig {
             statement_timeout: Duration::from_secs(5),
             cursor_key,
             stream_cap: sync::STREAM_CAP,
+            late_grace: TimeDelta::zero(),
         }
     }
 }
@@ -89,6 +94,7 @@ pub(super) struct Inner {
     pub(super) news: Bus,
     pub(super) change_clock: Arc<dyn ChangeClock>,
     pub(super) stream_cap: i64,
+    pub(super) late_grace: TimeDelta,
 }
 
 impl Database {
@@ -157,6 +163,7 @@ impl Database {
                 news: Bus::default(),
                 change_clock,
                 stream_cap: config.stream_cap,
+                late_grace: config.late_grace,
             }),
         };
         if database.inner.replica.is_some() {

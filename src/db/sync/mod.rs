@@ -49,6 +49,7 @@ mod changes;
 mod clock;
 mod devices;
 mod echoes;
+mod grace;
 mod held;
 mod manifest;
 mod opening;
@@ -62,6 +63,7 @@ pub(super) use changes::Changes;
 pub(super) use clock::write;
 pub(super) use clock::{ChangeClock, Inline};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
+pub use grace::Pass;
 #[cfg(test)]
 pub(super) use held::tables;
 pub use held::{Document, Held, Sight, SyncScope, Synced};

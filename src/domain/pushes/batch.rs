@@ -8,7 +8,9 @@ use entity::SyncCollection;
 use uuid::Uuid;
 
 use super::issues::{self, Done, Issue};
-use super::{Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked};
+use super::{
+    Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, late, parked,
+};
 use crate::db::{Mark, OpRecord, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
 use crate::say;
@@ -53,6 +55,8 @@ pub struct Op {
     pub depends_on: Vec<Uuid>,
     /// When it was made, by the device's clock.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// When that was by ours, as far as the device's clock was off when it sent this.
+    pub made_at: Option<DateTime<Utc>>,
     /// What it writes.
     pub patch: Fields,
     /// What the device saw in the fields it writes.
@@ -153,11 +157,11 @@ pub async fn push(tx: &Tx, batch: &Batch) -> Result<(Vec<Answer>, i64)> {
 }
 
 /// What came of one operation, before it is known at which position.
-struct Outcome {
-    status: Status,
-    version: Option<i64>,
-    failure: Option<Failure>,
-    master: Option<Present>,
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    pub(super) version: Option<i64>,
+    pub(super) failure: Option<Failure>,
+    pub(super) master: Option<Present>,
 }
 
 impl Outcome {
@@ -315,7 +319,8 @@ impl<'a> Run<'a> {
                 }
                 Outcome::failed(failure, None)
             }
-            Admission::Do { base_version } => match perform(self.tx, op, base_version).await? {
+            Admission::Do { base_version } => match late::perform(self.tx, op, base_version).await?
+            {
                 outcome if outcome.status == Status::Deferred => self.defer(op),
                 outcome => outcome,
             },
@@ -531,7 +536,7 @@ impl<'a> Run<'a> {
 }
 
 /// Judges an operation and does it, as a part of its own.
-async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome> {
+pub(super) async fn perform(tx: &Tx, op: &Op, base_version: Option<i64>) -> Result<Outcome> {
     if let Some(fault) = &op.fault {
         return Ok(Outcome::failed(Failure::Refused(fault.clone()), None));
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use entity::{DeviceId, EntityId, SyncCollection, SyncIssueId, UserId, sync_issue};
 use ring::digest::{SHA256, digest};
 use sea_orm::ActiveValue::Set;
@@ -37,7 +38,10 @@ pub(super) struct Issue {
     pub(super) mine: Fields,
     /// What it is, where they see it.
     pub(super) theirs: Option<Fields>,
-    pub(super) occurred_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When it was made, by the device's clock.
+    pub(super) occurred_at: Option<DateTime<Utc>>,
+    /// When that was by ours.
+    pub(super) made_at: Option<DateTime<Utc>>,
     pub(super) failure: Failure,
     /// Whether a later push has settled it.
     pub(super) is_settled: bool,
@@ -103,6 +107,7 @@ impl Issue {
             mine: op.patch.clone(),
             theirs,
             occurred_at: op.occurred_at,
+            made_at: op.made_at,
             failure,
             is_settled: false,
         })
@@ -269,6 +274,7 @@ fn payload(issue: &Issue) -> Json {
         "mine": to_json(&issue.mine),
         "theirs": issue.theirs.as_ref().map(to_json),
         "occurredAt": issue.occurred_at,
+        "madeAt": issue.made_at,
     })
 }
 

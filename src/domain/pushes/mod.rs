@@ -10,6 +10,7 @@
 mod batch;
 mod issues;
 mod json;
+mod late;
 mod parked;
 mod rows;
 

@@ -324,6 +324,7 @@ fn issue_of(
         mine,
         theirs: present.map(|row| row.fields.clone()),
         occurred_at: None,
+        made_at: None,
         failure,
         is_settled: false,
     }

@@ -76,6 +76,7 @@ const WRITERS: &[(&str, &str, &str)] = &[
     ("src/db/handovers.rs", "Query::update(", "note_clients"),
     ("src/db/handovers.rs", "Insert::many(", "note_sight_of"),
     ("src/db/client_stats.rs", "client_stats", "note_clients"),
+    ("src/db/sync/grace.rs", "client_members", "note_sight_of"),
     ("src/db/tree.rs", "user_reach", "note_viewers"),
 ];
 

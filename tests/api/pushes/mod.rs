@@ -2,6 +2,7 @@
 
 mod batches;
 mod conflicts;
+mod late;
 mod once;
 mod rows;
 mod settled;

@@ -129,6 +129,11 @@ impl App {
         self.server = server::spawn(self.database.url(), endpoint, |_| {}).await;
     }
 
+    /// Starts the service anew, with other settings of the database.
+    pub async fn restart_over(&mut self, change: impl FnOnce(&mut clientele::db::DatabaseConfig)) {
+        self.server = server::spawn(self.database.url(), server::generous(), change).await;
+    }
+
     /// Which database this is.
     pub fn backend(&self) -> Backend {
         self.database.backend()
