@@ -1,7 +1,6 @@
 //! Whose phones should look for changes, and of which kinds of documents: no ids of documents, no contents.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use entity::{ScopeKind, SyncCollection, UserId};
 
@@ -127,10 +126,7 @@ impl Poke {
 
     /// Notes what changed for `user`.
     pub fn touch(&mut self, user: UserId, touch: Touch) {
-        match self.users.entry(user) {
-            Entry::Vacant(entry) => drop(entry.insert(touch)),
-            Entry::Occupied(mut entry) => entry.get_mut().absorb(touch),
-        }
+        self.users.entry(user).or_default().absorb(touch);
     }
 
     /// Takes `other` in.

@@ -6,7 +6,7 @@ use async_graphql::{Context, SimpleObject, Subscription};
 use entity::{DeviceId, SyncCollection};
 
 use super::scalars::SafeInt;
-use crate::db::Session;
+use crate::db::{KnownDevice, Session};
 use crate::error::{Error, Result};
 use crate::graphql::live::{Heard, current, heard};
 use crate::live::{Happening, Interest, Kinds};
@@ -67,7 +67,7 @@ impl SyncSubscription {
         let session = current(ctx)?;
         // One that is not known yet is so with its first pull.
         let device = session.device_that_asks(device_id).await?;
-        let wipe = device.as_ref().is_some_and(|device| device.must_forget());
+        let wipe = device.as_ref().is_some_and(KnownDevice::must_forget);
         if let Some(device) = device.filter(|_| !wipe) {
             device.require_welcome()?;
         }

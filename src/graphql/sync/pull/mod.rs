@@ -210,7 +210,7 @@ mod tests {
     fn values_weigh_what_they_take_as_json() {
         let value = value!({
             "id": "note_1", "body": "Grüße, 您好", "pinned": true, "none": null, "version": 12,
-            "lines": [{ "quantity": 3 }, { "quantity": -4.5 }], "empty": [], "nothing": {},
+            "lines": [{ "quantity": 3 }, { "quantity": 4.5 }], "empty": [], "nothing": {},
         });
         let json = value.clone().into_json().unwrap().to_string();
         // A comma too many at the end of each list and object, and the shorter of two flags.
