@@ -476,7 +476,7 @@ mod tests {
             assert_eq!(by_variable.trusted_proxy, by_file.trusted_proxy, "{file}");
             by_file.trusted_proxy
         };
-        assert!(load_both("false", "false").is_none());
+        assert_eq!(load_both("false", "false"), TrustedProxies::None);
         assert_eq!(load_both("true", "true"), TrustedProxies::Count(1));
         assert_eq!(load_both("2", "2"), TrustedProxies::Count(2));
         let networks = load_both("10.0.0.0/8,::1", "\"10.0.0.0/8, ::1\"");

@@ -80,20 +80,42 @@ impl Output {
         hex(&self.all)
     }
 
-    /// Brings it to the disk and gives it its name.
-    pub(super) fn finish(self) -> Result<()> {
+    /// Brings it to the disk.
+    pub(super) fn finish(self) -> Result<Written> {
         let Self {
-            to,
-            mut draft,
-            path,
-            ..
+            to, draft, path, ..
         } = self;
         let broken = |error: std::io::Error| unwritable(&path, &error);
         let file = to.finish().map_err(broken)?.into_inner();
         let file = file.map_err(|error| broken(error.into_error()))?;
         file.sync_all().map_err(broken)?;
+        Ok(Written {
+            _file: file,
+            draft,
+            path,
+        })
+    }
+}
+
+/// A file that is whole, and has no name yet.
+pub(super) struct Written {
+    /// Locked as long as this is.
+    _file: File,
+    draft: Draft,
+    path: PathBuf,
+}
+
+impl Written {
+    /// Where it lies.
+    pub(super) fn draft(&self) -> &Path {
+        self.draft.0.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Gives it its name.
+    pub(super) fn name(mut self) -> Result<()> {
+        let Self { draft, path, .. } = &mut self;
         if let Some(written) = &draft.0 {
-            std::fs::rename(written, &path).map_err(broken)?;
+            std::fs::rename(written, &*path).map_err(|error| unwritable(path, &error))?;
         }
         draft.0 = None;
         // The name is on the disk once its directory is; where directories cannot be opened, the system sees

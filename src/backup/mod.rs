@@ -79,7 +79,7 @@ impl Summary {
     }
 }
 
-/// Writes all there is into a new file, as it is at one moment. Tables that somebody else put beside ours stay
+/// Writes all there is into a new file, as it is at one moment, and reads it back. Tables that somebody else put beside ours stay
 /// out.
 ///
 /// # Errors
@@ -123,7 +123,10 @@ pub async fn take(database: &Database, path: &Path) -> Result<Summary> {
         sha256: output.sum(),
     };
     output.line(&tail)?;
-    output.finish()?;
+    let written = output.finish()?;
+    // What was written is what can be read: a full disk may say so late.
+    verify(written.draft()).await?;
+    written.name()?;
     Ok(summary)
 }
 

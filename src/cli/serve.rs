@@ -70,10 +70,7 @@ pub(super) fn reserve(config: &Config) -> Result<Reserved> {
     let defaults = http::server::Options::default();
     let options = http::server::Options {
         drain_deadline: left.saturating_sub(config.drain_grace.get()),
-        // The proxy is one peer for everybody.
-        max_per_peer: defaults
-            .max_per_peer
-            .filter(|_| config.trusted_proxy.is_none()),
+        proxies: config.trusted_proxy.clone(),
         ..defaults
     };
     Server::reserve(config.listen, options)

@@ -50,9 +50,13 @@ impl TryFrom<Written> for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether there is none.
-    pub fn is_none(&self) -> bool {
-        *self == Self::None
+    /// Whether a connection from `peer` is that of a proxy, which asks for everybody.
+    pub fn hold(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::None => false,
+            Self::Count(_) => true,
+            Self::Networks(networks) => networks.iter().any(|network| network.contains(peer)),
+        }
     }
 }
 
@@ -102,7 +106,17 @@ impl Network {
             IpAddr::V6(_) => 128,
         };
         let bits = bits.unwrap_or(most);
-        (bits <= most).then_some(Self { address, bits })
+        if bits > most {
+            return None;
+        }
+        match address.to_canonical() {
+            // One of IPv4, written as one of IPv6: all of it lies in the last 32 bits.
+            canonical @ IpAddr::V4(_) if address.is_ipv6() => Some(Self {
+                address: canonical,
+                bits: bits.checked_sub(96)?,
+            }),
+            _ => Some(Self { address, bits }),
+        }
     }
 
     /// Whether `address` is in it; one of IPv4 written as one of IPv6 counts as what it is.
@@ -138,6 +152,8 @@ mod tests {
             ("172.16.0.0/12", "172.31.255.255", "172.32.0.0"),
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
             ("fd00::/8", "fdff::1", "10.0.0.1"),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", "11.0.0.0"),
+            ("::ffff:192.168.1.5", "::ffff:192.168.1.5", "192.168.1.4"),
             ("::1", "::1", "::2"),
         ] {
             assert!(holds(network, inside), "{network} {inside}");
@@ -157,6 +173,9 @@ mod tests {
         assert_eq!(read("1"), Ok(TrustedProxies::Count(1)));
         assert_eq!(read("3"), Ok(TrustedProxies::Count(3)));
         let networks = read("10.0.0.0/8, ::1").unwrap();
+        let [proxy, other] = ["10.0.0.7", "203.0.113.7"].map(|text| text.parse().unwrap());
+        assert_eq!((networks.hold(proxy), networks.hold(other)), (true, false));
+        assert!(!TrustedProxies::None.hold(proxy) && TrustedProxies::Count(1).hold(other));
         assert!(matches!(networks, TrustedProxies::Networks(all) if all.len() == 2));
         for wrong in [
             "10",
@@ -165,6 +184,7 @@ mod tests {
             "10.0.0.0/33",
             "10.0.0/8",
             "::/129",
+            "::ffff:10.0.0.0/95",
             "10.0.0.0/8,nginx",
             ",",
         ] {

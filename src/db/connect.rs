@@ -234,7 +234,7 @@ impl Database {
         Ok(!steps::run(&self.inner.write).await?.is_empty())
     }
 
-    /// Answers when the database does, and takes writes: one that follows another takes none.
+    /// Answers when the database does; PostgreSQL must take writes, too: one that follows another takes none.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it does not.

@@ -107,7 +107,7 @@ impl Database {
                 chunk.iter().map(|id| (*id).into()),
             );
             // The primary: who has just got a client must hear of it.
-            for row in self.inner.read.query_all_raw(statement).await? {
+            for row in self.reading().await?.query_all_raw(statement).await? {
                 found.push((row.try_get("", "client_id")?, row.try_get("", "user_id")?));
             }
         }

@@ -126,7 +126,7 @@ impl Database {
                 format!("{sql} ({})", places.join(", ")),
                 before.iter().chain(chunk).cloned(),
             );
-            rows.extend(self.inner.read.query_all_raw(statement).await?);
+            rows.extend(self.reading().await?.query_all_raw(statement).await?);
         }
         Ok(rows)
     }

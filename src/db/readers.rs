@@ -159,14 +159,12 @@ impl Readers {
 
     /// Connections open, those of them that nobody uses, and how many there may be.
     pub(super) fn state(&self) -> (u32, usize, u32) {
-        let pools = self.all.iter();
-        let open: u32 = pools
-            .map(|reader| reader.connection.get_sqlite_connection_pool().size())
-            .sum();
-        let used = self.all.len() - self.places.available_permits();
-        let idle = usize::try_from(open).unwrap_or_default();
         let most = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        (open, idle.saturating_sub(used), most)
+        let pools = self.all.iter();
+        let pools = pools.map(|reader| reader.connection.get_sqlite_connection_pool());
+        pools.fold((0, 0, most), |(open, idle, most), pool| {
+            (open + pool.size(), idle + pool.num_idle(), most)
+        })
     }
 
     #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{DbErr, RuntimeErr};
 
@@ -38,11 +39,13 @@ pub(super) fn require_file(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// The file that a SQLite URL names.
+/// The file that a SQLite URL names, as the driver reads it.
 fn path_of(url: &str) -> PathBuf {
-    let path = url.split('?').next().unwrap_or_default();
-    let path = path.strip_prefix("sqlite:").unwrap_or(path);
-    path.strip_prefix("//").unwrap_or(path).into()
+    let file = url.split('?').next().unwrap_or_default();
+    match SqliteConnectOptions::from_str(file) {
+        Ok(options) => options.get_filename().to_owned(),
+        Err(_) => file.into(),
+    }
 }
 
 /// Where the database of a URL is, in words: a file, or a name at a server. Never with a password.

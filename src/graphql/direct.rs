@@ -17,7 +17,8 @@ use async_graphql::{
     ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value,
 };
 
-use super::pace::Pace;
+use super::keyed::errors_of;
+use super::pace::{Mark, Pace};
 use crate::db::{is_a_try, try_now};
 
 /// An object that knows which of its fields are at hand.
@@ -101,7 +102,9 @@ async fn write<T: Ready>(ctx: &ContextSelectionSet<'_>, object: &T) -> ServerRes
     let selection = &ctx.item.node;
     let mut fields = Fields::with_capacity(selection.items.len());
     let mut waiting = Vec::new();
+    let before = Before::of(ctx);
     if !collect(ctx, selection, object, &mut fields, &mut waiting)? {
+        before.back(ctx);
         return resolve_container(ctx, object).await;
     }
     if !waiting.is_empty() {
@@ -118,12 +121,45 @@ async fn write<T: Ready>(ctx: &ContextSelectionSet<'_>, object: &T) -> ServerRes
     Ok(Value::Object(fields))
 }
 
+/// What an answer came to before something was written that may have to be written once more: the errors of fields
+/// that may be null, and what was counted.
+struct Before {
+    errors: usize,
+    pace: Option<Mark>,
+}
+
+impl Before {
+    fn of(ctx: &ContextSelectionSet<'_>) -> Self {
+        Self {
+            errors: errors_of(&ctx.query_env.errors).len(),
+            pace: ctx.data_opt::<Pace>().map(Pace::mark),
+        }
+    }
+
+    /// Forgets what was told and counted since.
+    fn back(&self, ctx: &ContextSelectionSet<'_>) {
+        errors_of(&ctx.query_env.errors).truncate(self.errors);
+        if let (Some(pace), Some(mark)) = (ctx.data_opt::<Pace>(), self.pace) {
+            pace.back_to(mark);
+        }
+    }
+}
+
+/// What `work` comes to if all of it is at hand. If not, it was not there.
+fn tried<T>(ctx: &ContextSelectionSet<'_>, work: impl Future<Output = T>) -> Option<T> {
+    let before = Before::of(ctx);
+    let done = try_now(work);
+    if done.is_none() {
+        before.back(ctx);
+    }
+    done
+}
+
 /// Writes the rows of a list: the first waits for what all of them share, which the others then have at hand.
 pub(super) async fn write_rows<'a, T: OutputType + 'a>(
     ctx: &ContextSelectionSet<'a>,
     field: &Positioned<Field>,
     rows: impl IntoIterator<Item = T>,
-    pace: Option<&Pace>,
 ) -> ServerResult<Value> {
     let mut values = Vec::new();
     let mut waiting = Vec::new();
@@ -132,12 +168,7 @@ pub(super) async fn write_rows<'a, T: OutputType + 'a>(
         let value = if at == 0 {
             Some(row.resolve(&ctx_row, field).await)
         } else {
-            let before = pace.map(Pace::mark);
-            let value = try_now(row.resolve(&ctx_row, field));
-            if let (None, Some(pace), Some(before)) = (&value, pace, before) {
-                pace.back_to(before);
-            }
-            value
+            tried(&ctx_row, row.resolve(&ctx_row, field))
         };
         values.push(if let Some(value) = value {
             value.map_err(|error| ctx_row.set_error_path(error))?
@@ -222,6 +253,12 @@ fn at_once<T: Ready>(
     object: &T,
 ) -> Option<ServerResult<Value>> {
     let field_ctx = ctx.with_field(field);
-    let value = try_now(object.resolve_field(&field_ctx))?;
-    Some(value.map(Option::unwrap_or_default))
+    let work = object.resolve_field(&field_ctx);
+    // A leaf says and counts nothing before it is there.
+    let value = if field.node.selection_set.node.items.is_empty() {
+        try_now(work)
+    } else {
+        tried(ctx, work)
+    };
+    Some(value?.map(Option::unwrap_or_default))
 }

@@ -4,7 +4,7 @@
 //! replica.
 
 use std::borrow::Cow;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
@@ -89,10 +89,10 @@ impl Root {
                 .await
                 .map_err(|error| placed(ctx, error));
         }
-        let before = errors_of(ctx).len();
+        let before = errors_of(&ctx.query_env.errors).len();
         let masked = ctx.data_opt::<Masked>().map_or(0, Masked::count);
         let outcome = self.0.resolve_field(ctx).await;
-        let mut raised = errors_of(ctx).split_off(before);
+        let mut raised = errors_of(&ctx.query_env.errors).split_off(before);
         let failed = match outcome {
             Ok(value) if raised.is_empty() => {
                 let noted = ctx.data_opt::<Masked>();
@@ -116,7 +116,7 @@ impl Root {
                 None => error,
             },
         };
-        errors_of(ctx).append(&mut raised);
+        errors_of(&ctx.query_env.errors).append(&mut raised);
         match session.undo_keyed().await {
             Ok(()) => Err(failed),
             Err(error) => Err(placed(ctx, error)),
@@ -126,9 +126,8 @@ impl Root {
 
 /// The errors that nullable fields have raised so far. Mutations run one after the other, so those that are
 /// new belong to the one that ran.
-fn errors_of<'c>(ctx: &'c Context<'_>) -> std::sync::MutexGuard<'c, Vec<ServerError>> {
-    let errors = ctx.query_env.errors.lock();
-    errors.unwrap_or_else(PoisonError::into_inner)
+pub(super) fn errors_of(raised: &Mutex<Vec<ServerError>>) -> MutexGuard<'_, Vec<ServerError>> {
+    raised.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn keep(session: &Session, value: Option<&Value>, beside: &Beside) -> Result<()> {

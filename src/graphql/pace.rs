@@ -270,14 +270,14 @@ impl<T: OutputType> OutputType for Listed<T> {
     ) -> ServerResult<Value> {
         let rows = &self.0;
         let Some(pace) = ctx.data_opt::<Pace>().filter(|_| !rows.is_empty()) else {
-            return write_rows(ctx, field, rows, None).await;
+            return write_rows(ctx, field, rows).await;
         };
         let row = selected(ctx, &ctx.item.node);
         let all = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         pace.take(all.saturating_mul(row.fields)).await;
         pace.count(rows.len(), row);
         if row.fields <= LARGE_ROW && !pace.is_over() {
-            return write_rows(ctx, field, rows, Some(pace)).await;
+            return write_rows(ctx, field, rows).await;
         }
         let mut one_by_one = Vec::with_capacity(rows.len());
         for inner in rows {
@@ -287,7 +287,7 @@ impl<T: OutputType> OutputType for Listed<T> {
                 fields: row.fields,
             });
         }
-        write_rows(ctx, field, one_by_one, Some(pace)).await
+        write_rows(ctx, field, one_by_one).await
     }
 }
 

@@ -21,8 +21,8 @@ pub fn client_address(
     let values = headers.get_all(FORWARDED_FOR).iter().rev();
     // From the last proxy outwards, as far as they can be read.
     let mut told = values
-        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
-        .map_while(entry);
+        .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
+        .map_while(|told| entry(std::str::from_utf8(told).ok()?));
     match proxies {
         TrustedProxies::None => peer,
         // There are fewer where somebody within asks one of the proxies: then the first has seen who that is.
@@ -81,7 +81,8 @@ mod tests {
     fn seen(proxies: &str, peer: &str, forwarded: &'static str) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded.split(" | ").filter(|value| !value.is_empty()) {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append("x-forwarded-for", value);
         }
         let proxies = serde_json::from_value(proxies.into()).unwrap();
         let address = client_address(&headers, &proxies, peer.parse().ok());
@@ -99,6 +100,8 @@ mod tests {
             ("198.51.100.1 | [2001:db8::7]:443", "2001:db8::7"),
             ("[2001:db8::7]", "2001:db8::7"),
             ("198.51.100.1, no address", proxy),
+            // What somebody made up hides nothing of what a proxy adds to it.
+            ("\u{ff}, 203.0.113.7", "203.0.113.7"),
             ("198.51.100.1,", proxy),
             ("", proxy),
         ] {

@@ -34,7 +34,7 @@ use uuid::Uuid;
 use super::limits::Budget;
 use super::meter::{MUTATION_COST, TOTAL_COST, Weight};
 use super::refusal::Refusal;
-use super::selection;
+use crate::graphql::pace::Pace;
 use crate::graphql::written;
 use crate::messages::Message;
 use crate::{Code, Error, say};
@@ -190,6 +190,20 @@ impl Purse {
         self.user.settle(reserved, actual);
     }
 
+    /// Takes the price of a request, which is settled when what comes back is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn hold(&self, price: u64) -> Result<Held, Refusal> {
+        self.reserve(price)?;
+        Ok(Held {
+            purse: self.clone(),
+            price,
+            cost: 0,
+            pace: None,
+        })
+    }
+
     /// What an answer says of its cost (`extensions.cost`), in the form that explorers know: of the session, and no
     /// more than the user has.
     pub fn told(&self, requested: u64, actual: u64) -> Value {
@@ -213,6 +227,46 @@ impl Purse {
             ("actualQueryCost", Value::from(actual)),
             ("throttleStatus", status),
         ])
+    }
+}
+
+/// The price of a request that was taken, until what the request did cost is known. Whoever goes away before that,
+/// or runs into the deadline, pays the price, and what was begun beyond that; nothing before anything ran.
+pub struct Held {
+    purse: Purse,
+    price: u64,
+    cost: u64,
+    pace: Option<Pace>,
+}
+
+impl Held {
+    /// What it has cost, if nothing runs.
+    pub fn costs(&mut self, cost: u64) {
+        self.cost = cost;
+    }
+
+    /// It runs, and counts what it begins in `pace`.
+    pub fn runs(&mut self, pace: &Pace) {
+        self.pace = Some(pace.clone());
+    }
+
+    /// It is done and has cost so much. Gives what the answer says of that.
+    pub fn settle(mut self, cost: u64) -> Value {
+        self.cost = cost;
+        self.pace = None;
+        let (purse, price) = (self.purse.clone(), self.price);
+        drop(self);
+        purse.told(price, cost)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let begun = self
+            .pace
+            .as_ref()
+            .map(|pace| pace.objects().max(self.price));
+        self.purse.settle(self.price, begun.unwrap_or(self.cost));
     }
 }
 
@@ -298,7 +352,7 @@ pub fn actual(
     weight: &Weight,
 ) -> u64 {
     let mut roots = Vec::new();
-    selection::expand(&operation.selection_set.node, document, &mut roots);
+    written::expand(&operation.selection_set.node, document, &mut roots);
     let (meta, own): (Vec<_>, Vec<_>) = roots
         .into_iter()
         .partition(|field| field.node.name.node.starts_with("__"));
@@ -432,6 +486,31 @@ mod tests {
         // Somebody else has all of theirs.
         let other = purses.of(Uuid::from_u128(5), Uuid::from_u128(6));
         other.reserve(100).ok().unwrap();
+    }
+
+    #[test]
+    fn who_goes_away_pays_for_what_ran_and_for_nothing_else() {
+        let purses = Purses::new(budget(100, 0));
+        let purse = purses.of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let price = 40;
+        drop(purse.hold(price).ok().unwrap());
+        assert_eq!(purse.session.available(), 100);
+        let mut held = purse.hold(price).ok().unwrap();
+        held.costs(1);
+        drop(held);
+        assert_eq!(purse.session.available(), 99);
+        let mut held = purse.hold(price).ok().unwrap();
+        held.runs(&Pace::new(1_000, Duration::from_secs(1)));
+        drop(held);
+        assert_eq!(purse.session.available(), 59);
+        let mut held = purse.hold(price).ok().unwrap();
+        held.runs(&Pace::new(1_000, Duration::from_secs(1)));
+        held.settle(7);
+        assert_eq!(purse.session.available(), 52);
+        assert_eq!(
+            purse.user.available(),
+            100 * purse.user.budget.bucket / 100 - 48
+        );
     }
 
     #[test]

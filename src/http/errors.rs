@@ -74,7 +74,7 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, Positioned, ServerEr
 
 use super::limits::CallerKind;
 use super::request_id::RequestId;
-use super::selection::expand;
+use crate::graphql::written::expand;
 use crate::messages::Locale;
 use crate::{Code, Error, say};
 

@@ -249,16 +249,12 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         };
         let (variables, weight) = self.weigh(&found, &document, operation, variables, kind)?;
         context.requested = cost::points(weight.cost(operation.ty));
-        if let Some(purse) = &context.purse {
-            purse.reserve(context.requested)?;
-        }
-        let shared_place = self.places.shared(operation.ty).await;
-        let _shared_place = shared_place.inspect_err(|_| {
-            // Nothing ran.
-            if let Some(purse) = &context.purse {
-                purse.settle(context.requested, 0);
-            }
-        })?;
+        let held = context
+            .purse
+            .as_ref()
+            .map(|purse| purse.hold(context.requested));
+        let mut held = held.transpose()?;
+        let _shared_place = self.places.shared(operation.ty).await?;
 
         let mut run = async_graphql::Request::new("").variables(variables);
         run.operation_name = operation_name;
@@ -275,21 +271,15 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         run.data.insert(pace.clone());
         run.set_parsed_query(ExecutableDocument::clone(&document));
         if let (Some(key), Some(body)) = (key, &keyed_body) {
-            let remembered = self.gateway.remember(&mut run.data, key, body).await;
-            remembered.inspect_err(|_| {
-                if let Some(purse) = &context.purse {
-                    purse.settle(context.requested, 1);
-                }
-            })?;
-        }
-        // What runs into the deadline, or has nobody left who waits for it, has cost all it was priced at, and
-        // what it has begun beyond that.
-        let mut done = self.run(run, &pace).await.inspect_err(|_| {
-            if let Some(purse) = &context.purse {
-                let actual = pace.objects().max(context.requested);
-                purse.settle(context.requested, actual);
+            if let Some(held) = &mut held {
+                held.costs(1);
             }
-        })?;
+            self.gateway.remember(&mut run.data, key, body).await?;
+        }
+        if let Some(held) = &mut held {
+            held.runs(&pace);
+        }
+        let mut done = self.run(run, &pace).await?;
         if let Some(paths) = masked.take() {
             done.extensions.insert("masked".to_owned(), paths);
         }
@@ -302,7 +292,7 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
         } else {
             Phase::Execution
         };
-        if let Some(purse) = &context.purse {
+        if let Some(held) = held {
             let actual = match phase {
                 Phase::Request => 1,
                 Phase::Execution => cost::actual(&done.data, &document, operation, &weight),
@@ -313,9 +303,8 @@ impl<G: Gateway, E: Executor> Endpoint<G, E> {
             } else {
                 actual
             };
-            purse.settle(context.requested, actual);
-            let told = purse.told(context.requested, actual);
-            done.extensions.insert("cost".to_owned(), told);
+            done.extensions
+                .insert("cost".to_owned(), held.settle(actual));
         }
         if let (
             Found::Text {

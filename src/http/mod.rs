@@ -27,7 +27,6 @@ pub mod public_keys;
 pub mod refusal;
 pub mod request_id;
 pub mod scan;
-pub mod selection;
 pub mod server;
 pub mod sign_in;
 pub mod sockets;

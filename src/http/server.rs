@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
-use super::address;
+use super::address::{self, TrustedProxies};
 
 /// How long to wait after a failed accept; such failures (no file handles left) do not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,9 +49,10 @@ const LINGERING_BYTES: usize = 4 * 1024 * 1024;
 pub struct Options {
     /// Connections open at the same time; more wait in the backlog of the system.
     pub max_connections: usize,
-    /// Connections of one address open at the same time; more are closed at once. Nothing behind a proxy,
-    /// which is one address for everybody.
-    pub max_per_peer: Option<usize>,
+    /// Connections of one address open at the same time; more are closed at once.
+    pub max_per_peer: usize,
+    /// Proxies before the service: each is one address for everybody, and may have as many as there are.
+    pub proxies: TrustedProxies,
     /// How long the head of a request may take to arrive, also between two requests of a connection.
     pub header_deadline: Duration,
     /// How long a client may take nothing of an answer that is on its way.
@@ -66,7 +67,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 1_024,
-            max_per_peer: Some(128),
+            max_per_peer: 128,
+            proxies: TrustedProxies::None,
             header_deadline: Duration::from_secs(10),
             write_patience: Duration::from_secs(30),
             answer_deadline: Duration::from_mins(5),
@@ -164,7 +166,7 @@ impl Server {
         let slots = Arc::new(Semaphore::new(options.max_connections));
         // Each connection holds a receiver; when the last is gone, all are.
         let (stage, at_stage) = watch::channel(Stage::Serving);
-        let peers = Peers::new(options.max_per_peer);
+        let peers = Peers::new(&options);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let (stream, peer, slot) = tokio::select! {
@@ -458,14 +460,16 @@ impl Drop for Heard {
 /// Who is connected, and how often.
 #[derive(Clone)]
 struct Peers {
-    most: Option<usize>,
+    most: usize,
+    proxies: Arc<TrustedProxies>,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 impl Peers {
-    fn new(most: Option<usize>) -> Self {
+    fn new(options: &Options) -> Self {
         Self {
-            most,
+            most: options.max_per_peer,
+            proxies: Arc::new(options.proxies.clone()),
             counts: Arc::default(),
         }
     }
@@ -475,7 +479,7 @@ impl Peers {
         let network = address::network(peer);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_insert(0);
-        if self.most.is_some_and(|most| *count >= most) {
+        if *count >= self.most && !self.proxies.hold(peer) {
             return None;
         }
         *count += 1;
@@ -569,7 +573,7 @@ mod tests {
     #[tokio::test]
     async fn one_address_does_not_take_all_connections() {
         let (address, serving) = server(Options {
-            max_per_peer: Some(2),
+            max_per_peer: 2,
             ..Options::default()
         });
         tokio::spawn(serving);
@@ -589,6 +593,23 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the place of who left is not free");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_has_as_many_connections_as_it_wants() {
+        let (address, serving) = server(Options {
+            max_per_peer: 1,
+            proxies: TrustedProxies::Count(1),
+            ..Options::default()
+        });
+        tokio::spawn(serving);
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(ASK).await.unwrap();
+            assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+            open.push(stream);
+        }
     }
 
     #[tokio::test]

@@ -75,9 +75,14 @@ pub trait Rules {
     }
 
     /// Whether traces were removed that this device still needs: a device that holds something, from before
-    /// the horizon. Asked on every page, since the night's purge may run between two pages of one pull.
+    /// the horizon. Asked on every page, since the night's purge may run between two pages of one pull. In the
+    /// middle of its first pull, a device holds what it was sent from then on.
     fn is_past_horizon(&self, progress: &Progress, purged: Seq) -> bool {
-        progress.since() != Seq::ZERO && progress.since() < purged
+        let has = match progress.since() {
+            Seq::ZERO => progress.until(),
+            since => since,
+        };
+        has != Seq::ZERO && has < purged
     }
 
     // --- Push ----------------------------------------------------------------------------------------------------

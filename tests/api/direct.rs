@@ -92,3 +92,26 @@ on_both!(lists_say_what_single_objects_say, async |app: App| {
     }
     assert_eq!(told, SELECTIONS.len() * 6);
 });
+
+on_both!(no_error_is_told_twice, async |app: App| {
+    let team = app.team().await;
+    for query in [
+        // The first has no manager, the others' is read with a statement; what each of them hides is refused.
+        "{ users { nodes { name sessions { totalCount } manager { name } } } }",
+        "{ users { nodes { name sessions { totalCount } x: manager @skip(if: false) { name } } } }",
+    ] {
+        for person in [&team.ann, &team.ben] {
+            let answer = app.gql(&person.token, query, json!({})).await;
+            let told: Vec<String> = answer
+                .errors()
+                .iter()
+                .map(|error| error["path"].to_string())
+                .collect();
+            let mut once = told.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert!(told.len() > 2, "{answer}");
+            assert_eq!(told.len(), once.len(), "{told:?}");
+        }
+    }
+});

@@ -44,6 +44,26 @@ fn a_file_in_a_directory_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_name_with_percent_signs_is_one_file_for_every_command() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("two words")).unwrap();
+    let url = sqlite(&place.path().join("two%20words/my%20book.sqlite"));
+    let backup = place.path().join("book.backup");
+    for arguments in [vec!["migrate"], vec!["backup", backup.to_str().unwrap()]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_clientele"))
+            .args(&arguments)
+            .env_remove("CLIENTELE_DATABASE_URL")
+            .env("DATABASE_URL", &url)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {text}");
+    }
+    assert!(place.path().join("two words/my book.sqlite").exists());
+    assert!(backup.exists());
+}
+
+#[test]
 fn a_file_that_is_no_database_is_named() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("letter.txt");

@@ -116,6 +116,21 @@ pub fn edit(collection: Collection, view: &Fields, mark: i64, random: &mut Rando
     patch
 }
 
+/// Whether one step after the other leads there.
+pub fn leads(steps: &[(&str, &str)], from: &str, to: &str) -> bool {
+    let mut reached = vec![from];
+    let mut at = 0;
+    while let Some(here) = reached.get(at).copied() {
+        let next = steps
+            .iter()
+            .filter(|(a, b)| *a == here && !reached.contains(b));
+        let next: Vec<&str> = next.map(|(_, b)| *b).collect();
+        reached.extend(next);
+        at += 1;
+    }
+    reached.contains(&to)
+}
+
 /// Whether the service's validation would refuse these fields: one mark in thirteen.
 pub fn is_refused(fields: &Fields) -> bool {
     ["name", "memo"]

@@ -267,6 +267,12 @@ impl World {
                 self.service.may_resync = true;
                 let upto = random.below(self.service.log.clock + 1);
                 self.service.log.purge(upto.saturating_sub(3));
+                // So long after that digests were compared meanwhile.
+                for device in &mut self.devices {
+                    if let Device::Rx(rx) = device {
+                        rx.compare_digests();
+                    }
+                }
             }
             Kind::PurgeCarefully => {
                 let upto = self.service.acked.values().min().copied().unwrap_or(0);

@@ -34,8 +34,6 @@ use mutant::{Bench, Mutant};
 
 /// How many histories are run when nobody asks for another number.
 const HISTORIES: u64 = 10_000;
-/// How many may be needed to notice a broken rule.
-const TO_KILL: u64 = 500;
 
 fn histories() -> u64 {
     match std::env::var("CLIENTELE_SYNC_HISTORIES") {
@@ -97,15 +95,12 @@ fn every_phone_ends_with_what_its_user_sees() {
 fn every_broken_rule_shows() {
     let mut unseen = Vec::new();
     for mutant in Mutant::ALL {
-        match first_fault(Bench(Some(*mutant)), TO_KILL) {
+        match first_fault(Bench(Some(*mutant)), mutant.to_kill()) {
             Some((seed, what)) => println!("{mutant:?}: {} ({what})", seed + 1),
             None => unseen.push(mutant),
         }
     }
-    assert!(
-        unseen.is_empty(),
-        "{TO_KILL} histories did not notice {unseen:?}"
-    );
+    assert!(unseen.is_empty(), "the histories did not notice {unseen:?}");
 }
 
 /// A switch that turns a rule off must not be reachable from what ships.

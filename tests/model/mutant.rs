@@ -53,6 +53,18 @@ pub enum Mutant {
 }
 
 impl Mutant {
+    /// How many histories may be needed to notice it: most show at once; some only where two people change the same
+    /// field of a row between two steps of a phone.
+    pub const fn to_kill(self) -> u64 {
+        match self {
+            Self::AnyStatusStep
+            | Self::AddedForgotten
+            | Self::RebasesOnMerged
+            | Self::NamesVersionItHides => 10_000,
+            _ => 500,
+        }
+    }
+
     pub const ALL: &[Self] = &[
         Self::SeqBeforeCommit,
         Self::NoVisibleElsewhere,

@@ -29,6 +29,8 @@ struct Dirty {
 struct Replication {
     token: Option<String>,
     earlier: Vec<String>,
+    /// Whether a pull that began with nothing came to its end.
+    is_whole: bool,
     sweep: Option<BTreeSet<RowKey>>,
     pulled: Option<(PullAnswer, usize)>,
 }
@@ -91,8 +93,10 @@ impl Rx {
             scope: document.scope,
         });
         if kind < 85 {
-            // What is added to a list is known by itself, and is sent again with what is added next.
-            let edits = patch.keys().filter(|name| **name != "tags");
+            // What is added to a list is known by itself, and is sent again with what is added next. A status may
+            // have gone back to what the phone saw: without an id, nothing tells a repetition then.
+            let edits = patch.keys();
+            let edits = edits.filter(|name| !["tags", "state"].contains(*name));
             dirty.edits.extend(edits.map(|name| (mark, *name)));
             self.local.get_mut(&row).unwrap().fields.extend(patch);
         } else {
@@ -195,11 +199,7 @@ impl Rx {
                 // nobody has. What was under way may be of the life before.
                 self.batch = None;
                 self.answer = None;
-                let collection = book::collections()[which];
-                let rows = self.local.keys().copied();
-                let rows = rows.filter(|row| row.collection == collection);
-                self.replications[which].sweep = Some(rows.collect());
-                self.replications[which].token = None;
+                self.begin_anew(which);
                 true
             }
             Some((PullAnswer::Page(page), limit)) => self.store(which, &page, limit, fate),
@@ -236,6 +236,7 @@ impl Rx {
         if count >= limit {
             return true;
         }
+        replication.is_whole = true;
         for row in replication.sweep.take().unwrap_or_default() {
             if !self.dirty.contains_key(&row) {
                 self.local.remove(&row);
@@ -263,15 +264,28 @@ impl Rx {
         has
     }
 
-    /// The service went back to an earlier state. A collection without a checkpoint has nothing by which it would be
-    /// told so, and may hold a row that the service took and lost: only the digests that it compares now and then tell
-    /// it, and it goes through what is there.
+    /// Fetches a collection from the beginning; what is not there any more goes at the end.
+    fn begin_anew(&mut self, which: usize) {
+        let collection = book::collections()[which];
+        let rows = self.local.keys().copied();
+        let rows = rows.filter(|row| row.collection == collection);
+        self.replications[which] = Replication {
+            sweep: Some(rows.collect()),
+            ..Replication::default()
+        };
+    }
+
+    /// The service went back to an earlier state, or forgot what is gone since long. A collection that was never pulled
+    /// to the end has nothing by which it would be told so, and may hold rows: those that the service took and lost,
+    /// those of a page whose checkpoint was not stored. Only the digests that it compares now and then tell it, and it
+    /// goes through what is there.
     pub fn compare_digests(&mut self) {
-        for (which, collection) in book::collections().into_iter().enumerate() {
-            if self.replications[which].token.is_none() {
-                let rows = self.local.keys().copied();
-                let rows = rows.filter(|row| row.collection == collection);
-                self.replications[which].sweep = Some(rows.collect());
+        for which in 0..self.replications.len() {
+            let Replication {
+                token, is_whole, ..
+            } = &self.replications[which];
+            if token.is_none() || !is_whole {
+                self.begin_anew(which);
             }
         }
     }

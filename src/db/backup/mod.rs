@@ -59,12 +59,19 @@ impl Session {
         let now = self.now();
         let unit = Arc::new(Unit::new(transaction, &self.database().inner, now));
         let outcome = work(self.inside(Arc::clone(&unit), now)).await;
-        // Nothing was written.
-        unit.undo().await?;
-        if let Some(turn) = turn {
-            turn.give_back().await?;
+        let end = async {
+            // Nothing was written.
+            unit.undo().await?;
+            match turn {
+                Some(turn) => turn.give_back().await,
+                None => Ok(()),
+            }
+        };
+        // The first error is the one that counts.
+        match (outcome, end.await) {
+            (Ok(done), Ok(())) => Ok(done),
+            (Ok(_), Err(error)) | (Err(error), _) => Err(error),
         }
-        outcome
     }
 
     /// The names of the steps that made the tables, in order; also those of a later version.

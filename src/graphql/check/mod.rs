@@ -22,7 +22,7 @@ use async_graphql::{
 };
 use async_graphql_value::Value as InputValue;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::shapes::{Input, Shapes};
 use self::values::Values;
@@ -78,20 +78,24 @@ impl Checked {
         let Ok(turn) = Arc::clone(&self.looks).acquire_owned().await else {
             return Self::run(schema, request).await;
         };
+        // Goes when whoever waits here does: nobody looks on for them.
+        let (_waiting, left) = oneshot::channel::<()>();
         let looking = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            Handle::current().block_on(Self::run(schema, request))
+            Handle::current().block_on(async {
+                tokio::select! {
+                    response = Self::run(schema, request) => Some(response),
+                    _ = left => None,
+                }
+            })
         });
         match looking.await {
-            Ok(response) => response,
-            Err(ended) => {
-                if let Ok(panic) = ended.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-                let error: async_graphql::Error =
-                    Error::bug("a look at the schema was cut off").into();
-                Response::from_errors(vec![error.into_server_error(Pos::default())])
-            }
+            Ok(Some(response)) => response,
+            Ok(None) => cut_off(),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => cut_off(),
+            },
         }
     }
 
@@ -125,7 +129,11 @@ impl Executor for Checked {
         if !faults.is_empty() {
             return Response::from_errors(faults);
         }
-        if request.parsed_query().is_ok_and(looks_at_the_schema) {
+        let name = request.operation_name.take();
+        let document = request.parsed_query();
+        let looks = document.is_ok_and(|document| looks_at_the_schema(document, name.as_deref()));
+        request.operation_name = name;
+        if looks {
             return self.look(request).await;
         }
         Self::run(self.schema.clone(), request).await
@@ -146,10 +154,33 @@ impl Executor for Checked {
     }
 }
 
-/// Whether `document` asks for `__schema` or `__type`, in any of its operations and fragments.
-fn looks_at_the_schema(document: &ExecutableDocument) -> bool {
-    written::fields(document)
-        .any(|field| matches!(field.node.name.node.as_str(), "__schema" | "__type"))
+fn cut_off() -> Response {
+    let error: async_graphql::Error = Error::bug("a look at the schema was cut off").into();
+    Response::from_errors(vec![error.into_server_error(Pos::default())])
+}
+
+/// The operation of `document` that runs when `name` is asked for.
+fn running<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'d OperationDefinition> {
+    let operation = match (&document.operations, name) {
+        (DocumentOperations::Single(only), _) => Some(only),
+        (DocumentOperations::Multiple(all), Some(name)) => all.get(name),
+        (DocumentOperations::Multiple(all), None) if all.len() == 1 => all.values().next(),
+        (DocumentOperations::Multiple(_), None) => None,
+    };
+    operation.map(|operation| &operation.node)
+}
+
+/// Whether the operation of `document` that `name` chooses asks for `__schema` or `__type`.
+fn looks_at_the_schema(document: &ExecutableDocument, name: Option<&str>) -> bool {
+    let mut roots = Vec::new();
+    if let Some(operation) = running(document, name) {
+        written::expand(&operation.selection_set.node, document, &mut roots);
+    }
+    let mut names = roots.iter().map(|field| field.node.name.node.as_str());
+    names.any(|name| matches!(name, "__schema" | "__type"))
 }
 
 fn check(
@@ -170,16 +201,11 @@ fn check(
         seen: HashSet::new(),
         faults: Vec::new(),
     };
-    for (operation_name, operation) in document.operations.iter() {
-        let runs = match (&document.operations, name) {
-            (DocumentOperations::Multiple(all), None) => all.len() == 1,
-            (DocumentOperations::Single(_), _) => true,
-            (DocumentOperations::Multiple(_), Some(name)) => {
-                operation_name.is_some_and(|operation| operation == name)
-            }
-        };
+    let running = running(document, name);
+    for (_, operation) in document.operations.iter() {
         walk.fragments.clear();
-        walk.operation = runs.then_some(&operation.node);
+        walk.operation =
+            running.filter(|running| std::ptr::eq(*running, &raw const operation.node));
         walk.directives(&operation.node.directives);
         let root = match operation.node.ty {
             OperationType::Query => "Query",
@@ -437,3 +463,45 @@ impl<'a> Walk<'a> {
 
 /// A variable whose value nobody knows.
 struct Unknown;
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_schema_is_what_the_operation_that_runs_asks_for() {
+        for (document, name, looks) in [
+            ("{ __schema { types { name } } }", None, true),
+            (
+                "{ ... { ...Q } } fragment Q on Query { __type(name: \"Client\") { name } }",
+                None,
+                true,
+            ),
+            ("{ clients { __typename } }", None, false),
+            (
+                "query A { clients { totalCount } } query B { __schema { types { name } } }",
+                Some("A"),
+                false,
+            ),
+            (
+                "query A { clients { totalCount } } query B { __schema { types { name } } }",
+                Some("B"),
+                true,
+            ),
+            (
+                "query A { clients { totalCount } } fragment Q on Query { __schema { types { name } } }",
+                Some("A"),
+                false,
+            ),
+        ] {
+            let parsed = parse_query(document).unwrap();
+            assert_eq!(
+                looks_at_the_schema(&parsed, name),
+                looks,
+                "{document} {name:?}"
+            );
+        }
+    }
+}

@@ -7,6 +7,7 @@ use super::shapes::{Input, Shape, Shapes};
 use crate::db::PageRequest;
 use crate::error::{Code, Error, Result};
 use crate::graphql::scalars::{Currency, Date, DateTime, Decimal};
+use crate::graphql::sync::scalars::{OpId, SafeInt};
 use crate::messages::{Message, quoted};
 use crate::say;
 
@@ -318,6 +319,8 @@ fn scalar(name: &str, value: &Value) -> Result<()> {
         ("CurrencyCode", _) => Currency::read(value).map(drop),
         ("Date", _) => Date::read(value).map(drop),
         ("DateTime", _) => DateTime::read(value).map(drop),
+        ("SafeInt", _) => SafeInt::read(value).map(drop),
+        ("UUID", _) => OpId::read(value).map(drop),
         _ => match entity::ids::KINDS.iter().find(|(kind, _)| *kind == name) {
             Some((_, prefix)) => id(prefix, value),
             None => Err(Error::bug(format!("nothing checks the scalar {name}"))),

@@ -3,7 +3,7 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use uuid::Uuid;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::graphql::check::shown;
 use crate::say;
 
@@ -29,13 +29,13 @@ impl SafeInt {
     pub fn count(self) -> u64 {
         self.0
     }
-}
 
-/// A whole number from 0 to 2^53 - 1, as JSON carries it exactly.
-#[Scalar(name = "SafeInt")]
-impl ScalarType for SafeInt {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        let number = match &value {
+    /// Reads a value of a request.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        let number = match value {
             Value::Number(number) => number.as_u64(),
             _ => None,
         };
@@ -45,10 +45,18 @@ impl ScalarType for SafeInt {
             .ok_or_else(|| {
                 let message = say!(
                     "{shown} is out of range: expected a whole number from 0 to 9007199254740991",
-                    shown = shown(&value)
+                    shown = shown(value)
                 );
-                InputValueError::custom(Error::new(Code::BadUserInput, message).message())
+                Error::new(Code::BadUserInput, message)
             })
+    }
+}
+
+/// A whole number from 0 to 2^53 - 1, as JSON carries it exactly.
+#[Scalar(name = "SafeInt")]
+impl ScalarType for SafeInt {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(|error| InputValueError::custom(error.message()))
     }
 
     fn to_value(&self) -> Value {
@@ -60,11 +68,13 @@ impl ScalarType for SafeInt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub Uuid);
 
-/// A UUID that a phone makes, best of version 7, such as `0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01`.
-#[Scalar(name = "UUID")]
-impl ScalarType for OpId {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        let id = match &value {
+impl OpId {
+    /// Reads a value of a request.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn read(value: &Value) -> Result<Self> {
+        let id = match value {
             Value::String(text) if text.len() == uuid::fmt::Hyphenated::LENGTH => {
                 Uuid::try_parse(text).ok()
             }
@@ -73,10 +83,18 @@ impl ScalarType for OpId {
         id.map(Self).ok_or_else(|| {
             let message = say!(
                 "{shown} is not a UUID: write it as a text such as \"0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01\"",
-                shown = shown(&value)
+                shown = shown(value)
             );
-            InputValueError::custom(Error::new(Code::BadUserInput, message).message())
+            Error::new(Code::BadUserInput, message)
         })
+    }
+}
+
+/// A UUID that a phone makes, best of version 7, such as `0192f4c0-7c3e-7d54-9b43-2c5a8f1f6e01`.
+#[Scalar(name = "UUID")]
+impl ScalarType for OpId {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Self::read(&value).map_err(|error| InputValueError::custom(error.message()))
     }
 
     fn to_value(&self) -> Value {

@@ -59,8 +59,17 @@ const IDS: &[(&str, &str)] = &[
 ];
 
 /// Places where a row in sight may be found by the id of one out of sight, because the row itself holds
-/// that id: (the end of the way to it, why).
-const HELD: &[(&str, &str)] = &[];
+/// that id, or because what counts is where that id would stand among others: (the end of the way to it, why).
+const HELD: &[(&str, &str)] = &[
+    (
+        "after",
+        "rows are given from an id on, whatever has that id",
+    ),
+    (
+        "deviceId",
+        "a phone makes its id: one that nobody has is taken for a new phone",
+    ),
+];
 
 /// The kind of ids that the place takes.
 pub fn kind(declared: &str) -> &'static str {
@@ -176,9 +185,12 @@ impl Crawler<'_> {
         let name = &place.path.steps[0].0;
         let arg = field.args.iter().find(|arg| arg.name == *name).unwrap();
         if let Value::Object(filter) = &mut value {
-            let inputs = self.schema.get(&arg.ty.name).inputs.iter();
-            for input in inputs.filter(|input| input.ty.name == "Archived") {
-                filter.insert(input.name.clone(), json!("INCLUDE"));
+            for input in &self.schema.get(&arg.ty.name).inputs {
+                if input.ty.name == "Archived" {
+                    filter.insert(input.name.clone(), json!("INCLUDE"));
+                } else if !input.is_optional && input.ty.name == "Int" {
+                    filter.entry(input.name.clone()).or_insert(json!(1));
+                }
             }
         }
         value

@@ -45,6 +45,20 @@ impl Place {
     }
 }
 
+/// Places where any text can be read: mutation or query, place, and who says what is wrong with it.
+const READABLE: &[(&str, &str, &str)] = &[
+    (
+        "syncPush",
+        "input.ops.0.id",
+        "each operation is answered by itself",
+    ),
+    (
+        "syncManifest",
+        "after",
+        "which ids there are is a question of the collection",
+    ),
+];
+
 /// Every place inside `inputs`, at any depth; a type that holds itself is entered twice.
 fn places(schema: &Schema, inputs: &[Input]) -> Vec<Place> {
     let mut found = Vec::new();
@@ -168,7 +182,18 @@ async fn whatever_cannot_be_read_is_named_by_its_place() {
                         let variables = json!({ "value": value });
                         let answer = app.gql(&team.ann.token, &query, variables).await;
                         tried += 1;
-                        if let Some(fault) = judge(&answer, &place) {
+                        let is_readable = READABLE.iter().any(|(name, at, _)| {
+                            (*name, *at) == (field.name.as_str(), place.field().as_str())
+                        });
+                        let fault = judge(&answer, &place);
+                        if is_readable {
+                            assert!(
+                                fault.is_some(),
+                                "{} reads its {}",
+                                field.name,
+                                place.field()
+                            );
+                        } else if let Some(fault) = fault {
                             wrong.insert(format!("{ty}.{}: {fault:.600} to {query}", field.name));
                         }
                     }

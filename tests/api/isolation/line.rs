@@ -33,6 +33,8 @@ pub struct Line {
     seen: BTreeMap<(UserId, ClientId), stream_scope::Model>,
     /// What is kept of the other scopes.
     heads: BTreeMap<(ScopeKind, Uuid), i64>,
+    /// Since when it is kept without a gap what somebody sees; nothing where all their devices were given up.
+    streams: BTreeMap<UserId, i64>,
     /// Who sees what of those with a stream.
     visible: BTreeSet<(UserId, ClientId)>,
 }
@@ -44,6 +46,7 @@ impl Line {
         let items = all::<sync_item::Entity>(db).await;
         let seen = all::<stream_scope::Entity>(db).await;
         let heads = all::<sync_scope::Entity>(db).await;
+        let streams = all::<sync_stream::Entity>(db).await;
         Self {
             seq: clock[0].seq,
             documents: documents(db).await,
@@ -63,6 +66,10 @@ impl Line {
             heads: heads
                 .into_iter()
                 .map(|row| ((row.kind, row.id), row.head_seq))
+                .collect(),
+            streams: streams
+                .into_iter()
+                .map(|row| (row.user_id, row.opened_seq))
                 .collect(),
             visible: visible(db, now).await,
         }
@@ -149,8 +156,10 @@ impl Line {
                 Some(_) => {}
             }
         }
+        // Devices of others begin anew, and are told of nothing before.
+        let goes_on = |user: &UserId| self.streams.get(user).is_some_and(|at| *at <= before.seq);
         for key in before.seen.keys() {
-            if !self.seen.contains_key(key) {
+            if !self.seen.contains_key(key) && goes_on(&key.0) {
                 faults.push(format!("{key:?} went without a trace"));
             }
         }
@@ -158,7 +167,7 @@ impl Line {
             let told = self.seen.get(key).is_some_and(|row| {
                 row.entered_seq > before.seq || row.left_seq.is_some_and(|left| left > before.seq)
             });
-            if !told {
+            if !told && goes_on(&key.0) {
                 faults.push(format!("{key:?} changed hands and nobody was told"));
             }
         }
@@ -307,24 +316,35 @@ async fn visible(db: &DatabaseConnection, now: DateTime<Utc>) -> BTreeSet<(UserI
     visible
 }
 
-/// A new device of a person comes.
-pub async fn check_in(app: &App, person: &Person) {
+/// A new device of a person comes; answers which.
+pub async fn check_in(app: &App, person: &Person) -> Option<DeviceId> {
     let database = &app.server().database;
     // Somebody who has left, or was signed out, has no device that comes.
-    let Ok(viewer) = database.viewer(person.id, person.session).await else {
-        return;
-    };
+    let viewer = database.viewer(person.id, person.session).await.ok()?;
     let session = database.session(viewer, std::sync::Arc::default());
     let device = DeviceId(Uuid::now_v7());
     session
         .write(move |tx| async move { tx.check_in(device, 1).await })
         .await
         .unwrap();
+    Some(device)
 }
 
-/// Puts what was written past the service in the line, as the step that makes the line does, and lets the devices
-/// of `people` come anew.
+/// Puts what was written past the service in the line, and lets the devices of `people` come anew.
 pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) {
+    put_in_line(app, db).await;
+    for table in ["stream_scopes", "sync_streams"] {
+        db.execute_unprepared(&format!("DELETE FROM {table}"))
+            .await
+            .unwrap();
+    }
+    for person in people {
+        check_in(app, person).await;
+    }
+}
+
+/// Puts what was written past the service in the line, as the step that makes the line does.
+pub async fn put_in_line(app: &App, db: &DatabaseConnection) {
     let line = Line::read(db, app.server().clock.now()).await;
     let missing = |key: &&Key| !line.items.contains_key(*key);
     let missing: Vec<&Key> = line.documents.keys().filter(missing).collect();
@@ -342,27 +362,21 @@ pub async fn begin_anew(app: &App, db: &DatabaseConnection, people: &[&Person]) 
             .await
             .unwrap();
     }
-    for key in missing {
-        let scope = (key.1.scope_kind(), key.0);
-        if key.1 == SyncCollection::Users && !line.heads.contains_key(&scope) {
-            let scope = sync_scope::ActiveModel {
-                kind: Set(ScopeKind::User),
-                id: Set(key.0),
-                is_broadcast: Set(false),
-                head_seq: Set(1),
-            };
-            sync_scope::Entity::insert(scope)
-                .exec_without_returning(db)
-                .await
-                .unwrap();
-        }
-    }
-    for table in ["stream_scopes", "sync_streams"] {
-        db.execute_unprepared(&format!("DELETE FROM {table}"))
+    let owns: BTreeSet<(ScopeKind, Uuid)> = missing
+        .iter()
+        .map(|key| (key.1.scope_kind(), key.0))
+        .filter(|scope| scope.0 == ScopeKind::User && !line.heads.contains_key(scope))
+        .collect();
+    for (_, id) in owns {
+        let scope = sync_scope::ActiveModel {
+            kind: Set(ScopeKind::User),
+            id: Set(id),
+            is_broadcast: Set(false),
+            head_seq: Set(1),
+        };
+        sync_scope::Entity::insert(scope)
+            .exec_without_returning(db)
             .await
             .unwrap();
-    }
-    for person in people {
-        check_in(app, person).await;
     }
 }

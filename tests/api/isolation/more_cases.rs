@@ -118,7 +118,14 @@ async fn people(world: &mut World, mutation: &str) -> Option<Vec<Attempt>> {
             } else {
                 input
             };
-            cast.by(&person, &[&team.ann, &team.left], input)
+            let chosen = match mutation {
+                "deviceRegister" => vec!["id"],
+                _ => Vec::new(),
+            };
+            Attempt {
+                chosen,
+                ..cast.by(&person, &[&team.ann, &team.left], input)
+            }
         }
         "userCreate" => Attempt {
             chosen: vec!["id"],

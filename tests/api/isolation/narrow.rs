@@ -105,6 +105,85 @@ on_both!(lists_read_what_they_show, async |app: App| {
     assert!(unseen.is_empty(), "no list showed {unseen:?}");
 });
 
+on_both!(lists_in_lists_read_what_they_show, async |app: App| {
+    let world = World::build(app).await;
+    let schema = Schema::of(&world.app, &world.team.admin).await;
+    let mut compared = BTreeMap::<String, usize>::new();
+    for viewer in [&world.team.ann, &world.team.ben] {
+        let crawler = Crawler {
+            schema: &schema,
+            world: &world,
+            viewer,
+        };
+        let mut whole: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        for (of, open, close) in [
+            ("Client", "clients(first: 20) { nodes", "}"),
+            ("Tier", "tierSchemes { nodes { tiers", "} }"),
+        ] {
+            for edge in &schema.get(of).fields {
+                if !schema.is_connection(&edge.ty.name) {
+                    continue;
+                }
+                let ty = &schema.field(&edge.ty.name, "nodes").ty.name;
+                if !["Client", "Contact", "Order"].contains(&ty.as_str()) {
+                    continue;
+                }
+                let fields: Vec<(&str, String)> = schema
+                    .get(ty)
+                    .fields
+                    .iter()
+                    .map(|field| (field.name.as_str(), asked(&crawler, ty, &field.name)))
+                    .collect();
+                let args = crawler.args(of, edge, 3, None);
+                // Two parts of the same rows, side by side.
+                for pair in fields.windows(2) {
+                    let [(one, one_asked), (two, two_asked)] = pair else {
+                        unreachable!("windows of two");
+                    };
+                    let query = format!(
+                        "{{ {open} {{ one: {name}{args} {{ nodes {{ id {one_asked} }} }} \
+                         two: {name}{args} {{ edges {{ node {{ id {two_asked} }} }} }} }} {close} }}",
+                        name = edge.name
+                    );
+                    let answer = world.app.gql(&viewer.token, &query, json!({})).await.ok();
+                    let parents = match of {
+                        "Client" => answer.list("/clients/nodes").to_vec(),
+                        _ => answer
+                            .list("/tierSchemes/nodes")
+                            .iter()
+                            .flat_map(|scheme| scheme["tiers"].as_array().unwrap().clone())
+                            .collect(),
+                    };
+                    for parent in &parents {
+                        let ones = parent["one"]["nodes"].as_array().unwrap().iter();
+                        let twos = parent["two"]["edges"].as_array().unwrap().iter();
+                        let ones = ones.map(|row| (row, one));
+                        let twos = twos.map(|row| (&row["node"], two));
+                        for (row, name) in ones.chain(twos) {
+                            let id = row["id"].as_str().unwrap();
+                            if !whole.contains_key(id) {
+                                whole.insert(id.to_owned(), alone(&crawler, ty, id, &fields).await);
+                            }
+                            assert_eq!(
+                                row[*name], whole[id][*name],
+                                "{} sees {ty}.{name} in {of}.{} otherwise than alone",
+                                viewer.name, edge.name
+                            );
+                            *compared.entry(format!("{of}.{}", edge.name)).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for edge in ["Client.contacts", "Client.orders", "Tier.clients"] {
+        assert!(
+            compared.contains_key(edge),
+            "{edge} held no rows: {compared:?}"
+        );
+    }
+});
+
 /// An object with all its fields, found by its id.
 async fn alone(
     crawler: &Crawler<'_>,

@@ -317,11 +317,13 @@ impl World {
             version: 1,
             created_at: now,
             updated_at: now,
-            archived_at: Some(now).filter(|_| parent_id.is_some()),
+            archived_at: Some(now).filter(|_| id == public.category),
         };
+        let tea = CategoryId(Uuid::now_v7());
         let categories = vec![
             category(root, None, "goods"),
             category(public.category, Some(root), "drinks"),
+            category(tea, Some(root), "tea"),
         ];
         put::<product_category::Entity>(&self.db, categories).await;
         let product = product::Model {
@@ -407,7 +409,7 @@ impl World {
         ];
         put::<tier::Entity>(&self.db, tiers).await;
         // In this order: cases take them by number.
-        for id in [root, public.category] {
+        for id in [root, public.category, tea] {
             self.register(id, Owner::Everyone);
         }
         for id in ids {

@@ -82,6 +82,8 @@ pub struct Phone {
     /// What the pages of the pull under way named.
     named: BTreeSet<String>,
     replaces: bool,
+    /// Up to where that pull leads.
+    watermark: Option<i64>,
     pub limit: i32,
     /// Clients that came and went, as pages said.
     pub events: Vec<(String, String)>,
@@ -97,6 +99,7 @@ impl Phone {
             checkpoint: None,
             named: BTreeSet::new(),
             replaces: false,
+            watermark: None,
             limit,
             events: Vec::new(),
             gone: Vec::new(),
@@ -133,6 +136,11 @@ impl Phone {
     /// Stores a page.
     pub fn store(&mut self, answer: &Answer) -> bool {
         let page = answer.data("/sync");
+        let watermark = page["watermark"].as_i64();
+        if page["strategy"] == "REPLACE" && self.watermark != watermark {
+            self.named.clear();
+        }
+        self.watermark = watermark;
         self.replaces |= page["strategy"] == "REPLACE";
         let mut lines = 0;
         for event in page["scopes"].as_array().unwrap() {

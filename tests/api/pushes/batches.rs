@@ -71,7 +71,7 @@ on_both!(
             json!({ "id": edited, "version": 1, "title": "theirs" }),
         )
         .await;
-        hand_over(&app, &team.left, &lost, &team.cleo).await;
+        hand_over(&app, &team.admin, &lost, &team.cleo).await;
         // Back.
         let all: Vec<&Value> = ops.iter().collect();
         let results = phone.push(&app, &all).await;

@@ -12,7 +12,7 @@ on_both!(a_child_waits_for_its_parent, async |app: App| {
     let make = phone.op(
         "CREATE",
         &client,
-        json!({ "client": { "kind": "PERSON", "currency": "EUR", "name": "Ana" } }),
+        json!({ "client": { "kind": "INDIVIDUAL", "currency": "EUR", "name": "Ana" } }),
     );
     let id = new_id("contact");
     let child = phone.op(

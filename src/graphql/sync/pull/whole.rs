@@ -27,7 +27,7 @@ const DIGESTED: u64 = 5_000;
 pub enum SyncStrategy {
     /// They stay.
     Incremental,
-    /// They are removed after the last page: the phone held nothing, or has to begin anew.
+    /// They are removed after the last page: the phone held nothing, or has to begin anew. With another watermark than that of the page before, the pull itself begins anew: what its earlier pages named does not count.
     Replace,
 }
 
