@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::others::{another, socket_at};
 use super::scope::note;
-use super::socket::{Socket, texts};
+use super::socket::{Heard, Socket, texts};
 use crate::pulls::{self, act, hand_over};
 use crate::pushes::{self, contact_of, office_changes, statuses};
 use crate::support::{App, Backend, Person, block_on, run};
@@ -336,7 +336,7 @@ on_both!(a_lost_phone_is_told_to_forget, async |app: App| {
         "device { id }",
     )
     .await;
-    while let super::socket::Heard::Said(message) = other.hear().await {
+    while let Heard::Said(message) = other.hear().await {
         assert_eq!(message["type"], "next", "{message}");
     }
 });
