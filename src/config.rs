@@ -216,7 +216,7 @@ knobs! {
 
     /// For how many hours after a client was handed over the service still takes what its former owner wrote on a phone
     /// before that, by the clock of the phone; 0: not at all
-    sync_grace_hours: u16, "CLIENTELE_SYNC_GRACE_HOURS", "HOURS",
+    sync_grace_hours: u64, "CLIENTELE_SYNC_GRACE_HOURS", "HOURS",
     default "0" 0;
 
     /// Whether documents of trusted_documents_dir are run by their hash without limits of size: off, prefer

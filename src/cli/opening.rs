@@ -43,13 +43,20 @@ pub(super) fn make_private(directory: &Path) -> Result<()> {
     })
 }
 
+/// How long what was written on a phone before a hand-over is still taken: a year at most.
+fn late_grace(config: &Config) -> TimeDelta {
+    const YEAR: u64 = 366 * 24;
+    let hours = i64::try_from(config.sync_grace_hours.min(YEAR));
+    TimeDelta::hours(hours.unwrap_or(0))
+}
+
 /// The database, as it is.
 pub(super) async fn database(config: &Config, keyring: &Keyring) -> Result<Database> {
     let read_url = config.database_read_url.clone();
     let settings = DatabaseConfig {
         max_connections: config.max_connections.get(),
         read_url: (!read_url.is_empty()).then_some(read_url),
-        late_grace: TimeDelta::hours(config.sync_grace_hours.into()),
+        late_grace: late_grace(config),
         ..DatabaseConfig::new(&config.database_url, keyring.derive(CURSORS))
     };
     Database::connect(&settings, Clock::default()).await
