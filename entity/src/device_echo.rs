@@ -23,6 +23,8 @@ pub struct Model {
     pub row_id: Uuid,
     /// When it was pushed last, UTC.
     pub pushed_at: DateTimeUtc,
+    /// The position at which it is sent to the device once more. Null until the push is answered or given up for sure.
+    pub stamped_seq: Option<i64>,
 }
 
 /// Rows of other tables that a row leads to.

@@ -3,6 +3,7 @@
 use crate::sync_scope::ScopeKind;
 use entity_derive::Row;
 use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveEnum, Iterable};
 
 /// A kind of document that phones hold. The number is kept in rows and in tokens: below 32, and never used again for
 /// another kind.
@@ -60,6 +61,17 @@ pub enum SyncCollection {
 }
 
 impl SyncCollection {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        <Self as Iterable>::iter()
+    }
+
+    /// Its number as one bit of 32.
+    pub fn bit(self) -> u32 {
+        let number = u32::try_from(self.to_value()).unwrap_or(u32::MAX);
+        1_u32.checked_shl(number).unwrap_or(0)
+    }
+
     /// In which kind of scope its documents are.
     pub const fn scope_kind(self) -> ScopeKind {
         match self {

@@ -286,6 +286,7 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(small_integer("collection"))
                 .col(uuid("row_id"))
                 .col(timestamp_with_time_zone("pushed_at"))
+                .col(big_integer_null("stamped_seq"))
                 .primary_key(
                     Index::create()
                         .col("device_id")

@@ -9,7 +9,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{self, Connection};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use super::figures::Waits;
 use super::lag;
@@ -17,7 +17,7 @@ use super::readers::{Lent, Readers};
 use super::replica::Replica;
 use super::session::Session;
 use super::steps;
-use super::sync::{self, ChangeClock, Poke};
+use super::sync::{self, ChangeClock};
 use super::unit;
 use super::unreachable;
 use super::viewer::Viewer;
@@ -90,7 +90,6 @@ pub(super) struct Inner {
     /// Where units of work say what they changed, once they are kept.
     pub(super) news: Bus,
     pub(super) change_clock: Arc<dyn ChangeClock>,
-    pub(super) pokes: broadcast::Sender<Arc<Poke>>,
     pub(super) stream_cap: i64,
 }
 
@@ -166,7 +165,6 @@ impl Database {
                 working: watch::Sender::new(()),
                 news: Bus::default(),
                 change_clock,
-                pokes: broadcast::Sender::new(sync::POKES),
                 stream_cap: config.stream_cap,
             }),
         };

@@ -11,7 +11,7 @@ use super::connect::Database;
 use super::scope::{Rule, Scoped};
 use super::tx::{CHUNK_PARAMETERS, Tx};
 use crate::error::Result;
-use crate::live::{Bus, News, Placed};
+use crate::live::{Bus, Kinds, News, Placed, Touch};
 
 /// Who may see the clients of a condition: their owners, those on their teams, everybody above these,
 /// administrators, and for clients without an owner the keepers of the pool. Shares that have ended and roles that
@@ -57,6 +57,13 @@ impl Tx {
                     order: order.id,
                 });
             });
+        }
+    }
+
+    /// Tells, after the commit, all phones of `user` to come: there is something for them to hear.
+    pub fn tell_phones_of(&self, user: UserId) {
+        if let Some(unit) = &self.within {
+            unit.note_news(|news| news.poke.touch(user, Touch::of(Kinds::ALL)));
         }
     }
 }

@@ -172,17 +172,14 @@ impl Unit {
             outcome => outcome,
         };
         let outcome = match outcome {
-            Ok(value) => sync::keep(session, &self).await.map(|poke| (value, poke)),
+            Ok(value) => sync::keep(session, &self).await.map(|()| value),
             Err(error) => Err(error),
         };
         match outcome {
-            Ok((value, poke)) => {
+            Ok(value) => {
                 let ended = self.end().await?.commit().await;
                 // A connection that breaks meanwhile does not say whether it was kept. Who is told reads again, and
                 // sees what there is.
-                if let Some(poke) = poke {
-                    sync::tell(session, poke);
-                }
                 self.note_news(|news| self.bus.publish(std::mem::take(news)));
                 ended?;
                 Ok(value)

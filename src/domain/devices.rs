@@ -68,6 +68,7 @@ pub async fn wipe(tx: &Tx, id: DeviceId) -> Result<Visible<sync_device::Model>> 
         ..Default::default()
     };
     let row = tx.amend::<sync_device::Entity>(&row, changes).await?;
+    tx.tell_phones_of(row.user_id);
     tx.close_stream(row.user_id);
     Ok(row)
 }

@@ -95,12 +95,16 @@ impl LiveSubscription {
 }
 
 /// Why a subscription runs.
-enum Heard<'a> {
+pub(super) enum Heard<'a> {
     Opening(&'a Opening),
     Happening(Happening),
 }
 
-fn heard<'a>(ctx: &Context<'a>) -> Result<Heard<'a>> {
+/// Why the subscription of `ctx` runs.
+///
+/// # Errors
+/// `INTERNAL` when it was not said.
+pub(super) fn heard<'a>(ctx: &Context<'a>) -> Result<Heard<'a>> {
     if let Some(opening) = ctx.data_opt::<Opening>() {
         return Ok(Heard::Opening(opening));
     }
@@ -111,7 +115,7 @@ fn heard<'a>(ctx: &Context<'a>) -> Result<Heard<'a>> {
 }
 
 /// The session of whoever follows. It reads nothing from a replica: what was just written may not be there yet.
-fn current<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
+pub(super) fn current<'a>(ctx: &Context<'a>) -> Result<&'a Session> {
     let session = session(ctx)?;
     session.stay_current();
     Ok(session)

@@ -87,7 +87,7 @@ pub struct Mutation(
 /// Hearing of what happens, over a WebSocket with the protocol `graphql-transport-ws`. The first event of a subscription comes at once and says that it has begun: read then what you show, and nothing is missed. Where the service reads from a replica, a query may lag up to 5 seconds behind what you hear; what an event itself shows does not. What you hear of is what you see at that moment.
 #[derive(Default, MergedSubscription)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(live::LiveSubscription);
+pub struct Subscription(live::LiveSubscription, sync::live::SyncSubscription);
 
 /// The schema of the service.
 pub type Schema = async_graphql::Schema<Query, keyed::Root, Subscription>;

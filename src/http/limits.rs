@@ -232,6 +232,8 @@ pub struct Sockets {
     pub check_every: Duration,
     /// How long to wait after something happened for more to tell at once.
     pub gather: Duration,
+    /// How long more, at most, each of many waits who are told the same at once, and would read at once: a time of its own.
+    pub spread: Duration,
 }
 
 impl Default for Sockets {
@@ -246,6 +248,7 @@ impl Default for Sockets {
             ping_every: Duration::from_secs(25),
             check_every: Duration::from_secs(1),
             gather: Duration::from_millis(250),
+            spread: Duration::from_secs(5),
         }
     }
 }

@@ -48,7 +48,9 @@ async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
             if !tx.lead(Guard::Streams).await? {
                 return Ok(0);
             }
-            tx.expire_devices(tx.now() - DEVICE_STAYS).await
+            let gone = tx.expire_devices(tx.now() - DEVICE_STAYS).await?;
+            tx.forget_echoes().await?;
+            Ok(gone)
         })
         .await
 }

@@ -7,6 +7,7 @@ use entity::{ClientId, UserId};
 use tokio::sync::Notify;
 
 use super::news::{News, Placed};
+use super::poke::{Kinds, Touch, is_a_crowd};
 
 /// How many things wait for one who does not take them. Beyond that they are forgotten, and the owner hears
 /// that something was missed.
@@ -22,8 +23,8 @@ pub enum Interest {
     Clients(Option<BTreeSet<ClientId>>),
     /// Orders that were placed.
     Orders,
-    /// That their phone should look for changes in one of these collections, or in any.
-    Pokes(Option<BTreeSet<String>>),
+    /// That their phone should look for changes of documents of these kinds.
+    Pokes(Kinds),
 }
 
 /// What somebody hears: hints. What of it they may see, they read.
@@ -35,8 +36,8 @@ pub enum Happening {
     Placed(Placed),
     /// Something changed that a phone holds.
     Poke {
-        /// In which collections; in any, when there are none.
-        collections: BTreeSet<String>,
+        /// What.
+        touch: Touch,
         /// Up to which position, where that is known.
         seq: Option<i64>,
     },
@@ -76,8 +77,10 @@ struct Seat {
 struct Waiting {
     clients: BTreeSet<ClientId>,
     placed: VecDeque<Placed>,
-    poke: Option<(BTreeSet<String>, Option<i64>)>,
+    poke: Option<(Touch, Option<i64>)>,
     has_missed: bool,
+    /// Whether many others were told the same.
+    is_one_of_many: bool,
 }
 
 impl Waiting {
@@ -87,6 +90,7 @@ impl Waiting {
             placed,
             poke,
             has_missed,
+            is_one_of_many: _,
         } = self;
         clients.is_empty() && placed.is_empty() && poke.is_none() && !has_missed
     }
@@ -94,6 +98,7 @@ impl Waiting {
     fn miss(&mut self) {
         *self = Self {
             has_missed: true,
+            is_one_of_many: self.is_one_of_many,
             ..Self::default()
         };
     }
@@ -106,16 +111,11 @@ impl Waiting {
             Happening::Clients(clients) => self.clients.extend(clients),
             Happening::Placed(placed) if self.placed.contains(&placed) => {}
             Happening::Placed(placed) => self.placed.push_back(placed),
-            Happening::Poke { collections, seq } => match &mut self.poke {
-                None => self.poke = Some((collections, seq)),
+            Happening::Poke { touch, seq } => match &mut self.poke {
+                None => self.poke = Some((touch, seq)),
                 Some((known, latest)) => {
+                    known.absorb(touch);
                     *latest = (*latest).max(seq);
-                    // No names stand for all.
-                    if known.is_empty() || collections.is_empty() {
-                        known.clear();
-                    } else {
-                        known.extend(collections);
-                    }
                 }
             },
             Happening::Missed => self.miss(),
@@ -133,8 +133,8 @@ impl Waiting {
         if let Some(placed) = self.placed.pop_front() {
             return Some(Happening::Placed(placed));
         }
-        if let Some((collections, seq)) = self.poke.take() {
-            return Some(Happening::Poke { collections, seq });
+        if let Some((touch, seq)) = self.poke.take() {
+            return Some(Happening::Poke { touch, seq });
         }
         let rest = match self.clients.iter().nth(MAX_CLIENTS_AT_ONCE).copied() {
             Some(next) => self.clients.split_off(&next),
@@ -165,18 +165,20 @@ impl Seat {
         }
     }
 
-    fn hear_of_poke(&self, collections: &BTreeSet<String>, seq: Option<i64>) {
+    fn hear_of_poke(&self, touch: Touch, seq: Option<i64>, is_for_many: bool) {
         let Interest::Pokes(chosen) = &self.interest else {
             return;
         };
-        let collections = match chosen {
-            // No names stand for all.
-            Some(chosen) if collections.is_empty() => chosen.clone(),
-            Some(chosen) => chosen.intersection(collections).cloned().collect(),
-            None => collections.clone(),
-        };
-        if chosen.is_none() || !collections.is_empty() {
-            self.put(Happening::Poke { collections, seq });
+        if let Some(touch) = touch.among(*chosen) {
+            self.mark(is_for_many);
+            self.put(Happening::Poke { touch, seq });
+        }
+    }
+
+    /// Notes that many others are told the same.
+    fn mark(&self, is_for_many: bool) {
+        if is_for_many {
+            lock(&self.waiting).is_one_of_many = true;
         }
     }
 }
@@ -224,8 +226,10 @@ impl Hub {
     /// nothing of these.
     pub fn deliver(&self, news: &News, seen_by: &[(ClientId, UserId)]) {
         let seats = lock(&self.0);
+        let are_many = is_a_crowd(seats.len());
         if news.is_everything {
             for seat in seats.values().flatten() {
+                seat.mark(are_many);
                 seat.put(Happening::Missed);
             }
             return;
@@ -252,15 +256,15 @@ impl Hub {
             }
         }
         let poke = &news.poke;
-        if poke.everyone {
+        if poke.everyone != Touch::NOTHING {
             for seat in seats.values().flatten() {
-                seat.hear_of_poke(&poke.collections, news.seq);
+                seat.hear_of_poke(poke.everyone, news.seq, are_many);
             }
-            return;
         }
-        for user in &poke.users {
+        let are_many = poke.is_for_a_crowd();
+        for (user, touch) in &poke.users {
             for seat in seats.get(user).into_iter().flatten() {
-                seat.hear_of_poke(&poke.collections, news.seq);
+                seat.hear_of_poke(*touch, news.seq, are_many);
             }
         }
     }
@@ -282,14 +286,15 @@ impl Inbox {
         }
     }
 
-    /// Whether the next thing is [`Happening::Missed`].
-    pub fn has_missed(&self) -> bool {
-        lock(&self.seat.waiting).has_missed
-    }
-
     /// Takes the next thing, if there is one.
     pub fn take(&self) -> Option<Happening> {
         lock(&self.seat.waiting).take()
+    }
+
+    /// Whether many others were told the same since this was asked last: if all of them acted on it at once, that would be
+    /// too much.
+    pub fn is_one_of_many(&self) -> bool {
+        std::mem::take(&mut lock(&self.seat.waiting).is_one_of_many)
     }
 
     /// Puts back what could not be told.
@@ -317,6 +322,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use entity::OrderId;
+    use entity::SyncCollection::{self, Notes, Orders};
     use uuid::Uuid;
 
     use super::*;
@@ -337,8 +343,8 @@ mod tests {
         }
     }
 
-    fn names(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn kinds(kinds: &[SyncCollection]) -> Kinds {
+        kinds.iter().copied().collect()
     }
 
     /// Follows, and takes the first thing.
@@ -418,40 +424,83 @@ mod tests {
     }
 
     #[test]
-    fn phones_are_poked_by_user_and_collection() {
+    fn phones_are_poked_by_user_and_kind() {
         let hub = Hub::default();
-        let all = begun(&hub, user(1), Interest::Pokes(None));
-        let notes = begun(&hub, user(1), Interest::Pokes(Some(names(&["NOTES"]))));
-        let other = begun(&hub, user(2), Interest::Pokes(None));
+        let all = begun(&hub, user(1), Interest::Pokes(Kinds::ALL));
+        let notes = begun(&hub, user(1), Interest::Pokes(kinds(&[Notes])));
+        let other = begun(&hub, user(2), Interest::Pokes(Kinds::ALL));
         assert!(!hub.follows_clients());
         let mut news = News {
             poke: Poke {
-                users: [user(1)].into(),
-                everyone: false,
-                collections: names(&["ORDERS"]),
+                users: [
+                    (user(1), Touch::of(kinds(&[Orders]))),
+                    (user(3), Touch::of(kinds(&[Notes]))),
+                ]
+                .into(),
+                everyone: Touch::NOTHING,
             },
             seq: Some(4),
             ..News::default()
         };
         hub.deliver(&news, &[]);
-        let heard = |collections: &[&str], seq| {
+        let heard = |touch: Touch, seq| {
             Some(Happening::Poke {
-                collections: names(collections),
+                touch,
                 seq: Some(seq),
             })
         };
+        // Neither those who were not meant, nor of what did not change.
         assert_eq!((notes.take(), other.take()), (None, None));
         news.seq = Some(5);
-        news.poke.everyone = true;
-        news.poke.collections = names(&["NOTES"]);
+        news.poke.everyone = Touch::of(kinds(&[Notes]));
         hub.deliver(&news, &[]);
-        assert_eq!(all.take(), heard(&["NOTES", "ORDERS"], 5));
-        assert_eq!(notes.take(), heard(&["NOTES"], 5));
-        assert_eq!(other.take(), heard(&["NOTES"], 5));
-        news.poke.collections = BTreeSet::new();
+        assert_eq!(all.take(), heard(Touch::of(kinds(&[Notes, Orders])), 5));
+        assert_eq!(notes.take(), heard(Touch::of(kinds(&[Notes])), 5));
+        assert_eq!(other.take(), heard(Touch::of(kinds(&[Notes])), 5));
+        news.poke = Poke::default();
+        news.poke.touch(user(2), Touch::of_other_clients());
         hub.deliver(&news, &[]);
-        assert_eq!(all.take(), heard(&[], 5));
-        assert_eq!(notes.take(), heard(&["NOTES"], 5));
+        assert_eq!(other.take(), heard(Touch::of_other_clients(), 5));
+        for inbox in [all, notes, other] {
+            assert!(inbox.take().is_none() && !inbox.is_one_of_many());
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_told_so() {
+        let hub = Hub::default();
+        let pokes = begun(&hub, user(1), Interest::Pokes(Kinds::ALL));
+        let clients = begun(&hub, user(1), Interest::Clients(None));
+        let mut news = News::default();
+        for id in 0..100 {
+            news.poke.touch(user(id), Touch::of_other_clients());
+        }
+        for id in 100..200 {
+            news.poke.touch(user(id), Touch::of(kinds(&[Notes])));
+        }
+        hub.deliver(&news, &[]);
+        assert!(pokes.take().is_some() && !pokes.is_one_of_many());
+        news.poke.touch(user(100), Touch::of_other_clients());
+        hub.deliver(&news, &[]);
+        // Once, and only who was told.
+        assert!(pokes.take().is_some() && pokes.is_one_of_many() && !pokes.is_one_of_many());
+        assert!(!clients.is_one_of_many());
+        let _others: Vec<Inbox> = (2..102)
+            .map(|id| hub.follow(user(id), Interest::Orders))
+            .collect();
+        news.poke = Poke {
+            everyone: Touch::of(kinds(&[Notes])),
+            ..Poke::default()
+        };
+        hub.deliver(&news, &[]);
+        assert!(pokes.take().is_some() && pokes.is_one_of_many());
+        assert!(!clients.is_one_of_many());
+        // What was missed is read again by all of them.
+        hub.deliver(&News::everything(), &[]);
+        for inbox in [pokes, clients] {
+            assert!(inbox.is_one_of_many());
+            assert_eq!(inbox.take(), Some(Happening::Missed));
+        }
     }
 
     #[test]

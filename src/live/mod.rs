@@ -15,12 +15,16 @@
 //!   says that something was missed.
 //!
 //! To follow something else, give it a field of [`News`], a variant of [`Interest`] and one of [`Happening`].
-//! Phones are told by [`Poke`]: which users, which collections, up to which position.
+//! Phones are told by [`Poke`]: which users, which kinds of documents of each, up to which position. Nobody hears of kinds
+//! in which nothing changed for them; where more than a hundred came to see other clients, each hears of it after a
+//! while of their own.
 
 mod bus;
 mod hub;
 mod news;
+mod poke;
 
 pub use bus::Bus;
 pub use hub::{Happening, Hub, Inbox, Interest, MAX_CLIENTS_AT_ONCE, MAX_WAITING, Opening};
-pub use news::{News, Placed, Poke};
+pub use news::{News, Placed};
+pub use poke::{Kinds, Poke, Touch};

@@ -1,10 +1,12 @@
 //! What commits have changed, of one of them or of several together, and its form on the wire between processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ClientId, EntityId, OrderId, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::poke::{Kinds, Poke, Touch};
 
 /// How many clients, orders or users one piece of news names. Beyond that it says that everything may have
 /// changed.
@@ -16,6 +18,9 @@ const MAX_BYTES: usize = 7_900;
 /// Hexadecimal digits of a UUID.
 const DIGITS: usize = 32;
 
+/// Hexadecimal digits of what changed for somebody: a sign for clients that came or went, and the kinds.
+const TOUCH_DIGITS: usize = 9;
+
 /// An order that was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Placed {
@@ -23,17 +28,6 @@ pub struct Placed {
     pub client: ClientId,
     /// The order.
     pub order: OrderId,
-}
-
-/// Whose phones should look for changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Poke {
-    /// The users.
-    pub users: BTreeSet<UserId>,
-    /// Whether it is for everybody.
-    pub everyone: bool,
-    /// The names of the collections that changed; any, when there are none.
-    pub collections: BTreeSet<String>,
 }
 
 /// What commits have changed.
@@ -69,8 +63,11 @@ impl News {
             seq,
             is_everything,
         } = self;
-        let is_poke = !poke.users.is_empty() || poke.everyone;
-        clients.is_empty() && placed.is_empty() && !is_poke && seq.is_none() && !is_everything
+        clients.is_empty()
+            && placed.is_empty()
+            && poke.is_empty()
+            && seq.is_none()
+            && !is_everything
     }
 
     /// Takes `other` in.
@@ -84,17 +81,10 @@ impl News {
         } = other;
         self.clients.extend(clients);
         self.placed.extend(placed);
-        self.poke.users.extend(poke.users);
-        self.poke.everyone |= poke.everyone;
-        self.poke.collections.extend(poke.collections);
+        self.poke.absorb(poke);
         self.seq = self.seq.max(seq);
         self.is_everything |= is_everything;
-        let named = [
-            self.clients.len(),
-            self.placed.len(),
-            self.poke.users.len(),
-            self.poke.collections.len(),
-        ];
+        let named = [self.clients.len(), self.placed.len(), self.poke.users.len()];
         if self.is_everything || named.into_iter().any(|count| count > MAX_NAMED) {
             *self = Self {
                 seq: self.seq,
@@ -110,7 +100,7 @@ impl News {
     }
 
     /// As other processes hear it from the process `from`, in as many messages as it takes: half of it in each of
-    /// two, and so on. What fits in none is told as "everything".
+    /// two, and so on.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
@@ -119,27 +109,24 @@ impl News {
         if text.len() <= MAX_BYTES {
             return Ok(vec![text]);
         }
-        let seq = self.seq;
-        if let Some((first, second)) = self.halves() {
-            let mut texts = first.encode(from)?;
-            texts.extend(second.encode(from)?);
-            return Ok(texts);
-        }
-        let short = Self {
-            seq,
-            ..Self::everything()
-        };
-        Ok(vec![serde_json::to_string(&Wire::of(&short, from))?])
+        // What names one of each is short.
+        let (first, second) = self.halves();
+        let mut texts = first.encode(from)?;
+        texts.extend(second.encode(from)?);
+        Ok(texts)
     }
 
-    /// Two pieces of news that say together what it says; none where it names too little to be parted.
-    fn halves(mut self) -> Option<(Self, Self)> {
+    /// Two pieces of news that say together what it says.
+    fn halves(mut self) -> (Self, Self) {
         let mut second = self.clone();
-        second.clients = second_half(&mut self.clients);
-        second.placed = second_half(&mut self.placed);
-        second.poke.users = second_half(&mut self.poke.users);
-        let named = second.clients.len() + second.placed.len() + second.poke.users.len();
-        (named > 0).then_some((self, second))
+        let middle_client = middle(self.clients.iter().copied());
+        second.clients = middle_client.map_or_else(BTreeSet::new, |it| self.clients.split_off(&it));
+        let middle_order = middle(self.placed.iter().copied());
+        second.placed = middle_order.map_or_else(BTreeSet::new, |it| self.placed.split_off(&it));
+        let middle_user = middle(self.poke.users.keys().copied());
+        second.poke.users =
+            middle_user.map_or_else(BTreeMap::new, |it| self.poke.users.split_off(&it));
+        (self, second)
     }
 
     /// What another process said, and which. What cannot be read, as of another version, is told as
@@ -162,12 +149,12 @@ struct Wire {
     /// A client and an order in turn.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     placed: String,
+    /// A user and what changed for them in turn.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     users: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    everyone: bool,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    collections: BTreeSet<String>,
+    /// What changed for everybody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    everyone: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seq: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -190,9 +177,13 @@ impl Wire {
             from,
             clients: digits(clients.iter().map(|id| id.0)),
             placed: digits(pairs),
-            users: digits(poke.users.iter().map(|id| id.0)),
-            everyone: poke.everyone,
-            collections: poke.collections.clone(),
+            users: (poke.users.iter())
+                .map(|(user, touch)| format!("{}{}", user.0.simple(), touch_digits(*touch)))
+                .collect(),
+            everyone: match poke.everyone {
+                Touch::NOTHING => String::new(),
+                touch => touch_digits(touch),
+            },
             seq: *seq,
             everything: *is_everything,
         }
@@ -211,9 +202,11 @@ impl Wire {
             clients: ids(&self.clients)?.into_iter().map(ClientId).collect(),
             placed: pairs.collect::<Option<_>>()?,
             poke: Poke {
-                users: ids(&self.users)?.into_iter().map(UserId).collect(),
-                everyone: self.everyone,
-                collections: self.collections,
+                users: users(&self.users)?,
+                everyone: match self.everyone.as_str() {
+                    "" => Touch::NOTHING,
+                    digits => touch(digits)?,
+                },
             },
             seq: self.seq,
             is_everything: self.everything,
@@ -221,13 +214,10 @@ impl Wire {
     }
 }
 
-/// Takes the second half out of `set`; nothing of a set of one.
-fn second_half<T: Ord + Copy>(set: &mut BTreeSet<T>) -> BTreeSet<T> {
-    let middle = set.len().div_ceil(2);
-    match set.iter().nth(middle).copied() {
-        Some(middle) => set.split_off(&middle),
-        None => BTreeSet::new(),
-    }
+/// The first of the second half of `names`; nothing of one alone.
+fn middle<T>(mut names: impl ExactSizeIterator<Item = T>) -> Option<T> {
+    let half = names.len().div_ceil(2);
+    names.nth(half)
 }
 
 fn digits(ids: impl Iterator<Item = Uuid>) -> String {
@@ -246,13 +236,62 @@ fn ids(digits: &str) -> Option<Vec<Uuid>> {
     Some(found)
 }
 
+fn touch_digits(touch: Touch) -> String {
+    let Touch {
+        kinds,
+        other_clients,
+    } = touch;
+    format!("{}{:08x}", u8::from(other_clients), kinds.bits())
+}
+
+/// Nothing when these say nothing of what changed.
+fn touch(digits: &str) -> Option<Touch> {
+    let (sign, kinds) = digits.split_at_checked(1)?;
+    let other_clients = match sign {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    let kinds = Kinds::from_bits(u32::from_str_radix(kinds, 16).ok()?);
+    Some(Touch {
+        kinds,
+        other_clients,
+    })
+}
+
+/// Nothing when these are no users, each with what changed for them.
+fn users(digits: &str) -> Option<BTreeMap<UserId, Touch>> {
+    let mut found = BTreeMap::new();
+    let mut rest = digits;
+    while !rest.is_empty() {
+        let (id, more) = rest.split_at_checked(DIGITS)?;
+        let (what, more) = more.split_at_checked(TOUCH_DIGITS)?;
+        found.insert(UserId(Uuid::try_parse(id).ok()?), touch(what)?);
+        rest = more;
+    }
+    Some(found)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    type Seed = (Vec<u128>, Vec<(u128, u128)>, Vec<u128>, bool, Option<i64>);
+    type Seed = (
+        Vec<u128>,
+        Vec<(u128, u128)>,
+        Vec<(u128, u32, bool)>,
+        u32,
+        Option<i64>,
+    );
+
+    fn touch_of(bits: u32, other_clients: bool) -> Touch {
+        Touch {
+            kinds: Kinds::from_bits(bits),
+            other_clients,
+        }
+    }
 
     fn some(seed: Seed) -> News {
         let (clients, placed, users, everyone, seq) = seed;
@@ -271,10 +310,9 @@ mod tests {
             poke: Poke {
                 users: users
                     .into_iter()
-                    .map(|id| UserId(Uuid::from_u128(id)))
+                    .map(|(id, bits, others)| (UserId(Uuid::from_u128(id)), touch_of(bits, others)))
                     .collect(),
-                everyone,
-                collections: BTreeSet::from(["NOTES".to_owned()]),
+                everyone: touch_of(everyone, false),
             },
             seq,
             is_everything: false,
@@ -289,8 +327,8 @@ mod tests {
         fn news_comes_out_of_the_wire_as_it_went_in(
             clients in prop::collection::vec(any::<u128>(), 0..300),
             placed in prop::collection::vec(any::<(u128, u128)>(), 0..150),
-            users in prop::collection::vec(any::<u128>(), 0..300),
-            everyone in any::<bool>(),
+            users in prop::collection::vec(any::<(u128, u32, bool)>(), 0..300),
+            everyone in any::<u32>(),
             seq in any::<Option<i64>>(),
         ) {
             let news = some((clients, placed, users, everyone, seq));
@@ -313,7 +351,7 @@ mod tests {
         ) {
             let mut merged = News::default();
             for part in &parts {
-                merged.absorb(some((part.clone(), Vec::new(), Vec::new(), false, None)));
+                merged.absorb(some((part.clone(), Vec::new(), Vec::new(), 0, None)));
             }
             prop_assert!(merged.clients.len() <= MAX_NAMED);
             for id in parts.into_iter().flatten() {
@@ -327,20 +365,10 @@ mod tests {
     fn as_much_as_can_be_named_takes_few_messages() {
         let all: Vec<u128> = (0..1_000).collect();
         let placed = all.iter().map(|id| (*id, *id)).collect();
-        let news = some((all.clone(), placed, all, false, None));
+        let users = all.iter().map(|id| (*id, 1, false)).collect();
+        let news = some((all, placed, users, 0, None));
         assert!(!news.is_everything);
         assert!(news.encode(Uuid::from_u128(7)).unwrap().len() <= 32);
-    }
-
-    #[test]
-    fn what_fits_in_no_message_may_be_anything() {
-        let mut news = some((vec![1, 2, 3], vec![(1, 2)], vec![1], true, Some(5)));
-        news.poke.collections = (0..900).map(|at| format!("COLLECTION_{at}")).collect();
-        let texts = news.encode(Uuid::from_u128(7)).unwrap();
-        for text in &texts {
-            let (_, heard) = News::decode(text);
-            assert_eq!((heard.is_everything, heard.seq), (true, Some(5)));
-        }
     }
 
     #[test]
@@ -352,6 +380,9 @@ mod tests {
         for wrong in [
             "clients\":\"12",
             "placed\":\"00000000000000000000000000000007",
+            "users\":\"00000000000000000000000000000007",
+            "users\":\"000000000000000000000000000000072000000ff",
+            "everyone\":\"1",
         ] {
             let text = format!("{{\"from\":\"{from}\",\"{wrong}\"}}");
             assert_eq!(News::decode(&text), (Some(from), News::everything()));
@@ -362,10 +393,10 @@ mod tests {
     fn nothing_is_empty_that_says_something() {
         assert!(News::default().is_empty());
         assert!(!News::everything().is_empty());
-        assert!(!some((vec![1], vec![], vec![], false, None)).is_empty());
-        assert!(!some((vec![], vec![(1, 2)], vec![], false, None)).is_empty());
-        assert!(!some((vec![], vec![], vec![1], false, None)).is_empty());
-        assert!(!some((vec![], vec![], vec![], true, None)).is_empty());
-        assert!(!some((vec![], vec![], vec![], false, Some(1))).is_empty());
+        assert!(!some((vec![1], vec![], vec![], 0, None)).is_empty());
+        assert!(!some((vec![], vec![(1, 2)], vec![], 0, None)).is_empty());
+        assert!(!some((vec![], vec![], vec![(1, 1, false)], 0, None)).is_empty());
+        assert!(!some((vec![], vec![], vec![], 1, None)).is_empty());
+        assert!(!some((vec![], vec![], vec![], 0, Some(1))).is_empty());
     }
 }

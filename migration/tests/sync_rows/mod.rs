@@ -118,6 +118,7 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
             collection: SyncCollection::Notes,
             row_id: some,
             pushed_at: instant(),
+            stamped_seq: Some(far),
         },
     )
     .await;

@@ -95,22 +95,6 @@ impl Changes {
             .map(|(document, mark)| (*document, *mark != Mark::Row(false)))
     }
 
-    /// The scopes of the documents.
-    pub(super) fn scopes(&self) -> BTreeSet<SyncScope> {
-        self.documents
-            .keys()
-            .map(|document| document.scope)
-            .collect()
-    }
-
-    /// What kinds of documents there are.
-    pub(super) fn collections(&self) -> BTreeSet<SyncCollection> {
-        self.documents
-            .keys()
-            .map(|document| document.collection)
-            .collect()
-    }
-
     fn row<E: Synced>(&mut self, row: &E::Model) {
         match E::HELD {
             Held::Document(read) => {

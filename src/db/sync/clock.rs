@@ -1,12 +1,11 @@
 //! The clock, and what is written while it is held: the last statements of a writing transaction.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::{ScopeKind, SyncCollection, UserId};
+use entity::{ClientId, ScopeKind};
 use futures_util::future::BoxFuture;
-use sea_orm::{DbBackend, Statement};
+use sea_orm::{DbBackend, QueryResult, Statement};
 
 use super::super::session::Session;
 use super::changes::{Anew, Changes};
@@ -14,36 +13,19 @@ use super::held::{Document, SyncScope};
 use super::sight;
 use super::text::Text;
 use crate::error::{Error, Result};
+use crate::live::{Kinds, News, Poke, Touch};
 
 /// How many documents one statement writes.
 const CHUNK: usize = 2_000;
-
-/// That something changed, told after it was committed. A hint: who misses one finds everything by pulling.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Poke {
-    /// The position of the change.
-    pub seq: i64,
-    /// Whom it is for, beside everybody when `everyone` is set.
-    pub users: BTreeSet<UserId>,
-    /// Those of `users` who see other clients now.
-    pub other_clients: BTreeSet<UserId>,
-    /// Whether it is for everybody: the catalogue changed, or what is confidential.
-    pub everyone: bool,
-    /// What kinds of documents changed. Those of `other_clients` may have any.
-    pub collections: BTreeSet<SyncCollection>,
-}
 
 /// How positions are given to changes.
 ///
 /// What it must hold: whoever saw a position in a snapshot never sees, later, a change at that position or below
 /// that this snapshot lacked.
 pub(in crate::db) trait ChangeClock: Send + Sync {
-    /// Writes `changes` down at the next position; the last act of the transaction of `session`.
-    fn keep<'a>(
-        &'a self,
-        session: &'a Session,
-        changes: Changes,
-    ) -> BoxFuture<'a, Result<Option<Poke>>>;
+    /// Writes `changes` down at the next position; the last act of the transaction of `session`. Answers what to tell
+    /// after it.
+    fn keep<'a>(&'a self, session: &'a Session, changes: Changes) -> BoxFuture<'a, Result<News>>;
 }
 
 /// Positions in the order of commits: the one row of the clock is taken as the last act of every transaction
@@ -56,17 +38,13 @@ pub(in crate::db) trait ChangeClock: Send + Sync {
 pub(in crate::db) struct Inline;
 
 impl ChangeClock for Inline {
-    fn keep<'a>(
-        &'a self,
-        session: &'a Session,
-        changes: Changes,
-    ) -> BoxFuture<'a, Result<Option<Poke>>> {
+    fn keep<'a>(&'a self, session: &'a Session, changes: Changes) -> BoxFuture<'a, Result<News>> {
         Box::pin(async move {
             let seq = match session.within.as_ref().and_then(|unit| unit.position()) {
                 Some(taken) => taken,
                 None => tick(session).await?,
             };
-            write(session, seq, &changes).await.map(Some)
+            write(session, seq, &changes).await
         })
     }
 }
@@ -83,27 +61,37 @@ pub(in crate::db) async fn tick(session: &Session) -> Result<i64> {
     }
 }
 
-/// Writes `changes` down at `seq`.
-pub(in crate::db) async fn write(session: &Session, seq: i64, changes: &Changes) -> Result<Poke> {
+/// Writes `changes` down at `seq`. Answers whose phones should look for them: a hint, since who misses it finds everything
+/// by pulling.
+pub(in crate::db) async fn write(session: &Session, seq: i64, changes: &Changes) -> Result<News> {
+    let mut poke = Poke::default();
     streams(session, seq, changes).await?;
-    let mut other_clients = sight::of_clients(session, seq, &changes.clients).await?;
-    other_clients.extend(sight::of_viewers(session, seq, &changes.viewers).await?);
-    let mut users = other_clients.clone();
+    let mut moved = sight::of_clients(session, seq, &changes.clients).await?;
+    moved.extend(sight::of_viewers(session, seq, &changes.viewers).await?);
+    match &changes.anew {
+        Anew::Users(users) => moved.extend(users),
+        Anew::Everybody => poke.everyone.absorb(Touch::of_other_clients()),
+    }
+    for user in moved {
+        poke.touch(user, Touch::of_other_clients());
+    }
     let documents: Vec<(Document, bool)> = changes.documents().collect();
     for chunk in documents.chunks(CHUNK) {
-        users.extend(documents_at(session, seq, chunk).await?);
+        documents_at(session, seq, chunk, &mut poke).await?;
     }
-    let scopes = changes.scopes();
-    users.extend(scopes.iter().filter_map(|scope| match scope {
-        SyncScope::User(id) => Some(*id),
-        SyncScope::Client(_) | SyncScope::Catalogue => None,
-    }));
-    Ok(Poke {
-        seq,
-        users,
-        other_clients,
-        everyone: scopes.contains(&SyncScope::Catalogue) || changes.anew == Anew::Everybody,
-        collections: changes.collections(),
+    for (document, _) in documents {
+        let touch = Touch::of([document.collection].into_iter().collect());
+        match document.scope {
+            // Whoever holds it was just answered.
+            SyncScope::Client(_) => {}
+            SyncScope::User(user) => poke.touch(user, touch),
+            SyncScope::Catalogue => poke.everyone.absorb(touch),
+        }
+    }
+    Ok(News {
+        seq: (!poke.is_empty()).then_some(seq),
+        poke,
+        ..News::default()
     })
 }
 
@@ -155,20 +143,22 @@ async fn streams(session: &Session, seq: i64, changes: &Changes) -> Result<()> {
     Ok(())
 }
 
-/// Puts documents at `seq`, and with them their scopes, for all who hold these. Answers who holds the clients.
+/// Puts documents at `seq`, and with them their scopes, for all who hold these. Notes who holds the clients.
 async fn documents_at(
     session: &Session,
     seq: i64,
     documents: &[(Document, bool)],
-) -> Result<BTreeSet<UserId>> {
+    poke: &mut Poke,
+) -> Result<()> {
     let scopes: BTreeSet<SyncScope> = documents.iter().map(|(one, _)| one.scope).collect();
-    let clients: Vec<_> = scopes
-        .iter()
-        .filter_map(|scope| match scope {
-            SyncScope::Client(id) => Some(*id),
-            SyncScope::User(_) | SyncScope::Catalogue => None,
-        })
-        .collect();
+    let mut kinds: BTreeMap<ClientId, Kinds> = BTreeMap::new();
+    for (document, _) in documents {
+        if let SyncScope::Client(id) = document.scope {
+            let known = kinds.entry(id).or_default();
+            *known = known.with([document.collection].into_iter().collect());
+        }
+    }
+    let clients: Vec<ClientId> = kinds.keys().copied().collect();
     let others: Vec<SyncScope> = scopes
         .iter()
         .filter(|scope| scope.kind() != ScopeKind::Client)
@@ -187,12 +177,12 @@ async fn documents_at(
             before.push(format!("scopes AS ({})", parts.scopes(&mut text, &place)));
         }
         let heads = if clients.is_empty() {
-            "SELECT user_id FROM sync_streams WHERE FALSE".to_owned()
+            "SELECT user_id, user_id AS scope_id FROM sync_streams WHERE FALSE".to_owned()
         } else {
             parts.heads(&mut text, &place)
         };
         text.push(&format!("WITH {} {heads}", before.join(", ")));
-        return sight::users(&session.query_all_raw(text.done()).await?);
+        return holders(&session.query_all_raw(text.done()).await?, &kinds, poke);
     }
     let begin = || {
         let mut text = Text::new(session.backend());
@@ -210,19 +200,29 @@ async fn documents_at(
         session.execute_raw(text.done()).await?;
     }
     if clients.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(());
     }
     let (mut text, place) = begin();
     let heads = parts.heads(&mut text, &place);
     text.push(&heads);
-    sight::users(&session.query_all_raw(text.done()).await?)
+    holders(&session.query_all_raw(text.done()).await?, &kinds, poke)
+}
+
+/// Notes who holds which client, with the kinds of documents that changed there.
+fn holders(rows: &[QueryResult], kinds: &BTreeMap<ClientId, Kinds>, poke: &mut Poke) -> Result<()> {
+    for row in rows {
+        let client: ClientId = row.try_get("", "scope_id")?;
+        let kinds = kinds.get(&client).copied().unwrap_or_default();
+        poke.touch(row.try_get("", "user_id")?, Touch::of(kinds));
+    }
+    Ok(())
 }
 
 /// What is written of documents.
 struct Parts<'a> {
     documents: &'a [(Document, bool)],
     others: &'a [SyncScope],
-    clients: &'a [entity::ClientId],
+    clients: &'a [ClientId],
 }
 
 impl Parts<'_> {
@@ -267,13 +267,7 @@ impl Parts<'_> {
         let clients = text.list(self.clients.iter().copied());
         format!(
             "UPDATE stream_scopes SET head_seq = {place} WHERE left_seq IS NULL \
-             AND scope_id IN ({clients}) RETURNING user_id"
+             AND scope_id IN ({clients}) RETURNING user_id, scope_id"
         )
     }
-}
-
-/// Tells `poke` to whoever listens in this process.
-pub(in crate::db) fn tell(session: &Session, poke: Poke) {
-    // Nobody may be listening.
-    let _ = session.database().inner.pokes.send(Arc::new(poke));
 }

@@ -16,6 +16,9 @@
 //!   whenever an owner, a team, the tree of users or a role changed. What ends by time alone, a job compares.
 //! * [`devices`]: who has a device.
 //!
+//! Whose phones should look for what was written goes out with the other news of the unit of work, once it is committed
+//! ([`Poke`](crate::live::Poke)).
+//!
 //! Three statements on PostgreSQL: the clock; who sees what, where that may have changed; documents with their scopes.
 //! Only a unit that changes both who holds clients and who sees whom takes one more, and one that touches thousands of
 //! rows some. On SQLite, where a statement is no way to anywhere, the second is up to three and the third, too.
@@ -34,8 +37,8 @@
 //! | since when it is known what the viewer lost; whether they see too much | [`Session::stream`](super::Session::stream) |
 //! | up to where traces were cleared away | [`Session::sync_horizons`](super::Session::sync_horizons) |
 //! | ids and versions of what a phone holds | [`Session::manifest`](super::Session::manifest) |
+//! | what a device pushed, and is sent once more | [`Session::sync_echoes`](super::Session::sync_echoes) |
 //! | a device comes; has everything up to a position | [`Tx::check_in`](super::Tx::check_in), [`Tx::acknowledge`](super::Tx::acknowledge) |
-//! | whom a commit is for, told after it | [`Database::pokes`](super::Database::pokes) |
 //!
 //! A scope of a client that was left (`left_seq`) tells which documents to take back; one that was entered after a
 //! device's position is sent whole, with the dead items after that position. The user's own rows and the catalogue are
@@ -45,6 +48,7 @@
 mod changes;
 mod clock;
 mod devices;
+mod echoes;
 mod held;
 mod manifest;
 mod opening;
@@ -54,10 +58,9 @@ mod sight;
 mod text;
 
 pub(super) use changes::Changes;
-pub use clock::Poke;
 #[cfg(test)]
 pub(super) use clock::write;
-pub(super) use clock::{ChangeClock, Inline, tell};
+pub(super) use clock::{ChangeClock, Inline};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
 #[cfg(test)]
 pub(super) use held::tables;
@@ -68,35 +71,19 @@ pub use read::{Head, Place, Position, Stream, Stretch, SyncItem, collection_of, 
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-
-use super::connect::Database;
 use super::session::Session;
 use super::unit::Unit;
 use crate::error::Result;
 
-/// How many pokes wait for a slow listener before it misses some.
-pub(super) const POKES: usize = 1_024;
-
-impl Database {
-    /// Hears of every commit of this process that phones should know of, once it is done. Who is too slow
-    /// misses some, is told so, and should take it that everything changed.
-    pub fn pokes(&self) -> broadcast::Receiver<Arc<Poke>> {
-        self.inner.pokes.subscribe()
-    }
-}
-
-/// Writes down what `unit` has touched: the last act before its commit. Answers what to tell after it.
-pub(super) async fn keep(session: &Session, unit: &Arc<Unit>) -> Result<Option<Poke>> {
+/// Writes down what `unit` has touched: the last act before its commit. Notes whom to tell after it.
+pub(super) async fn keep(session: &Session, unit: &Arc<Unit>) -> Result<()> {
     let changes = unit.take_changes();
     if changes.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let within = session.inside(Arc::clone(unit), unit.at());
-    session
-        .database()
-        .inner
-        .change_clock
-        .keep(&within, changes)
-        .await
+    let clock = &session.database().inner.change_clock;
+    let news = clock.keep(&within, changes).await?;
+    unit.note_news(|noted| noted.absorb(news));
+    Ok(())
 }

@@ -31,6 +31,10 @@ pub struct Opening {
     pub purged_seq: i64,
     /// Whether anything happened in scopes of the viewer since what the device has.
     pub has_news: bool,
+    /// Whether the device pushed what is to be sent to it once more, and has no position yet.
+    pub is_echo_due: bool,
+    /// Whether something is sent to it once more, since what it has.
+    pub has_echoes: bool,
 }
 
 /// A device that is known.
@@ -56,6 +60,11 @@ impl KnownDevice {
         require_welcome(&self.0)
     }
 
+    /// Whether it is to forget what it holds.
+    pub fn must_forget(&self) -> bool {
+        self.0.wipe_asked_at.is_some()
+    }
+
     /// Whether nothing about it has to be written down at `now`.
     pub fn is_noted(&self, schema_version: Option<i32>, now: DateTime<Utc>) -> bool {
         self.0.expired_at.is_none()
@@ -66,7 +75,8 @@ impl KnownDevice {
 
 impl Session {
     /// What a pull of documents of these kinds begins with, for `device`, or for the device of the viewer's session
-    /// where none is named; `since` is up to where it has everything.
+    /// where none is named; `since` is up to where it has everything. What it pushed before `echoed` is to be sent to it
+    /// once more; nothing when absent.
     ///
     /// # Errors
     /// From the database.
@@ -75,21 +85,12 @@ impl Session {
         device: Option<DeviceId>,
         since: i64,
         collections: &BTreeSet<SyncCollection>,
+        echoed: Option<DateTime<Utc>>,
     ) -> Result<Opening> {
         let has = |kind: ScopeKind| collections.iter().any(|one| one.scope_kind() == kind);
         let mut text = Text::new(self.backend());
         let user = text.value(self.viewer().user_id());
-        let which = match (device, self.viewer().session_id()) {
-            (Some(device), _) => text.value(device),
-            (None, Some(session)) => {
-                let session = text.value(session);
-                format!(
-                    "(SELECT id FROM sync_devices WHERE session_id = {session} AND user_id = {user} \
-                     ORDER BY last_seen_at DESC, id LIMIT 1)"
-                )
-            }
-            (None, None) => "NULL".to_owned(),
-        };
+        let which = self.which_device(&mut text, device, &user);
         let kinds = text.list(collections.iter().copied());
         let since = text.value(since);
         let mut news = Vec::new();
@@ -115,10 +116,27 @@ impl Session {
         } else {
             news.join(" OR ")
         };
+        let echoes = match echoed {
+            Some(before) => {
+                let before = text.value(before);
+                let some = |what: &str| {
+                    format!(
+                        "EXISTS (SELECT 1 FROM device_echoes e WHERE e.device_id = d.id \
+                         AND e.collection IN ({kinds}) AND {what})"
+                    )
+                };
+                format!(
+                    "{} AS is_echo_due, {} AS has_echoes",
+                    some(&format!("e.stamped_seq IS NULL AND e.pushed_at < {before}")),
+                    some(&format!("e.stamped_seq > {since}"))
+                )
+            }
+            None => "FALSE AS is_echo_due, FALSE AS has_echoes".to_owned(),
+        };
         text.push(&format!(
             "SELECT c.epoch, c.seq, st.opened_seq, st.is_capped, \
              (SELECT MAX(h.purged_seq) FROM sync_horizons h WHERE h.collection IN ({kinds})) AS purged_seq, \
-             ({news}) AS has_news, d.* \
+             ({news}) AS has_news, {echoes}, d.* \
              FROM sync_clock c LEFT JOIN sync_streams st ON st.user_id = {user} \
              LEFT JOIN sync_devices d ON d.user_id = {user} AND d.id = {which}"
         ));
@@ -127,6 +145,42 @@ impl Session {
             .await?
             .ok_or_else(|| Error::bug("there is no clock"))?;
         read(&row, has(ScopeKind::Client))
+    }
+
+    /// `device` of the viewer, or the one that the viewer's session came with last where none is named; nothing where
+    /// there is none.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn device_that_asks(&self, device: Option<DeviceId>) -> Result<Option<KnownDevice>> {
+        let mut text = Text::new(self.backend());
+        let user = text.value(self.viewer().user_id());
+        let which = self.which_device(&mut text, device, &user);
+        text.push(&format!(
+            "SELECT d.* FROM sync_devices d WHERE d.user_id = {user} AND d.id = {which}"
+        ));
+        let row = self.query_one_raw(text.done()).await?;
+        row.map(|row| {
+            Ok(KnownDevice(sync_device::Model::from_query_result(
+                &row, "",
+            )?))
+        })
+        .transpose()
+    }
+
+    /// What stands for the id of that device.
+    fn which_device(&self, text: &mut Text, device: Option<DeviceId>, user: &str) -> String {
+        match (device, self.viewer().session_id()) {
+            (Some(device), _) => text.value(device),
+            (None, Some(session)) => {
+                let session = text.value(session);
+                format!(
+                    "(SELECT id FROM sync_devices WHERE session_id = {session} AND user_id = {user} \
+                     ORDER BY last_seen_at DESC, id LIMIT 1)"
+                )
+            }
+            (None, None) => "NULL".to_owned(),
+        }
     }
 
     /// Makes and reads the tokens of pulls.
@@ -167,5 +221,7 @@ fn read(row: &QueryResult, holds_clients: bool) -> Result<Opening> {
             .unwrap_or(0)
             .max(lost.map_or(0, |stream| stream.opened_seq)),
         has_news: row.try_get("", "has_news")?,
+        is_echo_due: row.try_get("", "is_echo_due")?,
+        has_echoes: row.try_get("", "has_echoes")?,
     })
 }

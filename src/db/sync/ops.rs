@@ -1,5 +1,4 @@
-//! What devices pushed: the ledger of their operations, by which each is done once; what waits in it; which rows
-//! were pushed without an id of the push.
+//! What devices pushed: the ledger of their operations, by which each is done once; what waits in it.
 
 use std::collections::BTreeMap;
 
@@ -217,35 +216,6 @@ impl Tx {
                 "INSERT INTO op_ledger (device_id, op_id, op_seq, request_hash, status, version, seq, payload, \
                  created_at) VALUES {} ON CONFLICT (device_id, op_id) DO UPDATE SET status = excluded.status, \
                  version = excluded.version, seq = excluded.seq, payload = excluded.payload",
-                rows.join(", ")
-            ));
-            self.execute_raw(text.done()).await?;
-        }
-        Ok(())
-    }
-
-    /// Notes rows that a device pushed without ids of the pushes: what changed of them meanwhile it may have dropped,
-    /// so they are sent to it once more.
-    ///
-    /// # Errors
-    /// From the database.
-    pub async fn note_pushed(
-        &self,
-        device: &PushingDevice,
-        collection: SyncCollection,
-        rows: &[Uuid],
-    ) -> Result<()> {
-        for chunk in rows.chunks(CHUNK) {
-            let mut text = Text::new(self.backend());
-            let (id, now) = (text.value(device.id), text.value(self.now()));
-            let collection = text.value(collection);
-            let rows: Vec<String> = chunk
-                .iter()
-                .map(|row| format!("({id}, {collection}, {}, {now})", text.value(*row)))
-                .collect();
-            text.push(&format!(
-                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at) VALUES {} \
-                 ON CONFLICT (device_id, collection, row_id) DO UPDATE SET pushed_at = excluded.pushed_at",
                 rows.join(", ")
             ));
             self.execute_raw(text.done()).await?;

@@ -6,9 +6,10 @@
 
 mod walk;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 
+use chrono::{DateTime, Utc};
 use entity::{DeviceId, SyncCollection};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -18,20 +19,26 @@ use crate::error::{Code, Error, Result};
 use crate::say;
 use crate::sync::checkpoint::{Binding, Opened, Restart};
 use crate::sync::plan::{self, Emission, Outcome, Planner, Progress, ScopeEventKind, Surface};
+use crate::sync::push::ECHO_AFTER;
 use crate::sync::{Collection, CollectionSet, Protocol, Seq};
 
 /// The most documents and tombstones of one page.
 pub const MAX_LIMIT: usize = 5_000;
 
+/// How many bytes of documents end a page before it is full, where a page may be short.
+pub const MAX_BYTES: usize = 4 << 20;
+
 /// Reads documents, and keeps them for the answer.
 pub trait Shelf: Send {
-    /// Reads those of these documents that the viewer sees now and that are in use. Answers which they are.
+    /// Reads those of these documents that the viewer sees now and that are in use. Answers which they are, and how many
+    /// bytes each is about to take in the answer where `weighs` is set.
     fn fetch<'a>(
         &'a mut self,
         session: &'a Session,
         collection: SyncCollection,
         rows: &'a [Uuid],
-    ) -> BoxFuture<'a, Result<HashSet<Uuid>>>;
+        weighs: bool,
+    ) -> BoxFuture<'a, Result<HashMap<Uuid, usize>>>;
 }
 
 /// What a device says of what it has.
@@ -112,7 +119,9 @@ pub async fn page(session: &Session, pull: &Pull, shelf: &mut dyn Shelf) -> Resu
         },
     };
     let opening = welcome(session, pull, since).await?;
-    if is_done && !opening.has_news {
+    if is_done && opening.is_echo_due {
+        stamp_echoes(session, pull, &opening, since).await?;
+    } else if is_done && !opening.has_news && !opening.has_echoes {
         // Nothing to read: what was asked is the whole answer, if the device may go on at all.
         if let Ok(progress) = progress(session, pull, &opening)?
             && plan::start(
@@ -150,7 +159,12 @@ async fn within(
     shelf: &mut dyn Shelf,
 ) -> Result<Page> {
     let opening = snapshot
-        .sync_opening(pull.device, place(since)?, &pull.collections)
+        .sync_opening(
+            pull.device,
+            place(since)?,
+            &pull.collections,
+            echoed(snapshot, pull),
+        )
         .await?;
     let clock = seq(opening.position.seq)?;
     let purged = seq(opening.purged_seq)?;
@@ -174,6 +188,7 @@ async fn within(
             pull,
             window: &window,
             limit: limit.get(),
+            echoing: opening.device.as_ref().filter(|_| opening.has_echoes),
         };
         walk.fill(&mut planner, shelf).await?;
         match planner.finish() {
@@ -185,13 +200,48 @@ async fn within(
     }
 }
 
+/// What the device pushed before this instant is to be sent to it once more: by then it has heard what became of that,
+/// or waits no longer. Only RxDB needs it.
+fn echoed(session: &Session, pull: &Pull) -> Option<DateTime<Utc>> {
+    match pull.surface {
+        Surface::Rows => Some(session.now() - ECHO_AFTER),
+        Surface::Whole => None,
+    }
+}
+
+/// Puts what the device pushed in the line of changes, for it alone.
+async fn stamp_echoes(session: &Session, pull: &Pull, opening: &Opening, since: Seq) -> Result<()> {
+    let (Some(device), Some(before)) = (opening.device.clone(), echoed(session, pull)) else {
+        return Ok(());
+    };
+    let Ok(progress) = progress(session, pull, opening)? else {
+        // It begins anew, with everything.
+        return Ok(());
+    };
+    if progress.since() != since {
+        return Ok(());
+    }
+    let (collections, has) = (pull.collections.clone(), place(since)?);
+    session
+        .write(move |tx| {
+            let (device, collections) = (device.clone(), collections.clone());
+            async move { tx.stamp_echoes(&device, &collections, has, before).await }
+        })
+        .await
+}
+
 /// What is known of the device, which is noted when it comes for the first time or after some time.
 async fn welcome(session: &Session, pull: &Pull, since: Seq) -> Result<Opening> {
     let now = session.now();
     let mut device = pull.device;
     for _ in 0..2 {
         let opening = session
-            .sync_opening(device, place(since)?, &pull.collections)
+            .sync_opening(
+                device,
+                place(since)?,
+                &pull.collections,
+                echoed(session, pull),
+            )
             .await?;
         if let Some(known) = &opening.device {
             known.require_welcome()?;

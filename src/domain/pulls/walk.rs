@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use entity::SyncCollection;
 use uuid::Uuid;
 
-use super::{Pull, Shelf, key_of, place, seq};
-use crate::db::{Head, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of};
+use super::{MAX_BYTES, Pull, Shelf, key_of, place, seq};
+use crate::db::{
+    Head, KnownDevice, Place, Snapshot, Stretch, SyncItem, SyncScope, collection_of, number_of,
+};
 use crate::error::{Error, Result};
-use crate::sync::plan::{Appetite, Item, Membership, Planner, ScopeCase, Standing, Window};
-use crate::sync::{Collection, Protocol, RowKey, ScopeKey};
+use crate::sync::plan::{
+    Appetite, Item, Membership, Planner, ScopeCase, Standing, Surface, Window,
+};
+use crate::sync::{Collection, Protocol, RowKey, ScopeKey, Seq};
 
 /// How many scopes one statement reads.
 const CHUNK: usize = 100;
@@ -18,12 +22,17 @@ const CHUNK: usize = 100;
 /// How many items one statement reads at most.
 const ITEMS: usize = 1_000;
 
+/// Rows that the viewer sees, by kind, each with the bytes that it takes.
+type Visible = HashMap<SyncCollection, HashMap<Uuid, usize>>;
+
 /// What a page is filled from.
 pub(super) struct Walk<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) pull: &'a Pull,
     pub(super) window: &'a Window,
     pub(super) limit: usize,
+    /// The device, if there is something that it pushed and is sent once more.
+    pub(super) echoing: Option<&'a KnownDevice>,
 }
 
 /// A scope to go through.
@@ -43,8 +52,12 @@ impl Walk<'_> {
         planner: &mut Planner<'_, Protocol>,
         shelf: &mut dyn Shelf,
     ) -> Result<()> {
+        if self.echoes(planner, shelf).await? == Appetite::Full {
+            return Ok(());
+        }
         let mut targets = self.targets().await?;
-        let batch = self.limit.saturating_add(1).min(ITEMS);
+        let batch = self.batch();
+        let mut bytes = 0_usize;
         while let Some(first) = targets.first() {
             let kind = first.stretch.scope.kind();
             let together = targets
@@ -62,7 +75,8 @@ impl Walk<'_> {
                 .snapshot
                 .sync_items(&stretches, &self.pull.collections, wanted)
                 .await?;
-            let visible = self.visible(&items, shelf).await?;
+            let visible = self.visible(items.iter().map(|(_, item)| item), shelf);
+            let visible = visible.await?;
             // Cut short, the last scope that was reached is gone on with; else all of them are done.
             let cut = items.last().filter(|_| items.len() >= batch).copied();
             let mut of_scope: BTreeMap<Uuid, Vec<SyncItem>> = BTreeMap::new();
@@ -77,16 +91,14 @@ impl Walk<'_> {
                 }
                 let own = of_scope.remove(&target.stretch.scope.id());
                 for item in own.unwrap_or_default() {
-                    let is_visible = visible
-                        .get(&item.collection)
-                        .is_some_and(|rows| rows.contains(&item.row_id));
-                    let standing = match (is_visible, item.live) {
-                        (true, _) => Standing::Visible,
-                        (false, false) => Standing::Deleted,
-                        // It goes by the time of day, and will be stamped.
-                        (false, true) => Standing::Elsewhere,
-                    };
+                    let standing = standing(&item, &visible);
                     if planner.item(&planned(&item)?, standing) == Appetite::Full {
+                        return Ok(());
+                    }
+                    let taken = visible.get(&item.collection);
+                    let taken = taken.and_then(|rows| rows.get(&item.row_id));
+                    bytes = bytes.saturating_add(taken.copied().unwrap_or(0));
+                    if bytes > MAX_BYTES && planner.cut() == Appetite::Full {
                         return Ok(());
                     }
                 }
@@ -101,6 +113,53 @@ impl Walk<'_> {
             targets.drain(..done);
         }
         Ok(())
+    }
+
+    /// How many items one statement reads.
+    fn batch(&self) -> usize {
+        self.limit.saturating_add(1).min(ITEMS)
+    }
+
+    /// What the device pushed, as it is now: a scope of its own, before all others.
+    async fn echoes(
+        &self,
+        planner: &mut Planner<'_, Protocol>,
+        shelf: &mut dyn Shelf,
+    ) -> Result<Appetite> {
+        let Some(device) = self.echoing else {
+            return Ok(Appetite::More);
+        };
+        let key = ScopeKey {
+            rank: 0,
+            id: device.id().0,
+        };
+        if self.window.position.is_some_and(|at| at.scope > key) {
+            return Ok(Appetite::More);
+        }
+        let Some(bounds) = planner.scope(key, ScopeCase::Echo) else {
+            return Ok(Appetite::More);
+        };
+        let mut after = self.after(key, bounds.after)?;
+        let until = place(self.window.until)?;
+        let batch = self.batch();
+        let wanted = u64::try_from(batch).unwrap_or(u64::MAX);
+        loop {
+            let items = self
+                .snapshot
+                .sync_echoes(device, &self.pull.collections, after, until, wanted)
+                .await?;
+            let visible = self.visible(items.iter(), shelf).await?;
+            for item in &items {
+                let standing = standing(item, &visible);
+                if planner.item(&planned(item)?, standing) == Appetite::Full {
+                    return Ok(Appetite::Full);
+                }
+            }
+            match items.last().filter(|_| items.len() >= batch) {
+                Some(last) => after = last.place(),
+                None => return Ok(Appetite::More),
+            }
+        }
     }
 
     /// The scopes in which there is something to tell, in their order.
@@ -142,22 +201,7 @@ impl Walk<'_> {
 
     fn stretch(&self, scope: SyncScope, key: ScopeKey, case: ScopeCase) -> Result<Stretch> {
         let bounds = case.bounds(&Protocol, self.window);
-        // After all places of that position.
-        let mut after = Place {
-            seq: place(bounds.after)?,
-            collection: i16::MAX,
-            row: Uuid::max(),
-        };
-        if let Some(at) = self.window.position
-            && at.scope == key
-        {
-            let resumed = Place {
-                seq: place(at.seq)?,
-                collection: number_of(collection(at.row.collection)?),
-                row: at.row.id,
-            };
-            after = after.max(resumed);
-        }
+        let after = self.after(key, bounds.after)?;
         Ok(Stretch {
             scope,
             after,
@@ -165,22 +209,55 @@ impl Walk<'_> {
         })
     }
 
+    /// The place in a scope after which to go on: where the page before ended, or after all places of that position.
+    fn after(&self, key: ScopeKey, bound: Seq) -> Result<Place> {
+        let after = Place {
+            seq: place(bound)?,
+            collection: i16::MAX,
+            row: Uuid::max(),
+        };
+        match self.window.position.filter(|at| at.scope == key) {
+            Some(at) => Ok(after.max(Place {
+                seq: place(at.seq)?,
+                collection: number_of(collection(at.row.collection)?),
+                row: at.row.id,
+            })),
+            None => Ok(after),
+        }
+    }
+
     /// Which of the rows of these items the viewer sees now, by kind.
-    async fn visible(
+    async fn visible<'i>(
         &self,
-        items: &[(SyncScope, SyncItem)],
+        items: impl Iterator<Item = &'i SyncItem>,
         shelf: &mut dyn Shelf,
-    ) -> Result<HashMap<SyncCollection, HashSet<Uuid>>> {
+    ) -> Result<Visible> {
         let mut rows: BTreeMap<SyncCollection, Vec<Uuid>> = BTreeMap::new();
-        for (_, item) in items {
+        for item in items {
             rows.entry(item.collection).or_default().push(item.row_id);
         }
-        let mut visible = HashMap::new();
+        let mut visible = Visible::new();
         for (collection, rows) in rows {
-            let found = shelf.fetch(self.snapshot, collection, &rows).await?;
+            let weighs = self.pull.surface == Surface::Whole;
+            let found = shelf.fetch(self.snapshot, collection, &rows, weighs);
+            let found = found.await?;
             visible.insert(collection, found);
         }
         Ok(visible)
+    }
+}
+
+/// How the row of an item stands for the viewer.
+fn standing(item: &SyncItem, visible: &Visible) -> Standing {
+    let rows = visible.get(&item.collection);
+    match (
+        rows.is_some_and(|rows| rows.contains_key(&item.row_id)),
+        item.live,
+    ) {
+        (true, _) => Standing::Visible,
+        (false, false) => Standing::Deleted,
+        // It goes by the time of day, and will be stamped.
+        (false, true) => Standing::Elsewhere,
     }
 }
 

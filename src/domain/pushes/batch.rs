@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::{ClientId, SyncCollection};
 use uuid::Uuid;
 
-use super::issues::{self, Issue};
+use super::issues::{self, Done, Issue};
 use super::{Concept, Failure, Present, Sender, TRIES, changeable, contradicted, key, parked};
 use crate::db::{Mark, OpRecord, ParentKey, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
@@ -53,6 +53,8 @@ pub struct Op {
     pub depends_on: Vec<Uuid>,
     /// When it was made, by the device's clock.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// When that was by ours, as far as the device's clock was off when it sent this.
+    pub made_at: Option<DateTime<Utc>>,
     /// What it writes.
     pub patch: Fields,
     /// What the device saw in the fields it writes.
@@ -214,6 +216,7 @@ struct Run<'a> {
     fresh: BTreeSet<Uuid>,
     pending: BTreeMap<Uuid, Pending>,
     issues: Vec<Issue>,
+    done: Vec<Done>,
 }
 
 impl<'a> Run<'a> {
@@ -254,6 +257,7 @@ impl<'a> Run<'a> {
             fresh: BTreeSet::new(),
             pending: BTreeMap::new(),
             issues: Vec::new(),
+            done: Vec::new(),
         })
     }
 
@@ -328,6 +332,9 @@ impl<'a> Run<'a> {
             let theirs = outcome.master.as_ref().map(|row| row.fields.clone());
             self.issues.extend(Issue::of(op, failure.clone(), theirs));
         }
+        if matches!(status, Status::Applied | Status::Merged) {
+            self.settle(op);
+        }
         self.tell(op, outcome);
         Ok((status, version))
     }
@@ -352,6 +359,18 @@ impl<'a> Run<'a> {
             return Outcome::failed(failure, None);
         }
         Outcome::deferred()
+    }
+
+    /// Notes that an operation was done, and which of those before it that were not done this makes good.
+    fn settle(&mut self, op: &Op) {
+        let Some(concept) = op.concept else {
+            return;
+        };
+        let done = Done::of(concept.collection(), op.row, op.kind, op.patch.keys());
+        for issue in &mut self.issues {
+            issue.is_settled |= done.has_settled(issue);
+        }
+        self.done.push(done);
     }
 
     /// Puts what became of an operation on record, at a position that is filled in at the end.
@@ -444,6 +463,10 @@ impl<'a> Run<'a> {
         }
         self.tx.undo_to(mark).await?;
         let undone = std::mem::take(&mut self.fresh);
+        self.done.clear();
+        for issue in &mut self.issues {
+            issue.is_settled = false;
+        }
         self.issues.retain(|issue| match &issue.failure {
             Failure::Refused(_) | Failure::Conflict(ConflictReason::NotVisible, _) => true,
             Failure::Conflict(..) => false,
@@ -466,7 +489,8 @@ impl<'a> Run<'a> {
             .ok_or_else(|| Error::bug("a push of nobody"))?;
         let writes = !self.fresh.is_empty() || !self.issues.is_empty();
         let sender = self.batch.sender;
-        issues::keep(tx, user, sender, std::mem::take(&mut self.issues)).await?;
+        let issues = std::mem::take(&mut self.issues);
+        issues::keep(tx, user, sender, issues, &self.done).await?;
         let place = if writes {
             tx.take_position().await?
         } else {

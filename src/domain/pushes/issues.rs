@@ -1,8 +1,10 @@
 //! What a phone pushed and nobody could keep: base, mine and theirs, with the reason, in a row of the person who
-//! typed it. It comes down to all their devices.
+//! typed it. It comes down to all their devices, and is put aside once a later push has said the same fields of the
+//! document anew and was done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use entity::{DeviceId, EntityId, SyncCollection, SyncIssueId, UserId, sync_issue};
 use ring::digest::{SHA256, digest};
 use sea_orm::ActiveValue::Set;
@@ -36,8 +38,58 @@ pub(super) struct Issue {
     pub(super) mine: Fields,
     /// What it is, where they see it.
     pub(super) theirs: Option<Fields>,
-    pub(super) occurred_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When it was made, by the device's clock.
+    pub(super) occurred_at: Option<DateTime<Utc>>,
+    /// When that was by ours.
+    pub(super) made_at: Option<DateTime<Utc>>,
     pub(super) failure: Failure,
+    /// Whether a later push has settled it.
+    pub(super) is_settled: bool,
+}
+
+/// What was pushed and done of a document.
+#[derive(Clone, Debug)]
+pub(super) struct Done {
+    collection: SyncCollection,
+    row: Uuid,
+    /// The fields that it said; none where it made the document, or put it away.
+    names: Option<BTreeSet<&'static str>>,
+}
+
+impl Done {
+    /// That a document was made or put away, or these fields of it said.
+    pub(super) fn of<'n>(
+        collection: SyncCollection,
+        row: Uuid,
+        kind: OpKind,
+        names: impl Iterator<Item = &'n &'static str>,
+    ) -> Self {
+        Self {
+            collection,
+            row,
+            names: match kind {
+                OpKind::Create | OpKind::Delete => None,
+                OpKind::Update => Some(names.copied().collect()),
+            },
+        }
+    }
+
+    /// Whether it settles that these fields of the document could not be written: it has said all of them anew. Nothing
+    /// that a person typed is put aside because something else went well.
+    fn settles<'n>(
+        &self,
+        collection: SyncCollection,
+        row: Uuid,
+        mut mine: impl Iterator<Item = &'n str>,
+    ) -> bool {
+        let says = |name| self.names.as_ref().is_none_or(|names| names.contains(name));
+        self.collection == collection && self.row == row && mine.all(says)
+    }
+
+    /// Whether it settles `issue`, which came before.
+    pub(super) fn has_settled(&self, issue: &Issue) -> bool {
+        self.settles(issue.collection, issue.row, issue.mine.keys().copied())
+    }
 }
 
 impl Issue {
@@ -55,7 +107,9 @@ impl Issue {
             mine: op.patch.clone(),
             theirs,
             occurred_at: op.occurred_at,
+            made_at: op.made_at,
             failure,
+            is_settled: false,
         })
     }
 }
@@ -110,12 +164,21 @@ pub fn words(failure: &Failure, locale: Locale) -> String {
     message.text(locale)
 }
 
-/// Keeps issues, each once.
-pub(super) async fn keep(tx: &Tx, user: UserId, sender: Sender, issues: Vec<Issue>) -> Result<()> {
+/// Keeps issues, each once, and puts aside those from before that `done` settles.
+pub(super) async fn keep(
+    tx: &Tx,
+    user: UserId,
+    sender: Sender,
+    issues: Vec<Issue>,
+    done: &[Done],
+) -> Result<()> {
     let mut issues: BTreeMap<SyncIssueId, Issue> = issues
         .into_iter()
         .map(|issue| (id(sender.device, &issue.mark), issue))
         .collect();
+    if !done.is_empty() {
+        put_aside(tx, user, done).await?;
+    }
     if issues.is_empty() {
         return Ok(());
     }
@@ -125,7 +188,20 @@ pub(super) async fn keep(tx: &Tx, user: UserId, sender: Sender, issues: Vec<Issu
         .all()
         .await?;
     for known in known {
-        issues.remove(&known.id);
+        if let Some(issue) = issues.remove(&known.id)
+            && known.archived_at.is_some()
+            && !issue.is_settled
+        {
+            // It was settled, and is there again.
+            let again = sync_issue::ActiveModel {
+                code: Set(code(&issue.failure).to_owned()),
+                message: Set(words(&issue.failure, sender.locale)),
+                payload: Set(payload(&issue)),
+                archived_at: Set(None),
+                ..Default::default()
+            };
+            tx.update::<sync_issue::Entity>(&known, None, again).await?;
+        }
     }
     let now = tx.now();
     let rows: Vec<sync_issue::ActiveModel> = issues
@@ -149,12 +225,39 @@ pub(super) async fn keep(tx: &Tx, user: UserId, sender: Sender, issues: Vec<Issu
                 version: Set(1),
                 created_at: Set(now),
                 updated_at: Set(now),
-                archived_at: Set(None),
+                archived_at: Set(issue.is_settled.then_some(now)),
             }
         })
         .collect();
     if !rows.is_empty() {
         tx.insert_all::<sync_issue::Entity>(rows).await?;
+    }
+    Ok(())
+}
+
+/// Puts aside the issues of the person that `done` settles, whichever of their devices they come from.
+async fn put_aside(tx: &Tx, user: UserId, done: &[Done]) -> Result<()> {
+    let rows: BTreeSet<Uuid> = done.iter().map(|done| done.row).collect();
+    let open = tx
+        .select::<sync_issue::Entity>()
+        .filter(sync_issue::Column::UserId.eq(user))
+        .filter(sync_issue::Column::ArchivedAt.is_null())
+        .filter(sync_issue::Column::RowId.is_in(rows))
+        .all()
+        .await?;
+    for issue in open {
+        let is_settled = done.iter().any(|done| {
+            let mine = issue.payload.get("mine").and_then(Json::as_object);
+            let mine = mine.into_iter().flat_map(|mine| mine.keys());
+            done.settles(issue.collection, issue.row_id, mine.map(String::as_str))
+        });
+        if is_settled {
+            let aside = sync_issue::ActiveModel {
+                archived_at: Set(Some(tx.now())),
+                ..Default::default()
+            };
+            tx.update::<sync_issue::Entity>(&issue, None, aside).await?;
+        }
     }
     Ok(())
 }
@@ -171,6 +274,7 @@ fn payload(issue: &Issue) -> Json {
         "mine": to_json(&issue.mine),
         "theirs": issue.theirs.as_ref().map(to_json),
         "occurredAt": issue.occurred_at,
+        "madeAt": issue.made_at,
     })
 }
 

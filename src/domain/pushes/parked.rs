@@ -29,6 +29,7 @@ pub(super) fn payload(op: &Op) -> Option<Json> {
         "baseVersion": op.base_version,
         "dependsOn": op.depends_on,
         "occurredAt": op.occurred_at,
+        "madeAt": op.made_at,
         "patch": to_json(&op.patch),
         "seen": to_json(&op.seen),
     }))
@@ -56,6 +57,7 @@ pub(super) fn read(record: &OpRecord, concepts: &[&'static dyn Concept]) -> Opti
         base_version: payload.get("baseVersion").and_then(Json::as_i64),
         depends_on: depends_on.filter_map(id).collect(),
         occurred_at: payload.get("occurredAt").and_then(instant),
+        made_at: payload.get("madeAt").and_then(instant),
         patch: fields("patch"),
         seen: fields("seen"),
         fault: None,
@@ -111,7 +113,7 @@ pub async fn give_up(tx: &Tx, concepts: &[&'static dyn Concept]) -> Result<usize
                 locale: Locale::En,
             };
             let issues = vec![Issue::of(&op, failure, None)].into_iter().flatten();
-            issues::keep(tx, parked.user, sender, issues.collect()).await?;
+            issues::keep(tx, parked.user, sender, issues.collect(), &[]).await?;
         }
     }
     let seq = tx.take_position().await?;

@@ -5,7 +5,7 @@ use entity::SyncCollection;
 use uuid::Uuid;
 
 use super::batch::{fixed, said};
-use super::issues::{self, Issue};
+use super::issues::{self, Done, Issue};
 use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key};
 use crate::db::Tx;
 use crate::error::{Code, Error, Result};
@@ -84,23 +84,39 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
         .user_id()
         .ok_or_else(|| Error::bug("a push of nobody"))?;
     let mut answers = Vec::new();
-    let mut kept = Vec::new();
+    let (mut kept, mut done) = (Vec::<Issue>::new(), Vec::new());
     for row in rows {
-        let (answer, issue) = one(tx, *concept, row).await?;
-        answers.extend(answer);
-        kept.extend(issue);
+        match one(tx, *concept, row).await? {
+            Outcome::Done(what) => {
+                for issue in kept.iter_mut().filter(|issue| what.has_settled(issue)) {
+                    issue.is_settled = true;
+                }
+                done.push(what);
+            }
+            Outcome::AlreadySo => {}
+            Outcome::Back(answer, issue) => {
+                answers.push(answer);
+                kept.extend(issue.map(|issue| *issue));
+            }
+        }
     }
-    issues::keep(tx, user, *sender, kept).await?;
+    issues::keep(tx, user, *sender, kept, &done).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     tx.note_pushed(&device, concept.collection(), &ids).await?;
     Ok(answers)
 }
 
-async fn one(
-    tx: &Tx,
-    concept: &dyn Concept,
-    row: &Row,
-) -> Result<(Option<RowAnswer>, Option<Issue>)> {
+/// What became of a row.
+enum Outcome {
+    /// It was written.
+    Done(Done),
+    /// It was so already: perhaps the push was sent before.
+    AlreadySo,
+    /// It was not taken: what the device is to take it for, and what the person wanted of it.
+    Back(RowAnswer, Option<Box<Issue>>),
+}
+
+async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
         let now = Present::now(present.as_ref());
@@ -135,8 +151,8 @@ async fn one(
         };
         let version = present.as_ref().map(|row| row.version).unwrap_or_default();
         let conflict = |reason| Failure::Conflict(reason, Vec::new());
-        let done = match judge_row(&Protocol, concept.fields(), &push, now) {
-            RowVerdict::AlreadySo => return Ok((None, None)),
+        let written = match judge_row(&Protocol, concept.fields(), &push, now) {
+            RowVerdict::AlreadySo => return Ok(Outcome::AlreadySo),
             RowVerdict::Insert => {
                 let fields = said(new.as_ref().unwrap_or(&Fields::new()));
                 tx.attempt(concept.create(tx, row.id, &fields)).await?
@@ -152,7 +168,7 @@ async fn one(
                     let fields = said(new);
                     let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
                     if same.is_ok() {
-                        return Ok((None, None));
+                        return Ok(Outcome::AlreadySo);
                     }
                     return Ok(back(conflict(ConflictReason::AlreadyExists)));
                 }
@@ -168,8 +184,15 @@ async fn one(
                 return Ok(back(conflict(reason)));
             }
         };
-        match done {
-            Ok(_) => return Ok((None, None)),
+        match written {
+            Ok(_) => {
+                return Ok(Outcome::Done(done_of(
+                    concept,
+                    row,
+                    assumed.as_ref(),
+                    new.as_ref(),
+                )));
+            }
             Err(error) if error.code() == Code::StaleVersion => {}
             Err(error) => return Ok(back(Failure::of(error, assumed.is_none()))),
         }
@@ -197,13 +220,36 @@ fn refused(
     new: Option<&Fields>,
     present: Option<&Present>,
     failure: Failure,
-) -> (Option<RowAnswer>, Option<Issue>) {
+) -> Outcome {
     let answer = match Present::now(present) {
         RowNow::Visible { .. } => RowAnswer::Master(row.id),
         RowNow::Absent | RowNow::Deleted | RowNow::Hidden => RowAnswer::Tombstone(row.id),
     };
     let issue = new.map(|new| issue_of(concept, row, assumed, new, present, failure));
-    (Some(answer), issue)
+    Outcome::Back(answer, issue.map(Box::new))
+}
+
+/// What was written of a row: what the person changed, or all of it.
+fn done_of(
+    concept: &dyn Concept,
+    row: &Row,
+    assumed: Option<&Fields>,
+    new: Option<&Fields>,
+) -> Done {
+    let (kind, mine) = match (assumed, new) {
+        (_, None) => (OpKind::Delete, Fields::new()),
+        (None, Some(new)) => (OpKind::Create, new.clone()),
+        (Some(assumed), Some(new)) => (OpKind::Update, changed(assumed, new)),
+    };
+    Done::of(concept.collection(), row.id, kind, mine.keys())
+}
+
+/// What the person changed.
+fn changed(base: &Fields, new: &Fields) -> Fields {
+    new.iter()
+        .filter(|(name, value)| base.get(*name).unwrap_or(&Value::Null) != *value)
+        .map(|(name, value)| (*name, value.clone()))
+        .collect()
 }
 
 /// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
@@ -255,11 +301,7 @@ fn issue_of(
     let nothing = Fields::new();
     let base = assumed.unwrap_or(&nothing);
     // What the person changed, and what it was.
-    let mine: Fields = new
-        .iter()
-        .filter(|(name, value)| base.get(*name).unwrap_or(&Value::Null) != *value)
-        .map(|(name, value)| (*name, value.clone()))
-        .collect();
+    let mine = changed(base, new);
     let seen: Fields = base
         .iter()
         .filter(|(name, _)| mine.contains_key(*name))
@@ -282,6 +324,8 @@ fn issue_of(
         mine,
         theirs: present.map(|row| row.fields.clone()),
         occurred_at: None,
+        made_at: None,
         failure,
+        is_settled: false,
     }
 }

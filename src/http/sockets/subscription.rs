@@ -34,9 +34,6 @@ use crate::{Code, Error, say};
 /// How long to wait before something is tried again that could not be done now.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How far those are spread who missed something, which may be all at once: their clients read all again.
-const SPREAD: Duration = Duration::from_secs(2);
-
 /// What a subscription says to its socket.
 pub(super) struct Report {
     pub(super) id: Arc<str>,
@@ -128,15 +125,16 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
             return Err(Refusal::from(Error::bug("a subscription follows nothing")).into());
         };
         let inbox = self.inbox(interest);
-        let gather = self.endpoint.options().limits.sockets.gather;
+        let limits = &self.endpoint.options().limits.sockets;
+        let (gather, spread) = (limits.gather, limits.spread);
         // It is told at once that it has begun.
         let mut is_first = true;
         loop {
             inbox.wait().await;
             if !std::mem::take(&mut is_first) {
                 tokio::time::sleep(gather).await;
-                if inbox.has_missed() {
-                    tokio::time::sleep(part_of(SPREAD)).await;
+                if inbox.is_one_of_many() {
+                    tokio::time::sleep(part_of(spread)).await;
                 }
             }
             loop {
@@ -146,6 +144,8 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 let Some(happening) = inbox.take() else {
                     break;
                 };
+                // A phone pulls once for all that comes until it is told again.
+                let is_poke = matches!(happening, Happening::Poke { .. });
                 let outcome = self
                     .step(&prepared, Cause::Happening(happening.clone()))
                     .await;
@@ -181,6 +181,9 @@ impl<G: Gateway, E: Executor> Subscription<G, E> {
                 // has heard of the errors: to tell it again would go on for ever.
                 if !is_told && happening != Happening::Missed {
                     inbox.put_back(Happening::Missed);
+                }
+                if is_poke {
+                    break;
                 }
             }
         }
@@ -413,8 +416,9 @@ mod tests {
             assert_eq!(told(code, 0), Some(AGAIN));
         }
         assert_eq!(told(Code::Internal, 4), None);
-        let parts: Vec<Duration> = (0..100).map(|_| part_of(SPREAD)).collect();
-        assert!(parts.iter().all(|part| *part <= SPREAD));
+        let longest = Duration::from_secs(2);
+        let parts: Vec<Duration> = (0..100).map(|_| part_of(longest)).collect();
+        assert!(parts.iter().all(|part| *part <= longest));
         assert!(parts.iter().any(|part| *part != parts[0]));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::Request;
 use async_graphql::futures_util::StreamExt;
-use clientele::live::{Happening, MAX_CLIENTS_AT_ONCE, Placed};
+use clientele::live::{Happening, MAX_CLIENTS_AT_ONCE, Placed, Touch};
 use entity::{ClientId, EntityId, OrderId, order};
 use sea_orm::EntityTrait;
 use serde_json::Value;
@@ -27,6 +27,11 @@ fn selections() -> BTreeMap<&'static str, &'static str> {
             format!("{{ ids isResync clients {{ {client} }} }}"),
         ),
         ("orderPlaced", format!("{{ isResync order {{ {order} }} }}")),
+        ("syncPoke", String::new()),
+        (
+            "syncLive",
+            "{ watermark collections scopesChanged wipe isResync }".to_owned(),
+        ),
     ]
     .map(|(field, selection)| (field, &*selection.leak()))
     .into()
@@ -50,6 +55,16 @@ async fn told(world: &World, viewer: &Person, field: &str, happenings: &[Happeni
         }
     }
     told
+}
+
+/// Whether these are names of collections, and so no ids.
+fn is_list_of_names(said: &Value) -> bool {
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|letter| letter.is_ascii_uppercase() || letter == b'_')
+    };
+    let mut list = said.as_array().into_iter().flatten();
+    said.is_array() && list.all(|name| name.as_str().is_some_and(is_name))
 }
 
 on_both!(an_event_holds_nothing_of_others, async |app: App| {
@@ -131,6 +146,26 @@ on_both!(an_event_holds_nothing_of_others, async |app: App| {
                 "to {}",
                 viewer.name
             );
+        }
+        // Phones are told where to look, and of no document.
+        let pokes = [
+            Happening::Missed,
+            Happening::Poke {
+                touch: Touch::of_other_clients(),
+                seq: Some(7),
+            },
+        ];
+        for answer in told(&world, viewer, "syncPoke", &pokes).await {
+            assert_eq!(answer["syncPoke"], "RESYNC");
+        }
+        for answer in told(&world, viewer, "syncLive", &pokes).await {
+            let fields = answer["syncLive"].as_object().unwrap();
+            assert!(
+                fields
+                    .values()
+                    .all(|said| { said.is_boolean() || said.is_u64() || is_list_of_names(said) })
+            );
+            assert_eq!(world.leaks_of(viewer.id, &answer), BTreeSet::new());
         }
         // What is not there is nobody's.
         let none = Happening::Placed(Placed {

@@ -2,6 +2,7 @@
 
 mod limits;
 mod others;
+mod pokes;
 mod protocol;
 mod scope;
 mod slow;

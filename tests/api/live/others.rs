@@ -15,11 +15,12 @@ use crate::support::server::{self, Server};
 use crate::support::{Answer, App, Backend, block_on, run};
 
 /// Another process on the database of `app`.
-async fn another(app: &App) -> Server {
+pub async fn another(app: &App) -> Server {
     server::spawn(app.database_url(), server::generous(), |_| {}).await
 }
 
-async fn socket_at(server: &Server, token: &str) -> Socket {
+/// A socket at that process.
+pub async fn socket_at(server: &Server, token: &str) -> Socket {
     Socket::of_at(&format!("{}/graphql", server.base_url), token).await
 }
 

@@ -3,6 +3,7 @@
 //! RxDB does.
 
 mod devices;
+mod echoes;
 mod handed_over;
 mod pages;
 mod repair;

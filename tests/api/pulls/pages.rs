@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use entity::{ClientId, note};
+use sea_orm::ActiveValue::Set;
 use serde_json::json;
 
 use super::{COLLECTIONS, Phone, Rx, act, contact, new_id, note, put_away, whole};
@@ -371,4 +373,53 @@ on_both!(a_phone_fetches_a_whole_book_at_once, async |app: App| {
     // The other rep has none of it.
     let other = Phone::of(&team.ben, 5_000).ask(&app, json!({})).await.ok();
     assert!(other.list("/sync/contacts").is_empty());
+});
+
+/// Bytes of documents after which a page of all collections ends.
+const PAGE_BYTES: usize = 4 << 20;
+
+on_both!(a_page_of_long_documents_is_short, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds").await;
+    let id: ClientId = client.parse().unwrap();
+    let (author, count, letters) = (team.ann.id, 250, 10_000);
+    let system = app.server().database.as_system("long notes of a test");
+    let made = system.write(move |tx| async move {
+        let client = tx.lock_client(id).await?;
+        let rows = (0..count).map(|at| note::ActiveModel {
+            id: Set(tx.new_id()),
+            author_id: Set(author),
+            body: Set(format!("{at} {}", "\u{6587}".repeat(letters))),
+            is_pinned: Set(false),
+            version: Set(1),
+            created_at: Set(tx.now()),
+            updated_at: Set(tx.now()),
+            ..Default::default()
+        });
+        let rows = rows.collect();
+        tx.insert_all_under::<note::Entity>(&client, rows).await?;
+        Ok(())
+    });
+    made.await.unwrap();
+    let mut phone = Phone::of(&team.ann, 5_000);
+    let (mut has_more, mut sizes, mut watermarks) = (true, Vec::new(), BTreeSet::new());
+    while has_more {
+        let answer = phone.ask(&app, json!({})).await.ok();
+        watermarks.insert(answer.data("/sync/watermark").as_u64().unwrap());
+        sizes.push(answer.data("/sync").to_string().len());
+        has_more = phone.store(&answer);
+    }
+    // As full as may be: 30 kB each.
+    assert!(
+        sizes.len() == 2 && sizes[0] > PAGE_BYTES - 64 * 1024,
+        "{sizes:?}"
+    );
+    assert!(
+        sizes.iter().all(|size| *size < PAGE_BYTES + 64 * 1024),
+        "{sizes:?}"
+    );
+    assert_eq!((phone.ids("note").len(), watermarks.len()), (count, 1));
+    // One collection at a time, what was asked for is what comes.
+    let mut rx = Rx::of(&team.ann, "NOTES");
+    assert_eq!(rx.pull(&app, 200).await, [200, 50]);
 });

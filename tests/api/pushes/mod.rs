@@ -4,6 +4,8 @@ mod batches;
 mod conflicts;
 mod once;
 mod rows;
+mod settled;
+mod strangers;
 mod waiting;
 
 use entity::{SyncIssueId, sync_issue};

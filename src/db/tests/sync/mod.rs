@@ -4,6 +4,7 @@
 mod measure;
 mod positions;
 mod sight;
+mod told;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
@@ -104,6 +105,22 @@ async fn read(
             item
         })
         .collect()
+}
+
+fn issue(tx: &Tx, user: UserId) -> sync_issue::ActiveModel {
+    sync_issue::ActiveModel {
+        id: Set(tx.new_id()),
+        user_id: Set(user),
+        collection: Set(SyncCollection::Notes),
+        row_id: Set(Uuid::now_v7()),
+        code: Set("notes.too_long".to_owned()),
+        message: Set("too long".to_owned()),
+        payload: Set(sea_orm::JsonValue::Bool(true)),
+        version: Set(1),
+        created_at: Set(tx.now()),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    }
 }
 
 fn contact_row(tx: &Tx) -> contact::ActiveModel {
@@ -420,22 +437,7 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
         .await;
     }
     system
-        .write(move |tx| async move {
-            let issue = sync_issue::ActiveModel {
-                id: Set(tx.new_id()),
-                user_id: Set(ann),
-                collection: Set(SyncCollection::Notes),
-                row_id: Set(Uuid::now_v7()),
-                code: Set("notes.too_long".to_owned()),
-                message: Set("too long".to_owned()),
-                payload: Set(sea_orm::JsonValue::Bool(true)),
-                version: Set(1),
-                created_at: Set(tx.now()),
-                updated_at: Set(tx.now()),
-                ..Default::default()
-            };
-            tx.insert::<sync_issue::Entity>(issue).await
-        })
+        .write(move |tx| async move { tx.insert::<sync_issue::Entity>(issue(&tx, ann)).await })
         .await
         .unwrap();
     let heads = phone_of_ann.sync_heads(from.seq).await.unwrap();
@@ -536,51 +538,6 @@ on_both!(a_pull_finds_its_way, 4, async |ground: Ground| {
     .await;
     assert_eq!(twins.len(), 1);
 });
-
-on_both!(
-    whom_a_commit_is_for_hears_of_it_after_it,
-    4,
-    async |ground: Ground| {
-        let system = ground.system();
-        let ann = user(&system, UserRole::Rep, None).await;
-        let ben = user(&system, UserRole::Rep, None).await;
-        let id = client(&system, Some(ann)).await;
-        phone(&ground, ann).await;
-        phone(&ground, ben).await;
-        let mut pokes = ground.database.pokes();
-        on_client(&system, id, |tx, client| async move {
-            tx.insert_under::<contact::Entity>(&client, contact_row(&tx))
-                .await
-        })
-        .await;
-        let poke = pokes.try_recv().unwrap();
-        assert_eq!(poke.seq, clock(&ground).await);
-        assert_eq!(poke.users, BTreeSet::from([ann]));
-        assert!(poke.other_clients.is_empty() && !poke.everyone);
-        assert_eq!(poke.collections, BTreeSet::from([SyncCollection::Contacts]));
-        system
-            .write(move |tx| async move {
-                let client = tx.lock_client(id).await?;
-                tx.change_owner(&[client], ben).await
-            })
-            .await
-            .unwrap();
-        let poke = pokes.try_recv().unwrap();
-        assert_eq!(poke.users, BTreeSet::from([ann, ben]));
-        assert_eq!(poke.other_clients, poke.users);
-        product(&system, 1, true).await;
-        assert!(pokes.try_recv().unwrap().everyone);
-        let failed: Result<()> = system
-            .write(move |tx| async move {
-                let client = tx.lock_client(id).await?;
-                tx.change_owner(&[client], ann).await?;
-                Err(crate::Error::bug("on purpose"))
-            })
-            .await;
-        assert!(failed.is_err());
-        assert!(pokes.try_recv().is_err());
-    }
-);
 
 on_both!(
     a_write_takes_few_statements_more,

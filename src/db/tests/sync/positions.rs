@@ -8,17 +8,14 @@ use futures_util::future::BoxFuture;
 use sea_orm::{AccessMode, IsolationLevel, TransactionTrait};
 
 use super::super::*;
-use crate::db::sync::{ChangeClock, Changes, Inline, Poke, write};
+use crate::db::sync::{ChangeClock, Changes, Inline, write};
+use crate::live::News;
 
 /// Takes positions as a sequence gives them: not in the transaction that writes, and so before its commit.
 struct Outside(DatabaseConnection);
 
 impl ChangeClock for Outside {
-    fn keep<'a>(
-        &'a self,
-        session: &'a Session,
-        changes: Changes,
-    ) -> BoxFuture<'a, Result<Option<Poke>>> {
+    fn keep<'a>(&'a self, session: &'a Session, changes: Changes) -> BoxFuture<'a, Result<News>> {
         Box::pin(async move {
             let statement = Statement::from_string(
                 DbBackend::Postgres,
@@ -27,7 +24,7 @@ impl ChangeClock for Outside {
             let row = self.0.query_one_raw(statement).await?.unwrap();
             let seq: i64 = row.try_get("", "seq")?;
             tokio::time::sleep(Duration::from_millis(seq.unsigned_abs() % 5)).await;
-            write(session, seq, &changes).await.map(Some)
+            write(session, seq, &changes).await
         })
     }
 }

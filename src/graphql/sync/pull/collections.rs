@@ -1,6 +1,6 @@
 //! The table of collections: one entry for each kind of document that phones fetch.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{
@@ -46,10 +46,11 @@ macro_rules! collections {
                 session: &'a Session,
                 collection: SyncCollection,
                 rows: &'a [Uuid],
-            ) -> BoxFuture<'a, Result<HashSet<Uuid>>> {
+                weighs: bool,
+            ) -> BoxFuture<'a, Result<HashMap<Uuid, usize>>> {
                 Box::pin(async move {
                     match collection {
-                        $(SyncCollection::$kind => keep(&mut self.$list, session, rows).await,)+
+                        $(SyncCollection::$kind => keep(&mut self.$list, session, rows, weighs).await,)+
                     }
                 })
             }

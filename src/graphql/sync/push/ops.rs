@@ -1,6 +1,7 @@
 //! `syncPush`: operations with ids.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
+use chrono::TimeDelta;
 use entity::{DeviceId, SyncCollection};
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use super::written::{Object, Said};
 use crate::domain::pushes::{self, Batch, Concept, MAX_OPS, Op, Sender, names, of_json};
 use crate::error::{Error, Result};
 use crate::graphql::confidential::note_shown;
-use crate::graphql::context::{locale, write};
+use crate::graphql::context::{locale, session, write};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::sync::scalars::{OpId, SafeInt};
 use crate::say;
@@ -59,7 +60,7 @@ pub struct SyncOpInput {
     id: ID,
     /// The version of the row that the phone showed; absent when others' changes lay hidden under its own.
     base_version: Option<i32>,
-    /// When it was made, by the phone's clock.
+    /// When it was made, by the phone's clock. It never decides on order.
     occurred_at: Option<DateTime>,
     /// Operations that must have been done before. When one failed, this fails; while one waits, this waits.
     #[graphql(default)]
@@ -95,7 +96,7 @@ pub struct SyncOpInput {
 pub struct SyncPushInput {
     /// The phone: an id that it made for this user, and keeps.
     device_id: DeviceId,
-    /// When it sends this, by its clock.
+    /// When it sends this, by its clock: tells how far that is off.
     sent_at: Option<DateTime>,
     /// What becomes of the rest when an operation is a conflict.
     #[graphql(default)]
@@ -148,8 +149,8 @@ impl SyncOpInput {
         ]
     }
 
-    /// The operation as the domain takes it. What is wrong with it is kept with it.
-    fn read(&self) -> Op {
+    /// The operation as the domain takes it, of a phone whose clock lags by `lag`. What is wrong with it is kept with it.
+    fn read(&self, lag: TimeDelta) -> Op {
         let named = entity::ids::split(&self.id);
         let concept = named.and_then(|(prefix, _)| {
             let mut concepts = CONCEPTS.iter().copied();
@@ -168,6 +169,9 @@ impl SyncOpInput {
             base_version: self.base_version.map(i64::from),
             depends_on: self.depends_on.iter().map(|id| id.0).collect(),
             occurred_at: self.occurred_at.map(|at| at.0),
+            made_at: self
+                .occurred_at
+                .map(|at| at.0.checked_add_signed(lag).unwrap_or(at.0)),
             patch: Fields::new(),
             seen: Fields::new(),
             fault: None,
@@ -226,7 +230,7 @@ impl OpMutation {
     ) -> Result<SyncPushPayload> {
         let SyncPushInput {
             device_id,
-            sent_at: _,
+            sent_at,
             atomicity,
             basis,
             ops,
@@ -241,6 +245,8 @@ impl OpMutation {
                 ),
             ));
         }
+        let now = session(ctx)?.now();
+        let lag = sent_at.map_or(TimeDelta::zero(), |sent_at| now - sent_at.0);
         let batch = Batch {
             sender: Sender {
                 device: device_id,
@@ -251,7 +257,7 @@ impl OpMutation {
                 Atomicity::AllOrNothing => pushes::Atomicity::AllOrNothing,
             },
             basis: basis.map(|basis| i64::try_from(basis.count()).unwrap_or(i64::MAX)),
-            ops: ops.iter().map(SyncOpInput::read).collect(),
+            ops: ops.iter().map(|op| op.read(lag)).collect(),
             concepts: CONCEPTS,
         };
         let ids: Vec<ID> = ops.into_iter().map(|op| op.id).collect();

@@ -50,13 +50,18 @@ impl<D> Pair<'_, D> {
     }
 }
 
-/// The device of a push that names none: that of the session.
+/// The device of a push: where none is named, the one that pulls of the session are for.
 ///
 /// # Errors
-/// When the viewer has no session, as the service itself has none.
-pub fn device_of(session: &Session, device: Option<DeviceId>) -> Result<DeviceId> {
+/// `FORBIDDEN` where there is no session to know it by; from the database.
+pub async fn device_of(session: &Session, device: Option<DeviceId>) -> Result<DeviceId> {
+    if let Some(device) = device {
+        return Ok(device);
+    }
+    let known = session.device_that_asks(None).await?;
     let of_session = || session.viewer().session_id().map(|id| DeviceId(id.0));
-    device
+    known
+        .map(|known| known.id())
         .or_else(of_session)
         .ok_or_else(|| Error::forbidden(say!("only people may do this")))
 }
@@ -82,7 +87,7 @@ async fn push<D: Doc>(
     }
     let pushed = Pushed {
         sender: Sender {
-            device: device_of(session, device)?,
+            device: device_of(session, device).await?,
             locale: locale(ctx),
         },
         concept,
