@@ -162,6 +162,8 @@ struct Outcome {
     version: Option<i64>,
     failure: Option<Failure>,
     master: Option<Present>,
+    /// Whether something was written.
+    is_written: bool,
 }
 
 impl Outcome {
@@ -171,6 +173,15 @@ impl Outcome {
             version: Some(version),
             failure: None,
             master: None,
+            is_written: true,
+        }
+    }
+
+    /// All of it was so already.
+    fn already(status: Status, version: i64) -> Self {
+        Self {
+            is_written: false,
+            ..Self::done(status, version)
         }
     }
 
@@ -184,6 +195,7 @@ impl Outcome {
             version: None,
             failure: Some(failure),
             master,
+            is_written: false,
         }
     }
 
@@ -193,6 +205,7 @@ impl Outcome {
             version: None,
             failure: None,
             master: None,
+            is_written: false,
         }
     }
 }
@@ -332,7 +345,7 @@ impl<'a> Run<'a> {
             let theirs = outcome.master.as_ref().map(|row| row.fields.clone());
             self.issues.extend(Issue::of(op, failure.clone(), theirs));
         }
-        if matches!(status, Status::Applied | Status::Merged) {
+        if outcome.is_written {
             self.settle(op);
         }
         self.tell(op, outcome);
@@ -417,6 +430,7 @@ impl<'a> Run<'a> {
             version,
             failure,
             master,
+            is_written: _,
         } = outcome;
         let told = failure.as_ref().map(|failure| Told {
             code: issues::code(failure).to_owned(),
@@ -599,7 +613,7 @@ async fn perform(
                 let gone = tx.attempt(concept.delete(tx, op.row, version)).await?;
                 (gone, Status::Applied)
             }
-            Verdict::AlreadySo(status) => return Ok(Outcome::done(status, version)),
+            Verdict::AlreadySo(status) => return Ok(Outcome::already(status, version)),
             Verdict::Conflict(ConflictReason::AlreadyExists, names) => {
                 // The domain knows better whether that row was made just so.
                 let fields = said(&patch);
@@ -610,7 +624,7 @@ async fn perform(
                     Some(_) | None => None,
                 };
                 return Ok(if let Some(version) = same {
-                    Outcome::done(Status::Merged, version)
+                    Outcome::already(Status::Merged, version)
                 } else {
                     let reason = ConflictReason::AlreadyExists;
                     Outcome::failed(Failure::Conflict(reason, names), present)

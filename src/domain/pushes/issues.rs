@@ -74,16 +74,23 @@ impl Done {
         }
     }
 
-    /// Whether it settles that these fields of the document could not be written: it has said all of them anew. Nothing
-    /// that a person typed is put aside because something else went well.
+    /// Whether it settles that these fields of the document could not be written: it has said all of them anew; none
+    /// where the document could not be put away. Nothing that a person typed is put aside because something else went
+    /// well.
     fn settles<'n>(
         &self,
         collection: SyncCollection,
         row: Uuid,
-        mut mine: impl Iterator<Item = &'n str>,
+        mine: impl Iterator<Item = &'n str>,
     ) -> bool {
-        let says = |name| self.names.as_ref().is_none_or(|names| names.contains(name));
-        self.collection == collection && self.row == row && mine.all(says)
+        let is_said = || match &self.names {
+            None => true,
+            Some(names) => {
+                let mut mine = mine.peekable();
+                mine.peek().is_some() && mine.all(|name| names.contains(name))
+            }
+        };
+        self.collection == collection && self.row == row && is_said()
     }
 
     /// Whether it settles `issue`, which came before.

@@ -163,3 +163,41 @@ on_both!(rows_of_stock_clients_settle_issues_too, async |app: App| {
     let (open, aside) = kept(&app, &team.ann).await;
     assert_eq!((open.len(), aside.len()), (1, 0));
 });
+
+on_both!(
+    what_somebody_else_wrote_settles_nothing,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let id = pulls::note(&app, &team.left, &client, "by the manager").await;
+        let mut phone = Phone::of(&team.ann);
+        let away = phone.op("DELETE", &id, json!({ "baseVersion": 1 }));
+        let said = |body: &str| json!({ "baseVersion": 1, "note": { "body": body } });
+        let changed = phone.op("UPDATE", &id, said("by Ann"));
+        let results = phone.push(&app, &[&away, &changed]).await;
+        assert_eq!(statuses(&results), ["REJECTED", "REJECTED"]);
+        let refused = vec!["FORBIDDEN".to_owned(), "FORBIDDEN".to_owned()];
+        assert_eq!(kept(&app, &team.ann).await.0, refused);
+        // Her phone takes what there is: what she typed was still not done.
+        let taken = phone.op("UPDATE", &id, said("by the manager"));
+        let empty = phone.op("UPDATE", &id, json!({ "baseVersion": 1, "note": {} }));
+        let results = phone.push(&app, &[&taken, &empty]).await;
+        assert!(
+            statuses(&results)
+                .iter()
+                .all(|status| *status != "REJECTED"),
+            "{results:?}"
+        );
+        assert_eq!(kept(&app, &team.ann).await.0, refused);
+        // A note of her own: that she changes it does not mean that it could be put away.
+        let own = pulls::note(&app, &team.ann, &client, "of Ann").await;
+        let stale = phone.op("DELETE", &own, json!({ "baseVersion": 7 }));
+        let results = phone.push(&app, &[&stale]).await;
+        assert_ne!(statuses(&results), ["APPLIED"]);
+        let before = kept(&app, &team.ann).await.0.len();
+        let other = phone.op("UPDATE", &own, said("of Ann, changed"));
+        assert_eq!(statuses(&phone.push(&app, &[&other]).await), ["APPLIED"]);
+        assert_eq!(kept(&app, &team.ann).await.0.len(), before);
+        assert_eq!(kept(&app, &team.ben).await, (vec![], vec![]));
+    }
+);
