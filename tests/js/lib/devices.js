@@ -45,7 +45,7 @@ class Phone {
 export class RxPhone extends Phone {
   /** Conflicts as the app sees them: { input: { assumedMasterState, newDocumentState, realMasterState } }. */
   conflicts = [];
-  /** What the service said was wrong. */
+  /** What the service said was wrong; that somebody asks too much at a time is not. */
   refusals = [];
 
   static async of(service, email, more = {}) {
@@ -69,7 +69,7 @@ export class RxPhone extends Phone {
   listen(kind, replication) {
     replication.conflict$.subscribe((conflict) => this.conflicts.push({ kind, ...conflict.input }));
     replication.error$.subscribe((error) => {
-      const told = (error.parameters.errors ?? []).filter(({ extensions, message }) => extensions || !/fetch failed|terminated/.test(message ?? ''));
+      const told = (error.parameters.errors ?? []).filter(({ extensions, message }) => (extensions ? extensions.rule !== 'CONCURRENCY' : !/fetch failed|terminated/.test(message ?? '')));
       this.refusals.push(...told.map((one) => `${kind}: ${JSON.stringify(one)}`));
     });
   }
