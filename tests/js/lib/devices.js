@@ -69,7 +69,7 @@ export class RxPhone extends Phone {
   listen(kind, replication) {
     replication.conflict$.subscribe((conflict) => this.conflicts.push({ kind, ...conflict.input }));
     replication.error$.subscribe((error) => {
-      const told = (error.parameters.errors ?? []).filter(({ extensions, message }) => (extensions ? extensions.rule !== 'CONCURRENCY' : !/fetch failed|terminated/.test(message ?? '')));
+      const told = (error.parameters?.errors ?? []).filter(({ extensions, message }) => (extensions ? extensions.rule !== 'CONCURRENCY' : !/fetch failed|terminated/.test(message ?? '')));
       this.refusals.push(...told.map((one) => `${kind}: ${JSON.stringify(one)}`));
     });
   }
