@@ -13,6 +13,7 @@ use clientele::clock::Clock;
 use clientele::db::{Database, DatabaseConfig};
 use clientele::domain::{money, orders, text};
 use entity::{ClientId, OrderId};
+use migration::{Migrator, MigratorTrait};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -105,12 +106,14 @@ impl Company {
 
     /// What is in the database, if it was made here.
     pub(crate) async fn of(url: &str) -> Result<Option<Self>> {
+        drop(database(url).await?);
+        let marker = "SELECT value FROM settings WHERE key = 'benchmark'";
+        // One without tables holds nothing; what else is wrong shows when it is filled.
+        let Ok(Some(text)) = Store::open(url).await?.text(marker).await else {
+            return Ok(None);
+        };
         database(url).await?.migrate().await?;
-        let mut store = Store::open(url).await?;
-        let text = store
-            .text("SELECT value FROM settings WHERE key = 'benchmark'")
-            .await?;
-        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+        Ok(Some(serde_json::from_str(&text)?))
     }
 }
 
@@ -133,7 +136,7 @@ pub(crate) async fn generate(asked: &Generate) -> Result<Company> {
             .unwrap_or_else(|| (asked.clients / 200).clamp(1, REPS))
             .max(1),
     };
-    database(url).await?.migrate().await?;
+    migrate_to_sync(url).await?;
     let mut store = Store::open(url).await?;
     if store
         .text("SELECT name FROM users LIMIT 1")
@@ -169,6 +172,7 @@ pub(crate) async fn generate(asked: &Generate) -> Result<Company> {
     }
     maker.await??;
     store.execute("COMMIT").await?;
+    database(url).await?.migrate().await?;
     refresh_stats(url, company).await?;
     let marker = vec![
         Cell::Word("benchmark"),
@@ -191,6 +195,19 @@ pub(crate) async fn generate(asked: &Generate) -> Result<Company> {
         begun.elapsed().as_secs_f32()
     );
     Ok(company)
+}
+
+/// Takes an empty database to before the step that puts what is there in the line of changes that phones follow.
+async fn migrate_to_sync(url: &str) -> Result<()> {
+    // Makes the file.
+    drop(database(url).await?);
+    let bare = sea_orm::Database::connect(url).await?;
+    let all = Migrator::migrations();
+    let before = all.iter().position(|step| step.name() == "m0040_sync");
+    let steps = u32::try_from(before.ok_or("there is no step for phones")?)?;
+    Migrator::up(&bare, Some(steps)).await?;
+    bare.close().await?;
+    Ok(())
 }
 
 /// Has the service work out the statistics of all clients.
@@ -261,12 +278,12 @@ async fn people(store: &mut Store, company: Company) -> Result<()> {
             reach.push(vec![Cell::Id(*manager), Cell::Id(user), depth]);
         }
     }
-    for number in 0..company.reps {
-        let session = id(Kind::Session, number);
+    let reps = (0..company.reps).map(claims);
+    for (user, session) in reps.chain([admin(company)]) {
         let end = Cell::At(now + TimeDelta::days(36_500));
         sessions.push(vec![
             Cell::Id(session),
-            Cell::Id(id(Kind::Rep, number)),
+            Cell::Id(user),
             Cell::Word("benchmark"),
             Cell::Bytes(session.as_bytes().repeat(2)),
             Cell::At(now),
@@ -676,4 +693,9 @@ fn day(chance: &mut Chance) -> NaiveDate {
 /// The rep's number `rep` and session as a token says them.
 pub(crate) fn claims(rep: usize) -> (Uuid, Uuid) {
     (Company::rep(rep), Company::session(rep))
+}
+
+/// The administrator and their session.
+pub(crate) fn admin(company: Company) -> (Uuid, Uuid) {
+    (id(Kind::Admin, 0), Company::session(company.reps))
 }

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::Result;
 use crate::asks::Request;
+use crate::phones;
 
 /// What every good answer of either side begins with.
 const GOOD: &[u8] = b"{\"data\":{";
@@ -46,6 +47,8 @@ pub(crate) struct Driven {
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) body: Bytes,
+    /// Bytes of it on the wire.
+    pub(crate) packed: usize,
     /// SQL statements it took, when the side says so.
     pub(crate) statements: Option<u32>,
     pub(crate) is_good: bool,
@@ -55,6 +58,8 @@ pub(crate) struct Answer {
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
+    /// Whether answers may be packed.
+    pub(crate) accepts_gzip: bool,
 }
 
 impl Connection {
@@ -66,28 +71,37 @@ impl Connection {
         Ok(Self {
             sender,
             host: address.to_owned(),
+            accepts_gzip: false,
         })
     }
 
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Answer> {
         self.sender.ready().await?;
-        let request = hyper::Request::post(&request.path)
+        let mut asked = hyper::Request::post(&request.path)
             .header("host", &self.host)
             .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", request.token))
-            .body(Full::new(Bytes::from(request.body.clone())))?;
-        let response = self.sender.send_request(request).await?;
+            .header("authorization", format!("Bearer {}", request.token));
+        if self.accepts_gzip {
+            asked = asked.header("accept-encoding", "gzip");
+        }
+        let asked = asked.body(Full::new(Bytes::from(request.body.clone())))?;
+        let response = self.sender.send_request(asked).await?;
         let (head, body) = response.into_parts();
         let statements = head
             .headers
             .get("clientele-statements")
             .and_then(|count| count.to_str().ok())
             .and_then(|count| count.parse().ok());
-        let body = body.collect().await?.to_bytes();
+        let mut body = body.collect().await?.to_bytes();
+        let packed = body.len();
+        if head.headers.contains_key("content-encoding") {
+            body = phones::unpacked(&body)?.into();
+        }
         // An error of GraphQL comes as `{"errors":` or with a null behind `data`.
         let is_good = head.status.is_success() && body.starts_with(GOOD) && !has_errors(&body);
         Ok(Answer {
             body,
+            packed,
             statements,
             is_good,
         })

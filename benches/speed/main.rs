@@ -1,8 +1,8 @@
 //! How fast the service is, as a ratio to a floor measured in the same run. `benches/README.md` says how to run
 //! it.
 //!
-//! One program, four parts: `generate` fills a database, `floor` serves the hand-written handlers, `drive` is the
-//! client; without a name it is the run, which starts the others and prints the table.
+//! One program: `generate` fills a database, `floor` serves the hand-written handlers, `drive` is the client, `phones`
+//! measures what offline phones cost; without a name it is the run, which starts the others and prints the table.
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_wrap,
@@ -16,6 +16,7 @@ mod asks;
 mod data;
 mod drive;
 mod floor;
+mod phones;
 mod process;
 mod run;
 mod store;
@@ -50,6 +51,7 @@ failures!(
     clientele::auth::keys::KeyError,
     hyper::Error,
     hyper::http::Error,
+    sea_orm::DbErr,
     sea_orm::sqlx::Error,
     serde_json::Error,
     std::io::Error,
@@ -85,6 +87,8 @@ enum Part {
     Floor(floor::Floor),
     /// Send requests and report how long they took
     Drive(drive::Drive),
+    /// Measure what phones cost
+    Phones(phones::Phones),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
                     Some(Part::Generate(generate)) => data::generate(generate).await.map(|_| ()),
                     Some(Part::Floor(floor)) => floor::serve(floor).await,
                     Some(Part::Drive(drive)) => drive::drive(drive).await,
+                    Some(Part::Phones(phones)) => phones::run(phones).await,
                     None => run::run(&arguments.run).await,
                 }
             })

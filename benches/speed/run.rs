@@ -2,7 +2,7 @@
 //! what each request cost and the ratios.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,9 +47,9 @@ pub(crate) struct Run {
 }
 
 /// A side that runs.
-struct Running {
-    child: Child,
-    address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
     ready_after: Duration,
     idle_mb: f64,
 }
@@ -63,7 +63,7 @@ impl Drop for Running {
 }
 
 /// The database, as a process to watch.
-enum Watched {
+pub(crate) enum Watched {
     /// Runs inside each side.
     Inside,
     /// A cluster on this machine, by the process that is the parent of all; with the connection that told.
@@ -76,7 +76,7 @@ enum Watched {
 }
 
 impl Watched {
-    async fn find(url: &str) -> Result<Self> {
+    pub(crate) async fn find(url: &str) -> Result<Self> {
         if !store::is_postgres(url) {
             return Ok(Self::Inside);
         }
@@ -90,7 +90,7 @@ impl Watched {
         })
     }
 
-    fn cpu(&self) -> Result<Duration> {
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         match self {
             Self::Cluster(parent, _) => process::cpu_of_children(*parent),
             Self::Inside | Self::Elsewhere => Ok(Duration::ZERO),
@@ -118,10 +118,15 @@ impl Measured {
     }
 
     fn percentile(&self, share: f64) -> f64 {
-        let at = (self.driven.micros.len() as f64 * share) as usize;
-        let micros = self.driven.micros.get(at).or(self.driven.micros.last());
-        micros.map_or(0.0, |micros| f64::from(*micros) / 1e3)
+        percentile(&self.driven.micros, share)
     }
+}
+
+/// Below which this share of the latencies lies, in milliseconds. They come in order of size, in microseconds.
+pub(crate) fn percentile(micros: &[u32], share: f64) -> f64 {
+    let at = (micros.len() as f64 * share) as usize;
+    let found = micros.get(at).or(micros.last());
+    found.map_or(0.0, |micros| f64::from(*micros) / 1e3)
 }
 
 pub(crate) async fn run(asked: &Run) -> Result<()> {
@@ -151,8 +156,8 @@ async fn measure_on(asked: &Run, url: &str) -> Result<()> {
     let watched = Watched::find(url).await?;
     let folder = std::env::temp_dir().join(format!("clientele-speed-run-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let service = start(Side::Service, asked, url, &folder).await?;
-    let floor = start(Side::Floor, asked, url, &folder).await?;
+    let service = start(Side::Service, asked.service.as_deref(), url, &folder).await?;
+    let floor = start(Side::Floor, None, url, &folder).await?;
     let kind = match watched {
         Watched::Inside => "SQLite",
         Watched::Cluster(..) => "PostgreSQL",
@@ -279,7 +284,7 @@ async fn first(
     Ok((statements, answers))
 }
 
-fn drive(asked: &Run, running: &Running, plan: &std::path::Path, seconds: f64) -> Result<Driven> {
+fn drive(asked: &Run, running: &Running, plan: &Path, seconds: f64) -> Result<Driven> {
     let driven = Command::new(std::env::current_exe()?)
         .arg("drive")
         .arg("--plan")
@@ -295,7 +300,13 @@ fn drive(asked: &Run, running: &Running, plan: &std::path::Path, seconds: f64) -
     Ok(serde_json::from_slice(&driven.stdout)?)
 }
 
-async fn start(side: Side, asked: &Run, url: &str, folder: &std::path::Path) -> Result<Running> {
+/// Starts a side; of the service this build, unless `service` names another.
+pub(crate) async fn start(
+    side: Side,
+    service: Option<&Path>,
+    url: &str,
+    folder: &Path,
+) -> Result<Running> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port();
@@ -304,7 +315,7 @@ async fn start(side: Side, asked: &Run, url: &str, folder: &std::path::Path) -> 
         Side::Service => {
             // Built beside this program.
             let built = std::env::current_exe()?.with_file_name("clientele");
-            let mut command = Command::new(asked.service.clone().unwrap_or(built));
+            let mut command = Command::new(service.unwrap_or(&built));
             command
                 .args(["serve", "--debug-headers"])
                 .args(["--listen", &address.to_string()])

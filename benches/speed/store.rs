@@ -106,6 +106,21 @@ impl Store {
         Ok(Self::Sqlite(connection))
     }
 
+    /// How many rows the database has read since it began, by its own count; none where it does not count.
+    pub(crate) async fn rows_read(&mut self) -> Result<Option<i64>> {
+        let Self::Postgres(connection) = self else {
+            return Ok(None);
+        };
+        // Its processes tell now and then what they have counted.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let rows = "SELECT tup_returned + tup_fetched FROM pg_stat_database WHERE datname = current_database()";
+        Ok(Some(
+            sqlx::query_scalar(rows)
+                .fetch_one(&mut **connection)
+                .await?,
+        ))
+    }
+
     /// Runs a statement without parameters.
     pub(crate) async fn execute(&mut self, sql: &'static str) -> Result<()> {
         match self {
