@@ -11,7 +11,9 @@ mod batch;
 mod issues;
 mod json;
 mod parked;
+mod perform;
 mod rows;
+mod run;
 
 use entity::{DeviceId, SyncCollection};
 use futures_util::future::BoxFuture;

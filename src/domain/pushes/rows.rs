@@ -4,8 +4,8 @@
 use entity::SyncCollection;
 use uuid::Uuid;
 
-use super::batch::{fixed, said};
 use super::issues::{self, Done, Issue};
+use super::perform::{fixed, said};
 use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key};
 use crate::db::Tx;
 use crate::error::{Code, Error, Result};

@@ -1,0 +1,366 @@
+//! The operations of one request, and those of their device that waited, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::batch::{Answer, Batch, Op, Told};
+use super::issues::{self, Done, Issue};
+use super::perform::{Outcome, perform, refused};
+use super::{Concept, Failure, parked};
+use crate::db::{Mark, OpRecord, PushingDevice, Tx};
+use crate::error::{Error, Result};
+use crate::say;
+use crate::sync::push::{
+    self as rules, Admission, ConflictReason, Head, Memory, Recorded, Refusal, Status, in_order,
+    is_undone, undoes_batch,
+};
+use crate::sync::{Protocol, Seq};
+
+/// How many operations of a device wait at most.
+const MAX_WAITING: usize = 500;
+
+/// An answer whose position may not be known yet.
+struct Pending {
+    answer: Answer,
+    is_placed: bool,
+}
+
+pub(super) struct Run<'a> {
+    tx: &'a Tx,
+    batch: &'a Batch,
+    device: PushingDevice,
+    /// Those that waited, then those of the request.
+    ops: Vec<Op>,
+    heads: Vec<Head>,
+    waiting: usize,
+    records: BTreeMap<Uuid, OpRecord>,
+    /// Which of them are to be written down.
+    fresh: BTreeSet<Uuid>,
+    pending: BTreeMap<Uuid, Pending>,
+    issues: Vec<Issue>,
+    done: Vec<Done>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) async fn begin(tx: &'a Tx, batch: &'a Batch) -> Result<Self> {
+        let device = tx.begin_push(batch.sender.device).await?;
+        let named = batch
+            .ops
+            .iter()
+            .flat_map(|op| std::iter::once(op.id).chain(op.depends_on.iter().copied()));
+        let named: BTreeSet<Uuid> = named.collect();
+        let named: Vec<Uuid> = named.into_iter().collect();
+        let mut records = tx.ops_on_record(&device, &named).await?;
+        let waited = tx.parked_ops(&device).await?;
+        let waiting = waited.len();
+        let sent: BTreeSet<Uuid> = batch.ops.iter().map(|op| op.id).collect();
+        let mut ops: Vec<Op> = waited
+            .iter()
+            .filter(|record| !sent.contains(&record.op))
+            .filter_map(|record| parked::read(record, batch.concepts))
+            .collect();
+        // What those that waited depend on.
+        let missing = ops.iter().flat_map(|op| op.depends_on.iter().copied());
+        let missing: Vec<Uuid> = missing.filter(|id| !records.contains_key(id)).collect();
+        if !missing.is_empty() {
+            records.extend(tx.ops_on_record(&device, &missing).await?);
+        }
+        records.extend(waited.into_iter().map(|record| (record.op, record)));
+        ops.extend(batch.ops.iter().cloned());
+        let heads = ops.iter().map(Op::head).collect();
+        Ok(Self {
+            tx,
+            batch,
+            device,
+            ops,
+            heads,
+            waiting,
+            records,
+            fresh: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            issues: Vec::new(),
+            done: Vec::new(),
+        })
+    }
+
+    pub(super) async fn all(&mut self) -> Result<()> {
+        let heads = std::mem::take(&mut self.heads);
+        let ops = std::mem::take(&mut self.ops);
+        let mut batch = rules::Batch::new(&Protocol, &heads);
+        for at in in_order(&heads) {
+            if let (Some(op), Some(head)) = (ops.get(at), heads.get(at)) {
+                let (status, version) = self.one(op, head, &batch).await?;
+                batch.settle(head, status, version);
+            }
+        }
+        self.ops = ops;
+        self.heads = heads;
+        Ok(())
+    }
+
+    async fn one(
+        &mut self,
+        op: &Op,
+        head: &Head,
+        batch: &rules::Batch<'_, Protocol>,
+    ) -> Result<(Status, Option<i64>)> {
+        let answered: BTreeMap<Uuid, Status> = op
+            .depends_on
+            .iter()
+            .filter_map(|id| Some((*id, self.records.get(id)?.recorded.status)))
+            .collect();
+        // What waits is looked at anew.
+        let recorded = self.records.get(&op.id).map(|record| &record.recorded);
+        let waits = recorded.is_some_and(|recorded| {
+            recorded.status == Status::Deferred && recorded.hash == head.hash
+        });
+        let memory = Memory {
+            recorded: recorded.filter(|_| !waits),
+            forgotten: if waits { 0 } else { self.device.forgotten() },
+            answered: &answered,
+        };
+        let outcome = match batch.admit(head, memory) {
+            Admission::Answered {
+                status: Status::Deferred,
+                ..
+            } => self.defer(op),
+            Admission::Answered {
+                status,
+                version,
+                seq,
+            } => {
+                self.answer(op, status, version, seq);
+                return Ok((status, version));
+            }
+            Admission::Refused(refusal) => {
+                let failure = Failure::Refused(refused(refusal));
+                if refusal == Refusal::IdempotencyMismatch {
+                    // The id stands for another one, whose record stays.
+                    self.tell(op, Outcome::failed(failure, None));
+                    return Ok((Status::Rejected, None));
+                }
+                Outcome::failed(failure, None)
+            }
+            Admission::Do { base_version } => {
+                match perform(self.tx, op, base_version, self.basis(op)).await? {
+                    outcome if outcome.status == Status::Deferred => self.defer(op),
+                    outcome => outcome,
+                }
+            }
+        };
+        let (status, version) = (outcome.status, outcome.version);
+        self.record(op, head, status, version);
+        if let Some(failure) = &outcome.failure {
+            let theirs = outcome.master.as_ref().map(|row| row.fields.clone());
+            self.issues.extend(Issue::of(op, failure.clone(), theirs));
+        }
+        if matches!(status, Status::Applied | Status::Merged) {
+            self.settle(op);
+        }
+        self.tell(op, outcome);
+        Ok((status, version))
+    }
+
+    /// What the device says that it had, of an operation that came with this request.
+    fn basis(&self, op: &Op) -> Option<i64> {
+        let came_now = self.batch.ops.iter().any(|sent| sent.id == op.id);
+        self.batch.basis.filter(|_| came_now)
+    }
+
+    fn defer(&self, op: &Op) -> Outcome {
+        let is_new = !self.records.contains_key(&op.id);
+        let more = self.fresh.iter().filter(|id| {
+            let record = self.records.get(id);
+            record.is_some_and(|record| record.recorded.status == Status::Deferred)
+        });
+        if is_new && self.waiting + more.count() >= MAX_WAITING {
+            let failure = Failure::Refused(Error::rule(
+                "sync.too_many_waiting",
+                say!("too many changes of this device wait for others already"),
+            ));
+            return Outcome::failed(failure, None);
+        }
+        Outcome::deferred()
+    }
+
+    /// Notes that an operation was done, and which of those before it that were not done this makes good.
+    fn settle(&mut self, op: &Op) {
+        let Some(concept) = op.concept else {
+            return;
+        };
+        let done = Done::of(concept.collection(), op.row, op.kind, op.patch.keys());
+        for issue in &mut self.issues {
+            issue.is_settled |= done.has_settled(issue);
+        }
+        self.done.push(done);
+    }
+
+    /// Puts what became of an operation on record, at a position that is filled in at the end.
+    fn record(&mut self, op: &Op, head: &Head, status: Status, version: Option<i64>) {
+        let record = OpRecord {
+            op: op.id,
+            op_seq: i64::try_from(op.seq).unwrap_or(i64::MAX),
+            recorded: Recorded {
+                hash: head.hash,
+                status,
+                version,
+                seq: Seq::ZERO,
+            },
+            payload: match status {
+                Status::Deferred => parked::payload(op),
+                _ => None,
+            },
+        };
+        self.records.insert(op.id, record);
+        self.fresh.insert(op.id);
+    }
+
+    /// Answers what was answered before.
+    fn answer(&mut self, op: &Op, status: Status, version: Option<i64>, seq: Option<Seq>) {
+        let place = seq.filter(|_| !self.fresh.contains(&op.id));
+        let answer = Answer {
+            op: op.id,
+            status,
+            version,
+            seq: place.map_or(0, |seq| i64::try_from(seq.get()).unwrap_or(i64::MAX)),
+            conflict: None,
+            told: None,
+            master: None,
+        };
+        self.pending.entry(op.id).or_insert(Pending {
+            answer,
+            is_placed: place.is_some(),
+        });
+    }
+
+    fn tell(&mut self, op: &Op, outcome: Outcome) {
+        let Outcome {
+            status,
+            version,
+            failure,
+            master,
+        } = outcome;
+        let told = failure.as_ref().map(|failure| Told {
+            code: issues::code(failure).to_owned(),
+            message: issues::words(failure, self.batch.sender.locale),
+            fields: match failure {
+                Failure::Conflict(_, names) => {
+                    names.iter().map(|name| (*name).to_owned()).collect()
+                }
+                Failure::Refused(error) => error.fields().to_vec(),
+            },
+        });
+        let conflict = match failure {
+            Some(Failure::Conflict(reason, names)) => Some((reason, names)),
+            Some(Failure::Refused(_)) | None => None,
+        };
+        let collection = op.concept.map(Concept::collection);
+        let master = master
+            .filter(|row| row.is_live)
+            .and_then(|row| Some((collection?, op.row, row.version)));
+        let answer = Answer {
+            op: op.id,
+            status,
+            version,
+            seq: 0,
+            conflict,
+            told,
+            master,
+        };
+        self.pending.insert(
+            op.id,
+            Pending {
+                answer,
+                is_placed: false,
+            },
+        );
+    }
+
+    /// Undoes everything if one operation asks for that; only what a person typed into those that failed for good
+    /// is kept.
+    pub(super) async fn decide(&mut self, mark: Mark) -> Result<()> {
+        let mut answers = self.pending.values();
+        if !answers.any(|pending| undoes_batch(pending.answer.status)) {
+            return self.tx.keep_since(mark).await;
+        }
+        self.tx.undo_to(mark).await?;
+        let undone = std::mem::take(&mut self.fresh);
+        self.done.clear();
+        for issue in &mut self.issues {
+            issue.is_settled = false;
+        }
+        self.issues.retain(|issue| match &issue.failure {
+            Failure::Refused(_) | Failure::Conflict(ConflictReason::NotVisible, _) => true,
+            Failure::Conflict(..) => false,
+        });
+        for pending in self.pending.values_mut() {
+            let answer = &mut pending.answer;
+            if is_undone(answer.status, !undone.contains(&answer.op)) {
+                answer.status = Status::Retry;
+                answer.version = None;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(mut self) -> Result<(Vec<Answer>, i64)> {
+        let tx = self.tx;
+        let user = tx
+            .viewer()
+            .user_id()
+            .ok_or_else(|| Error::bug("a push of nobody"))?;
+        let writes = !self.fresh.is_empty() || !self.issues.is_empty();
+        let sender = self.batch.sender;
+        let issues = std::mem::take(&mut self.issues);
+        issues::keep(tx, user, sender, issues, &self.done).await?;
+        let place = if writes {
+            tx.take_position().await?
+        } else {
+            tx.sync_position().await?.seq
+        };
+        let seq = Seq::try_from(place).unwrap_or(Seq::ZERO);
+        let records: Vec<OpRecord> = self
+            .fresh
+            .iter()
+            .filter_map(|id| self.records.get(id))
+            .map(|record| {
+                let mut record = record.clone();
+                record.recorded.seq = seq;
+                record
+            })
+            .collect();
+        tx.record_ops(self.device.id(), &records).await?;
+        let replayed: Vec<Uuid> = self
+            .pending
+            .values()
+            .map(|pending| &pending.answer)
+            .filter(|answer| {
+                answer.told.is_none()
+                    && matches!(answer.status, Status::Conflict | Status::Rejected)
+            })
+            .map(|answer| answer.op)
+            .collect();
+        let known = issues::of_ops(tx, sender.device, &replayed).await?;
+        let mut pending = std::mem::take(&mut self.pending);
+        let answers = self.batch.ops.iter().filter_map(|op| {
+            let Pending { answer, is_placed } = pending.get_mut(&op.id)?;
+            if !*is_placed {
+                answer.seq = place;
+            }
+            if let Some((code, message)) = known.get(&op.id) {
+                answer.told = Some(Told {
+                    code: code.clone(),
+                    message: message.clone(),
+                    fields: Vec::new(),
+                });
+                let mut reasons = ConflictReason::ALL.into_iter();
+                answer.conflict = reasons
+                    .find(|reason| reason.code() == code)
+                    .map(|reason| (reason, Vec::new()));
+            }
+            Some(answer.clone())
+        });
+        Ok((answers.collect(), place))
+    }
+}
