@@ -4,7 +4,7 @@ use entity::{ClientId, SyncCollection};
 use uuid::Uuid;
 
 use super::batch::Op;
-use super::{Concept, Failure, Present, TRIES, changeable, contradicted};
+use super::{Concept, Failure, Present, TRIES, changeable, contradicted, note_shown};
 use crate::db::{ParentKey, Tx};
 use crate::error::{Code, Error, Result};
 use crate::say;
@@ -70,6 +70,7 @@ pub(super) async fn perform(
     };
     for _ in 0..TRIES {
         let present = concept.find(tx, op.row).await?;
+        note_shown(tx, concept, op.row, present.as_ref()).await?;
         if let Some(row) = &present
             && op.kind == OpKind::Update
             && let Some(name) = contradicted(concept, &op.patch, row)

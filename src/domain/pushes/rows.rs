@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::issues::{self, Done, Issue};
 use super::perform::{fixed, said};
-use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key};
+use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key, note_shown};
 use crate::db::Tx;
 use crate::error::{Code, Error, Result};
 use crate::sync::Protocol;
@@ -119,6 +119,7 @@ enum Outcome {
 async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
+        note_shown(tx, concept, row.id, present.as_ref()).await?;
         let now = Present::now(present.as_ref());
         let (assumed, new) = complete(concept, row, now);
         let back = |failure| {

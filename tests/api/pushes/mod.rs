@@ -2,6 +2,7 @@
 
 mod batches;
 mod conflicts;
+mod heard;
 mod once;
 mod rows;
 mod settled;
