@@ -36,7 +36,7 @@ pub(super) struct Issue {
     pub(super) base: Fields,
     /// What the person wanted it to be.
     pub(super) mine: Fields,
-    /// What it is, where they see it.
+    /// What it is, where they see it; of it, what they wanted to write is kept.
     pub(super) theirs: Option<Fields>,
     /// When it was made, by the device's clock.
     pub(super) occurred_at: Option<DateTime<Utc>>,
@@ -272,10 +272,16 @@ fn payload(issue: &Issue) -> Json {
         "fields": fields,
         "base": to_json(&issue.base),
         "mine": to_json(&issue.mine),
-        "theirs": issue.theirs.as_ref().map(to_json),
+        "theirs": issue.theirs.as_ref().map(|theirs| to_json(&of_same(theirs, &issue.mine))),
         "occurredAt": issue.occurred_at,
         "madeAt": issue.made_at,
     })
+}
+
+/// Those fields of `theirs` that are in `mine` as well: what else is there is no part of what failed.
+fn of_same(theirs: &Fields, mine: &Fields) -> Fields {
+    let same = theirs.iter().filter(|(name, _)| mine.contains_key(*name));
+    same.map(|(name, value)| (*name, value.clone())).collect()
 }
 
 /// An id that follows from the device and what it pushed.

@@ -3,6 +3,7 @@
 mod batches;
 mod conflicts;
 mod heard;
+mod kept;
 mod once;
 mod rows;
 mod settled;
