@@ -470,11 +470,8 @@ pub enum Verdict {
 pub fn judge(rules: &impl Rules, list: &[Field], deed: &Deed<'_>, now: RowNow<'_>) -> Verdict {
     let conflict = |reason| Verdict::Conflict(reason, Vec::new());
     match (deed.kind, now) {
-        (OpKind::Create, RowNow::Visible { fields, .. })
-            if is_same_content(list, fields, deed.patch) =>
-        {
-            Verdict::AlreadySo(Status::Merged)
-        }
+        // Whether it was made just so, and this is a repetition, is more than these fields tell: a row also has some
+        // that never change.
         (OpKind::Create, RowNow::Visible { .. } | RowNow::Deleted | RowNow::Hidden) => {
             conflict(ConflictReason::AlreadyExists)
         }

@@ -156,6 +156,14 @@ impl Service {
                 *self.log.met.entry(op.id).or_default() += 1;
                 (status, Some(self.log.rows[&op.row].version))
             }
+            Verdict::Conflict(ConflictReason::AlreadyExists, _)
+                if before
+                    .as_ref()
+                    .is_some_and(|fields| is_same_content(list, fields, &op.patch)) =>
+            {
+                *self.log.met.entry(op.id).or_default() += 1;
+                (Status::Merged, Some(self.log.rows[&op.row].version))
+            }
             Verdict::Conflict(reason, _) => {
                 if reason == ConflictReason::NotVisible {
                     self.log.issues.push(op.id);

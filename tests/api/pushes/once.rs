@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Phone, contact, contact_of, issues, new_id, statuses};
+use crate::orders::{placed, shop};
 use crate::support::App;
 
 on_both!(
@@ -169,5 +170,49 @@ on_both!(
         assert_eq!(results[0]["conflict"]["reason"], json!("DELETED"));
         let again = phone.op("DELETE", &id, json!({ "baseVersion": 3 }));
         assert_eq!(statuses(&phone.push(&app, &[&again]).await), ["MERGED"]);
+    }
+);
+
+on_both!(
+    what_is_there_with_other_content_is_not_made_again,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let ann = &shop.team.ann;
+        let other_client = app.client_of(ann, "Around the Horn").await;
+        let order = placed(&app, &shop, json!({ "submit": true })).await;
+        let mut phone = Phone::of(ann);
+        let money = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+        let pays = |amount: &str| json!({ "orderId": order["id"], "amount": money(amount), "method": "CASH" });
+        let under = |client: &str, more: Value| {
+            let mut document = more;
+            document["clientId"] = json!(client);
+            document
+        };
+        let (here, there) = (shop.client.as_str(), other_client.as_str());
+        let name = json!({ "name": "Ana" });
+        let place = json!({ "kind": "BILLING", "city": "Berlin" });
+        let body = json!({ "body": "tea" });
+        let cases = [
+            ("payment", pays("10.00"), pays("5.00")),
+            ("contact", under(here, name.clone()), under(there, name)),
+            ("address", under(here, place.clone()), under(there, place)),
+            ("note", under(here, body.clone()), under(there, body)),
+        ];
+        for (kind, first, other) in cases {
+            let id = new_id(kind);
+            let mut make = |document: &Value| phone.op("CREATE", &id, json!({ kind: document }));
+            let (made, again, other) = (make(&first), make(&first), make(&other));
+            let results = phone.push(&app, &[&made, &again, &other]).await;
+            assert_eq!(
+                statuses(&results),
+                ["APPLIED", "MERGED", "CONFLICT"],
+                "{kind} {results:?}"
+            );
+            assert_eq!(results[2]["conflict"]["reason"], "ALREADY_EXISTS");
+        }
+        let paid = crate::orders::read(&app, ann, &order).await;
+        assert_eq!(paid["paid"]["amount"], "10.00");
+        assert_eq!(issues(&app, ann).await.len(), 4);
+        assert!(issues(&app, &shop.team.ben).await.is_empty());
     }
 );
