@@ -280,13 +280,18 @@ impl<'a> Run<'a> {
     /// Undoes everything if one operation asks for that; only what a person typed into those that failed for good
     /// is kept.
     pub(super) async fn decide(&mut self, mark: Mark) -> Result<()> {
-        let mut answers = self.pending.values();
+        // What waited from before was not sent with this batch, and decides nothing over it.
+        let sent: BTreeSet<Uuid> = self.batch.ops.iter().map(|op| op.id).collect();
+        let mut answers = sent.iter().filter_map(|id| self.pending.get(id));
         if !answers.any(|pending| undoes_batch(pending.answer.status)) {
             return self.tx.keep_since(mark).await;
         }
         self.tx.undo_to(mark).await?;
         let undone = std::mem::take(&mut self.fresh);
         self.done.clear();
+        // It waits on, as its record says: what became of it rests on what is undone.
+        self.issues
+            .retain(|issue| issue.op.is_some_and(|id| sent.contains(&id)));
         for issue in &mut self.issues {
             issue.is_settled = false;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Phone, contact, issues, new_id, statuses};
+use super::{Phone, contact, contact_of, issues, new_id, office_changes, statuses};
 use crate::support::App;
 
 on_both!(a_child_waits_for_its_parent, async |app: App| {
@@ -97,3 +97,77 @@ on_both!(what_stands_on_a_failure_fails, async |app: App| {
     let results = phone.push(&app, &[&later]).await;
     assert_eq!(results[0]["error"]["code"], json!("sync.dependency_failed"));
 });
+
+on_both!(
+    what_waits_holds_up_no_batch_that_is_all_or_nothing,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let id = contact_of(&app, &team.ann, &client, json!({ "title": "Clerk" })).await;
+        let mut phone = Phone::of(&team.ann);
+        let make = |phone: &mut Phone, name: &str| {
+            let contact = json!({ "contact": { "clientId": client, "name": name } });
+            phone.op("CREATE", &new_id("contact"), contact)
+        };
+        let first = make(&mut phone, "Ana");
+        let change = |phone: &mut Phone, after: &Value| {
+            phone.op(
+                "UPDATE",
+                &id,
+                json!({
+                    "baseVersion": 1, "dependsOn": [after["opId"]],
+                    "contact": { "title": "Manager" }, "baseContact": { "title": "Clerk" },
+                }),
+            )
+        };
+        let waits = change(&mut phone, &first);
+        assert_eq!(statuses(&phone.push(&app, &[&waits]).await), ["DEFERRED"]);
+        let theirs = json!({ "id": id, "version": 1, "title": "Owner" });
+        office_changes(&app, &team.left, theirs).await;
+        // What waited cannot be done any more; what it waited for can.
+        let results = phone.push_as(&app, "ALL_OR_NOTHING", &[&first]).await;
+        assert_eq!(statuses(&results), ["APPLIED"]);
+        assert_eq!(statuses(&phone.push(&app, &[&waits]).await), ["CONFLICT"]);
+        assert_eq!(issues(&app, &team.ann).await.len(), 1);
+        // Undone with a batch, it waits on, and nothing is kept of it.
+        let second = make(&mut phone, "Ben");
+        let waits = phone.op(
+            "UPDATE",
+            second["id"].as_str().unwrap(),
+            json!({ "contact": { "title": "Assistant" }, "dependsOn": [second["opId"]] }),
+        );
+        let fails = change(&mut phone, &second);
+        assert_eq!(
+            statuses(&phone.push(&app, &[&waits, &fails]).await),
+            ["DEFERRED", "DEFERRED"]
+        );
+        let mut stale = change(&mut phone, &second);
+        stale["contact"] = json!({ "title": "Boss" });
+        let results = phone.push_as(&app, "ALL_OR_NOTHING", &[&second, &stale]).await;
+        assert_eq!(statuses(&results), ["RETRY", "CONFLICT"]);
+        assert_eq!(issues(&app, &team.ann).await.len(), 1);
+        assert_eq!(
+            statuses(&phone.push(&app, &[&waits, &fails]).await),
+            ["DEFERRED", "DEFERRED"]
+        );
+        let results = phone.push_as(&app, "ALL_OR_NOTHING", &[&second]).await;
+        assert_eq!(statuses(&results), ["APPLIED"]);
+        assert_eq!(
+            statuses(&phone.push(&app, &[&waits, &fails]).await),
+            ["DUPLICATE", "CONFLICT"]
+        );
+        assert_eq!(issues(&app, &team.ann).await.len(), 2);
+        // What waits on a phone waits for that phone: another rep's is told nothing of hers.
+        let mut bens = Phone::of(&team.ben);
+        let of_ben = app.client_of(&team.ben, "Bon app'").await;
+        let his = bens.op(
+            "CREATE",
+            &new_id("note"),
+            json!({ "note": { "clientId": of_ben, "body": "after hers" }, "dependsOn": [first["opId"]] }),
+        );
+        let third = make(&mut phone, "Cleo");
+        assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
+        assert_eq!(statuses(&phone.push(&app, &[&third]).await), ["APPLIED"]);
+        assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
+    }
+);
