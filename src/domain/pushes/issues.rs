@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::batch::Op;
 use super::parked::kind_name;
+use super::json::{cleaned, to_kept_json};
 use super::{Failure, Sender, to_json};
 use crate::db::{ParentKey, Tx};
 use crate::error::Result;
@@ -195,7 +196,7 @@ pub(super) async fn keep(
             // It was settled, and is there again.
             let again = sync_issue::ActiveModel {
                 code: Set(code(&issue.failure).to_owned()),
-                message: Set(words(&issue.failure, sender.locale)),
+                message: Set(cleaned(&words(&issue.failure, sender.locale))),
                 payload: Set(payload(&issue)),
                 archived_at: Set(None),
                 ..Default::default()
@@ -220,7 +221,7 @@ pub(super) async fn keep(
                 row_id: Set(issue.row),
                 client_id: Set(client),
                 code: Set(code(&issue.failure).to_owned()),
-                message: Set(words(&issue.failure, sender.locale)),
+                message: Set(cleaned(&words(&issue.failure, sender.locale))),
                 payload: Set(payload(&issue)),
                 version: Set(1),
                 created_at: Set(now),
@@ -267,11 +268,12 @@ fn payload(issue: &Issue) -> Json {
         Failure::Conflict(_, names) => names.clone(),
         Failure::Refused(error) => error.fields().iter().map(String::as_str).collect(),
     };
+    let fields: Vec<String> = fields.into_iter().map(cleaned).collect();
     json!({
         "kind": kind_name(issue.kind),
         "fields": fields,
-        "base": to_json(&issue.base),
-        "mine": to_json(&issue.mine),
+        "base": to_kept_json(&issue.base),
+        "mine": to_kept_json(&issue.mine),
         "theirs": issue.theirs.as_ref().map(|theirs| to_json(&of_same(theirs, &issue.mine))),
         "occurredAt": issue.occurred_at,
         "madeAt": issue.made_at,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::batch::{Answer, Batch, Op, Told};
 use super::issues::{self, Done, Issue};
+use super::json::unkept;
 use super::perform::{Outcome, perform, refused};
 use super::{Concept, Failure, parked};
 use crate::db::{Mark, OpRecord, PushingDevice, Tx};
@@ -169,6 +170,10 @@ impl<'a> Run<'a> {
     }
 
     fn defer(&self, op: &Op) -> Outcome {
+        if let Some(name) = unkept(&op.patch).or_else(|| unkept(&op.seen)) {
+            let error = Error::bad_input(name, say!("must not hold control characters"));
+            return Outcome::failed(Failure::Refused(error), None);
+        }
         let is_new = !self.records.contains_key(&op.id);
         let more = self.fresh.iter().filter(|id| {
             let record = self.records.get(id);

@@ -66,3 +66,45 @@ on_both!(
         assert_eq!(payloads(&app, &team.ben).await, [] as [Value; 0]);
     }
 );
+
+on_both!(
+    text_that_no_database_holds_is_refused_and_kept,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let mut phone = Phone::of(&team.ann);
+        let contact = |name: &str| json!({ "contact": { "clientId": client, "name": name } });
+        let refused = phone.op("CREATE", &new_id("contact"), contact("a\u{0}b"));
+        let fine = phone.op("CREATE", &new_id("contact"), contact("Ana"));
+        // It would wait, if it could be kept meanwhile.
+        let waits = phone.op(
+            "CREATE",
+            &new_id("note"),
+            json!({ "note": { "clientId": new_id("client"), "body": "a\u{0}b" } }),
+        );
+        let results = phone.push(&app, &[&refused, &fine, &waits]).await;
+        assert_eq!(
+            statuses(&results),
+            ["REJECTED", "APPLIED", "REJECTED"],
+            "{results:?}"
+        );
+        assert_eq!(results[2]["error"]["fields"], json!(["body"]));
+        let again = phone.push(&app, &[&refused, &fine, &waits]).await;
+        assert_eq!(statuses(&again), ["REJECTED", "DUPLICATE", "REJECTED"]);
+        let kept = issues(&app, &team.ann).await;
+        assert_eq!(kept.len(), 2);
+        let typed = |field: &str| kept.iter().any(|issue| issue.payload["mine"][field] == "a\u{fffd}b");
+        assert!(typed("name") && typed("body"), "{kept:?}");
+        // As stock RxDB pushes it, new and as a change.
+        let id = contact_of(&app, &team.ann, &client, json!({})).await;
+        let there = json!({ "id": id, "clientId": client, "name": "Maria Anders", "deleted": false });
+        let bad = with(&there, json!({ "title": "a\u{0}b" }));
+        let answer = push(&app, &team.ann, "Contact", there, bad.clone()).await;
+        assert_eq!(answer[0]["name"], "Maria Anders");
+        let new = with(&bad, json!({ "id": new_id("contact") }));
+        let answer = push(&app, &team.ann, "Contact", Value::Null, new).await;
+        assert_eq!(answer[0]["deleted"], true);
+        assert_eq!(issues(&app, &team.ann).await.len(), 4);
+        assert!(issues(&app, &team.ben).await.is_empty());
+    }
+);
