@@ -236,7 +236,7 @@ impl Service {
                         faults.push("an entry was taken from a list that only grows");
                     }
                 }
-                Policy::Status(steps) => {
+                Policy::Status(steps, _) => {
                     // From what the person saw, they may have taken several before they were sent.
                     let own = seen.get(field.name) == Some(old);
                     if let (Value::Text(from), Value::Text(to)) = (old, new)

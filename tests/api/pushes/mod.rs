@@ -5,6 +5,7 @@ mod conflicts;
 mod heard;
 mod kept;
 mod once;
+mod orders;
 mod rows;
 mod settled;
 mod strangers;
