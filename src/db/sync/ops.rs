@@ -7,6 +7,7 @@ use entity::{ClientId, DeviceId, OpStatus, OrderId, SyncCollection, UserId};
 use sea_orm::{QueryResult, Statement};
 use uuid::Uuid;
 
+use super::super::dialect;
 use super::super::session::Session;
 use super::super::tx::Tx;
 use super::clock::tick;
@@ -263,18 +264,27 @@ impl Tx {
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Some operations that have waited since before `before`. For the service itself.
+    /// Some operations that have waited since before `before`. Their devices are held until the transaction ends, so
+    /// that none of them is done by a push meanwhile. For the service itself.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.
     pub async fn overdue_ops(&self, before: DateTime<Utc>) -> Result<Vec<ParkedOp>> {
         self.require_service()?;
+        let most = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let devices = self.hold_overdue(before, most).await?;
+        if devices.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only now, since a push that was waited for may have done them.
         let mut text = Text::new(self.backend());
         let (before, status) = (text.value(before), text.value(OpStatus::Deferred));
-        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        let devices = text.list(devices);
+        let most = text.value(most);
         text.push(&format!(
             "SELECT l.*, d.user_id FROM op_ledger l JOIN sync_devices d ON d.id = l.device_id \
-             WHERE l.status = {status} AND l.created_at < {before} ORDER BY l.created_at LIMIT {most}"
+             WHERE l.status = {status} AND l.created_at < {before} AND l.device_id IN ({devices}) \
+             ORDER BY l.created_at LIMIT {most}"
         ));
         self.query_all_raw(text.done())
             .await?
@@ -287,6 +297,21 @@ impl Tx {
                 })
             })
             .collect()
+    }
+
+    /// Holds the devices of the operations that have waited longest, in the order of their ids: as pushes do, before
+    /// anything else of them is touched.
+    async fn hold_overdue(&self, before: DateTime<Utc>, most: i64) -> Result<Vec<DeviceId>> {
+        let mut text = Text::new(self.backend());
+        let (before, status) = (text.value(before), text.value(OpStatus::Deferred));
+        let most = text.value(most);
+        let hold = dialect::for_update(self.backend());
+        text.push(&format!(
+            "SELECT id FROM sync_devices WHERE id IN (SELECT device_id FROM op_ledger WHERE status = {status} \
+             AND created_at < {before} ORDER BY created_at LIMIT {most}) ORDER BY id{hold}"
+        ));
+        let rows = self.query_all_raw(text.done()).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
     }
 }
 

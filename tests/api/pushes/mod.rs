@@ -2,6 +2,7 @@
 
 mod batches;
 mod conflicts;
+mod given_up;
 mod heard;
 mod kept;
 mod once;
