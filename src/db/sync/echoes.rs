@@ -4,7 +4,7 @@
 //! A push is noted with its time. The first pull after it was answered or given up for sure puts the row at a position of
 //! the line, for that device alone; pages bring it like anything else that changed, until the device has come past it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::SyncCollection;
@@ -23,7 +23,8 @@ use crate::error::Result;
 const CHUNK: usize = 500;
 
 impl Tx {
-    /// Notes rows that a device pushed without ids of the pushes. One that it pushed before is sent after the last time.
+    /// Notes rows that a device pushed without ids of the pushes, each with the version that this made of it, where the
+    /// device knew all that was in it before. One that it pushed before is sent after the last time.
     ///
     /// # Errors
     /// From the database.
@@ -31,28 +32,57 @@ impl Tx {
         &self,
         device: &PushingDevice,
         collection: SyncCollection,
-        rows: &[Uuid],
+        rows: &BTreeMap<Uuid, Option<i64>>,
     ) -> Result<()> {
-        // A row may come twice in one push, and be named once in a statement.
-        let rows: BTreeSet<Uuid> = rows.iter().copied().collect();
-        let rows: Vec<Uuid> = rows.into_iter().collect();
+        let rows: Vec<(Uuid, Option<i64>)> = rows.iter().map(|(id, own)| (*id, *own)).collect();
         for chunk in rows.chunks(CHUNK) {
             let mut text = Text::new(self.backend());
             let (id, now) = (text.value(device.id()), text.value(self.now()));
             let collection = text.value(collection);
             let rows: Vec<String> = chunk
                 .iter()
-                .map(|row| format!("({id}, {collection}, {}, {now})", text.value(*row)))
+                .map(|(row, own)| {
+                    let (row, own) = (text.value(*row), text.value(*own));
+                    format!("({id}, {collection}, {row}, {now}, {own})")
+                })
                 .collect();
             text.push(&format!(
-                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at) VALUES {} \
+                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at, own_version) VALUES {} \
                  ON CONFLICT (device_id, collection, row_id) DO UPDATE SET pushed_at = excluded.pushed_at, \
-                 stamped_seq = NULL",
+                 own_version = COALESCE(excluded.own_version, device_echoes.own_version), stamped_seq = NULL",
                 rows.join(", ")
             ));
             self.execute_raw(text.done()).await?;
         }
         Ok(())
+    }
+
+    /// The versions that earlier pushes of the device made of these rows, of those that it may not have been sent yet.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn own_versions(
+        &self,
+        device: &PushingDevice,
+        collection: SyncCollection,
+        rows: impl Iterator<Item = Uuid>,
+    ) -> Result<BTreeMap<Uuid, i64>> {
+        let rows: BTreeSet<Uuid> = rows.collect();
+        let rows: Vec<Uuid> = rows.into_iter().collect();
+        let mut found = BTreeMap::new();
+        for chunk in rows.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let (id, collection) = (text.value(device.id()), text.value(collection));
+            let rows = text.list(chunk.iter().copied());
+            text.push(&format!(
+                "SELECT row_id, own_version FROM device_echoes WHERE device_id = {id} \
+                 AND collection = {collection} AND row_id IN ({rows}) AND own_version IS NOT NULL"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                found.insert(row.try_get("", "row_id")?, row.try_get("", "own_version")?);
+            }
+        }
+        Ok(found)
     }
 
     /// Puts what the device pushed before `before` at the next position, and forgets what it has: everything of these

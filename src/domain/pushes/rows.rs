@@ -1,6 +1,8 @@
 //! Rows as stock RxDB pushes them: their state before and after, and nothing to know the push by. What is answered is
 //! a row that the device may not have as it pushed it.
 
+use std::collections::BTreeMap;
+
 use entity::SyncCollection;
 use uuid::Uuid;
 
@@ -85,9 +87,17 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
         .ok_or_else(|| Error::bug("a push of nobody"))?;
     let mut answers = Vec::new();
     let (mut kept, mut done) = (Vec::<Issue>::new(), Vec::new());
+    let collection = concept.collection();
+    let ids = rows.iter().map(|row| row.id);
+    let mut own = tx.own_versions(&device, collection, ids).await?;
+    let mut pushed: BTreeMap<Uuid, Option<i64>> = rows.iter().map(|row| (row.id, None)).collect();
     for row in rows {
-        match one(tx, *concept, row).await? {
-            Outcome::Done(what) => {
+        match one(tx, *concept, row, own.get(&row.id).copied()).await? {
+            Outcome::Done(what, version) => {
+                if let Some(version) = version {
+                    own.insert(row.id, version);
+                }
+                pushed.insert(row.id, version);
                 for issue in kept.iter_mut().filter(|issue| what.has_settled(issue)) {
                     issue.is_settled = true;
                 }
@@ -101,27 +111,27 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
         }
     }
     issues::keep(tx, user, *sender, kept, &done).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    tx.note_pushed(&device, concept.collection(), &ids).await?;
+    tx.note_pushed(&device, collection, &pushed).await?;
     Ok(answers)
 }
 
 /// What became of a row.
 enum Outcome {
-    /// It was written.
-    Done(Done),
+    /// It was written: what, and the version that came of it, where the device knew all that was there.
+    Done(Done, Option<i64>),
     /// It was so already: perhaps the push was sent before.
     AlreadySo,
     /// It was not taken: what the device is to take it for, and what the person wanted of it.
     Back(RowAnswer, Option<Box<Issue>>),
 }
 
-async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
+/// Takes a row. `own`: the version that an earlier push of the device made of it.
+async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
         note_shown(tx, concept, row.id, present.as_ref()).await?;
         let now = Present::now(present.as_ref());
-        let (assumed, new) = complete(concept, row, now);
+        let (assumed, new) = complete(concept, row, now, own);
         let back = |failure| {
             let new = new.as_ref();
             refused(
@@ -186,13 +196,14 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
             }
         };
         match written {
-            Ok(_) => {
-                return Ok(Outcome::Done(done_of(
-                    concept,
-                    row,
-                    assumed.as_ref(),
-                    new.as_ref(),
-                )));
+            Ok(version) => {
+                let knew = match (&assumed, &present) {
+                    (Some(assumed), Some(present)) => knows(concept, assumed, present),
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                };
+                let done = done_of(concept, row, assumed.as_ref(), new.as_ref());
+                return Ok(Outcome::Done(done, knew.then_some(version)));
             }
             Err(error) if error.code() == Code::StaleVersion => {}
             Err(error) => return Ok(back(Failure::of(error, assumed.is_none()))),
@@ -200,7 +211,7 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
     }
     // It changes faster than it can be judged.
     let present = concept.find(tx, row.id).await?;
-    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()));
+    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()), own);
     let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
     let (assumed, new) = (assumed.as_ref(), new.as_ref());
     Ok(refused(
@@ -253,10 +264,22 @@ fn changed(base: &Fields, new: &Fields) -> Fields {
         .collect()
 }
 
+/// Whether the device knew all that a phone says of the row as it was.
+fn knows(concept: &dyn Concept, assumed: &Fields, present: &Present) -> bool {
+    let value = |fields: &Fields, name| fields.get(name).cloned().unwrap_or(Value::Null);
+    super::names(concept).all(|name| value(assumed, name) == value(&present.fields, name))
+}
+
 /// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
-/// changed. Of a row that it made, and that nobody wrote since, it saw what it said, and the service has filled in the
-/// rest: prices, the day, the place.
-fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields>, Option<Fields>) {
+/// changed. Of a row that it made, or wrote last, and that nobody wrote since, it saw what it said, and the service has
+/// filled in the rest: prices, the day, the place, a text without the spaces around it. `own`: the version that an
+/// earlier push of the device made.
+fn complete(
+    concept: &dyn Concept,
+    row: &Row,
+    now: RowNow<'_>,
+    own: Option<i64>,
+) -> (Option<Fields>, Option<Fields>) {
     let (mut assumed, mut new) = (row.assumed.clone(), row.new.clone());
     for name in super::names(concept) {
         let is_held = [&assumed, &new]
@@ -274,10 +297,10 @@ fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields
     }
     let was_made_here = row.assumed_version.unwrap_or(0) == 0;
     if let RowNow::Visible {
-        version: 1,
+        version,
         fields: present,
     } = now
-        && was_made_here
+        && (own == Some(version) || version == 1 && was_made_here)
         && let (Some(assumed), Some(new)) = (&mut assumed, &mut new)
     {
         for (name, value) in present {

@@ -7,6 +7,7 @@ mod heard;
 mod kept;
 mod once;
 mod orders;
+mod quick;
 mod rows;
 mod settled;
 mod strangers;
