@@ -143,11 +143,22 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Res
                 failure,
             )
         };
+        let conflict = |reason| Failure::Conflict(reason, Vec::new());
         if let (Some(new), Some(present)) = (&new, &present)
             && present.is_live
-            && let Some(name) = contradicted(concept, new, present)
         {
-            return Ok(back(Failure::Refused(fixed(name))));
+            if assumed.is_none() {
+                // Perhaps the device made it, and did not hear so: the domain knows whether it was made just so.
+                let fields = said(new);
+                let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
+                return Ok(match same {
+                    Ok(_) => Outcome::AlreadySo,
+                    Err(_) => back(conflict(ConflictReason::AlreadyExists)),
+                });
+            }
+            if let Some(name) = contradicted(concept, new, present) {
+                return Ok(back(Failure::Refused(fixed(name))));
+            }
         }
         let parent = match (&assumed, new.as_ref().map(|new| concept.parent(new))) {
             (None, Some(Some(parent))) => Some(tx.parent_standing(parent).await?),
@@ -161,7 +172,6 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Res
             parent,
         };
         let version = present.as_ref().map(|row| row.version).unwrap_or_default();
-        let conflict = |reason| Failure::Conflict(reason, Vec::new());
         let written = match judge_row(&Protocol, concept.fields(), &push, now) {
             RowVerdict::AlreadySo => return Ok(Outcome::AlreadySo),
             RowVerdict::Insert => {
@@ -173,18 +183,7 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Res
                 tx.attempt(change).await?
             }
             RowVerdict::Delete => tx.attempt(concept.delete(tx, row.id, version)).await?,
-            RowVerdict::Master => {
-                // The domain knows better whether that row was made just so.
-                if let (None, Some(new)) = (&assumed, &new) {
-                    let fields = said(new);
-                    let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
-                    if same.is_ok() {
-                        return Ok(Outcome::AlreadySo);
-                    }
-                    return Ok(back(conflict(ConflictReason::AlreadyExists)));
-                }
-                return Ok(back(conflict(ConflictReason::StaleFields)));
-            }
+            RowVerdict::Master => return Ok(back(conflict(ConflictReason::StaleFields))),
             RowVerdict::Tombstone { .. } => {
                 let reason = match now {
                     RowNow::Deleted => ConflictReason::Deleted,

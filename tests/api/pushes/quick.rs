@@ -104,3 +104,30 @@ on_both!(
         assert_eq!(bens.await.ok().data("/order"), &Value::Null);
     }
 );
+
+on_both!(
+    a_row_that_was_made_and_not_answered_is_pushed_again,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let ann = &shop.team.ann;
+        let order = placed(&app, &shop, json!({ "submit": true })).await;
+        let amount = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+        let payment = json!({
+            "id": new_id("payment"), "orderId": order["id"], "amount": amount("1.00"), "method": "CASH",
+            "reference": "A1 ", "paidOn": null, "deleted": false,
+        });
+        for _ in 0..3 {
+            taken(&app, ann, "Payment", &Value::Null, &payment).await;
+        }
+        assert!(issues(&app, ann).await.is_empty());
+        // With another amount it is another payment, and the one that is there stays.
+        let other = with(&payment, json!({ "amount": amount("2.00") }));
+        let answer = push(&app, ann, "Payment", Value::Null, other.clone()).await;
+        assert_eq!(answer[0]["amount"]["amount"], "1.00");
+        assert_eq!(issues(&app, ann).await.len(), 1);
+        let answer = push(&app, &shop.team.ben, "Payment", Value::Null, other).await;
+        assert_eq!(answer[0]["deleted"], true);
+        let there = crate::orders::read(&app, ann, &order).await;
+        assert_eq!(there["paid"]["amount"], "1.00");
+    }
+);
