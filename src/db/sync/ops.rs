@@ -26,7 +26,7 @@ pub const OPS_STAY: TimeDelta = TimeDelta::days(90);
 pub const ACKED_OPS_STAY: TimeDelta = TimeDelta::days(7);
 
 /// How many operations of a device wait at most.
-pub const MAX_PARKED: u64 = 500;
+pub const MAX_PARKED: usize = 500;
 
 /// A device that is pushing: its row is held until the transaction ends, so that its operations are taken one batch
 /// after the other.

@@ -9,7 +9,7 @@ use super::issues::{self, Done, Issue};
 use super::json::unkept;
 use super::perform::{Outcome, perform, refused};
 use super::{Concept, Failure, parked};
-use crate::db::{Mark, OpRecord, PushingDevice, Tx};
+use crate::db::{MAX_PARKED, Mark, OpRecord, PushingDevice, Tx};
 use crate::error::{Error, Result};
 use crate::say;
 use crate::sync::push::{
@@ -17,9 +17,6 @@ use crate::sync::push::{
     is_undone, undoes_batch,
 };
 use crate::sync::{Protocol, Seq};
-
-/// How many operations of a device wait at most.
-const MAX_WAITING: usize = 500;
 
 /// An answer whose position may not be known yet.
 struct Pending {
@@ -34,7 +31,8 @@ pub(super) struct Run<'a> {
     /// Those that waited, then those of the request.
     ops: Vec<Op>,
     heads: Vec<Head>,
-    waiting: usize,
+    /// Those that wait, by what has become of them so far.
+    waiting: BTreeSet<Uuid>,
     records: BTreeMap<Uuid, OpRecord>,
     /// Which of them are to be written down.
     fresh: BTreeSet<Uuid>,
@@ -54,7 +52,7 @@ impl<'a> Run<'a> {
         let named: Vec<Uuid> = named.into_iter().collect();
         let mut records = tx.ops_on_record(&device, &named).await?;
         let waited = tx.parked_ops(&device).await?;
-        let waiting = waited.len();
+        let waiting = waited.iter().map(|record| record.op).collect();
         let sent: BTreeSet<Uuid> = batch.ops.iter().map(|op| op.id).collect();
         let mut ops: Vec<Op> = waited
             .iter()
@@ -175,11 +173,7 @@ impl<'a> Run<'a> {
             return Outcome::failed(Failure::Refused(error), None);
         }
         let is_new = !self.records.contains_key(&op.id);
-        let more = self.fresh.iter().filter(|id| {
-            let record = self.records.get(id);
-            record.is_some_and(|record| record.recorded.status == Status::Deferred)
-        });
-        if is_new && self.waiting + more.count() >= MAX_WAITING {
+        if is_new && self.waiting.len() >= MAX_PARKED {
             let failure = Failure::Refused(Error::rule(
                 "sync.too_many_waiting",
                 say!("too many changes of this device wait for others already"),
@@ -216,6 +210,10 @@ impl<'a> Run<'a> {
                 Status::Deferred => parked::payload(op),
                 _ => None,
             },
+        };
+        match status {
+            Status::Deferred => self.waiting.insert(op.id),
+            _ => self.waiting.remove(&op.id),
         };
         self.records.insert(op.id, record);
         self.fresh.insert(op.id);

@@ -171,3 +171,39 @@ on_both!(
         assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
     }
 );
+
+on_both!(so_many_wait_and_no_more, async |app: App| {
+    let team = app.team().await;
+    let client = new_id("client");
+    let mut phone = Phone::of(&team.ann);
+    let note = |phone: &mut Phone| {
+        let note = json!({ "note": { "clientId": client, "body": "early" } });
+        phone.op("CREATE", &new_id("note"), note)
+    };
+    let ops: Vec<Value> = (0..501).map(|_| note(&mut phone)).collect();
+    let ops: Vec<&Value> = ops.iter().collect();
+    // What comes again waits already, and counts once.
+    for _ in 0..2 {
+        for some in ops[..300].chunks(150) {
+            let results = phone.push(&app, some).await;
+            assert_eq!(statuses(&results), vec!["DEFERRED"; some.len()]);
+        }
+    }
+    let results = phone.push(&app, &ops[300..500]).await;
+    assert_eq!(statuses(&results), vec!["DEFERRED"; 200]);
+    let results = phone.push(&app, &[ops[0], ops[500]]).await;
+    assert_eq!(statuses(&results), ["DEFERRED", "REJECTED"]);
+    assert_eq!(results[1]["error"]["code"], "sync.too_many_waiting");
+    // Another phone has a count of its own.
+    let mut bens = Phone::of(&team.ben);
+    let his = note(&mut bens);
+    assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
+    // They go on as soon as what they wait for is there.
+    let make = json!({ "client": { "kind": "INDIVIDUAL", "currency": "EUR", "name": "Ana" } });
+    let make = phone.op("CREATE", &client, make);
+    assert_eq!(statuses(&phone.push(&app, &[&make]).await), ["APPLIED"]);
+    let results = phone.push(&app, &ops[..200]).await;
+    assert_eq!(statuses(&results), vec!["DUPLICATE"; 200]);
+    assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
+    assert!(issues(&app, &team.ben).await.is_empty());
+});
