@@ -17,7 +17,7 @@ use super::parked::kind_name;
 use super::json::{cleaned, to_kept_json};
 use super::{Failure, Sender, to_json};
 use crate::db::{ParentKey, Tx};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::messages::Locale;
 use crate::say;
 use crate::sync::merge::Fields;
@@ -177,33 +177,47 @@ pub(super) async fn keep(
         .into_iter()
         .map(|issue| (id(sender.device, &issue.mark), issue))
         .collect();
-    if !done.is_empty() {
-        put_aside(tx, user, done).await?;
-    }
-    if issues.is_empty() {
-        return Ok(());
-    }
-    let known = tx
-        .select::<sync_issue::Entity>()
-        .filter(sync_issue::Column::Id.is_in(issues.keys().copied()))
-        .all()
-        .await?;
-    for known in known {
-        if let Some(issue) = issues.remove(&known.id)
-            && known.archived_at.is_some()
-            && !issue.is_settled
-        {
-            // It was settled, and is there again.
-            let again = sync_issue::ActiveModel {
-                code: Set(code(&issue.failure).to_owned()),
-                message: Set(cleaned(&words(&issue.failure, sender.locale))),
-                payload: Set(payload(&issue)),
-                archived_at: Set(None),
-                ..Default::default()
-            };
-            tx.update::<sync_issue::Entity>(&known, None, again).await?;
+    let mut touched = settled(tx, user, done).await?;
+    let mut known = BTreeSet::new();
+    if !issues.is_empty() {
+        let rows = tx
+            .select::<sync_issue::Entity>()
+            .filter(sync_issue::Column::Id.is_in(issues.keys().copied()))
+            .all()
+            .await?;
+        for row in &rows {
+            known.insert(row.id);
+            if row.archived_at.is_some() {
+                touched.insert(row.id);
+            }
         }
     }
+    // Held in the order of their ids: another device of the person may settle the same ones at this moment.
+    for id in touched {
+        let row = match tx.lock::<sync_issue::Entity>(id).await {
+            Err(error) if error.code() == Code::NotFound => continue,
+            row => row?,
+        };
+        let is_settled = row.archived_at.is_none() && is_settled_by(&row, done);
+        let again = issues.get(&id).filter(|issue| !issue.is_settled);
+        let changes = match again {
+            // It was settled, and is there again.
+            Some(issue) if is_settled || row.archived_at.is_some() => sync_issue::ActiveModel {
+                code: Set(code(&issue.failure).to_owned()),
+                message: Set(cleaned(&words(&issue.failure, sender.locale))),
+                payload: Set(payload(issue)),
+                archived_at: Set(None),
+                ..Default::default()
+            },
+            _ if is_settled => sync_issue::ActiveModel {
+                archived_at: Set(Some(tx.now())),
+                ..Default::default()
+            },
+            _ => continue,
+        };
+        tx.update::<sync_issue::Entity>(&row, None, changes).await?;
+    }
+    issues.retain(|id, _| !known.contains(id));
     let now = tx.now();
     let rows: Vec<sync_issue::ActiveModel> = issues
         .into_iter()
@@ -236,8 +250,11 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Puts aside the issues of the person that `done` settles, whichever of their devices they come from.
-async fn put_aside(tx: &Tx, user: UserId, done: &[Done]) -> Result<()> {
+/// The open issues of the person that `done` settles, whichever of their devices they come from.
+async fn settled(tx: &Tx, user: UserId, done: &[Done]) -> Result<BTreeSet<SyncIssueId>> {
+    if done.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let rows: BTreeSet<Uuid> = done.iter().map(|done| done.row).collect();
     let open = tx
         .select::<sync_issue::Entity>()
@@ -246,21 +263,16 @@ async fn put_aside(tx: &Tx, user: UserId, done: &[Done]) -> Result<()> {
         .filter(sync_issue::Column::RowId.is_in(rows))
         .all()
         .await?;
-    for issue in open {
-        let is_settled = done.iter().any(|done| {
-            let mine = issue.payload.get("mine").and_then(Json::as_object);
-            let mine = mine.into_iter().flat_map(|mine| mine.keys());
-            done.settles(issue.collection, issue.row_id, mine.map(String::as_str))
-        });
-        if is_settled {
-            let aside = sync_issue::ActiveModel {
-                archived_at: Set(Some(tx.now())),
-                ..Default::default()
-            };
-            tx.update::<sync_issue::Entity>(&issue, None, aside).await?;
-        }
-    }
-    Ok(())
+    let settled = open.iter().filter(|issue| is_settled_by(issue, done));
+    Ok(settled.map(|issue| issue.id).collect())
+}
+
+fn is_settled_by(issue: &sync_issue::Model, done: &[Done]) -> bool {
+    done.iter().any(|done| {
+        let mine = issue.payload.get("mine").and_then(Json::as_object);
+        let mine = mine.into_iter().flat_map(|mine| mine.keys());
+        done.settles(issue.collection, issue.row_id, mine.map(String::as_str))
+    })
 }
 
 fn payload(issue: &Issue) -> Json {
