@@ -130,11 +130,30 @@ pub struct Answer {
     pub master: Option<(SyncCollection, Uuid, i64)>,
 }
 
-/// Takes a batch: answers in the order of its operations, and the position up to which they speak.
+/// A batch that was taken, and has no place in the line yet.
+pub struct Taken<'a>(Run<'a>);
+
+impl Taken<'_> {
+    /// The rows that are in the way of operations: what is to be told of them is to be read now. Once the batch has its
+    /// place, others wait.
+    pub fn in_the_way(&self) -> impl Iterator<Item = (SyncCollection, Uuid)> + '_ {
+        self.0.masters()
+    }
+
+    /// Puts the batch in its place: answers in the order of its operations, and the position up to which they speak.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn answer(self) -> Result<(Vec<Answer>, i64)> {
+        self.0.finish().await
+    }
+}
+
+/// Takes a batch.
 ///
 /// # Errors
 /// `CONFLICT` when the device is somebody else's; what is not of one operation alone, from the database.
-pub async fn push(tx: &Tx, batch: &Batch) -> Result<(Vec<Answer>, i64)> {
+pub async fn push<'a>(tx: &'a Tx, batch: &'a Batch) -> Result<Taken<'a>> {
     let mut run = Run::begin(tx, batch).await?;
     let whole = match batch.atomicity {
         Atomicity::AllOrNothing => Some(tx.mark().await?),
@@ -144,5 +163,5 @@ pub async fn push(tx: &Tx, batch: &Batch) -> Result<(Vec<Answer>, i64)> {
     if let Some(mark) = whole {
         run.decide(mark).await?;
     }
-    run.finish().await
+    Ok(Taken(run))
 }

@@ -19,7 +19,7 @@ use entity::{ClientId, DeviceId, SyncCollection, order};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-pub use batch::{Answer, Atomicity, Batch, MAX_OPS, Op, push};
+pub use batch::{Answer, Atomicity, Batch, MAX_OPS, Op, Taken, push};
 pub use json::{of_json, to_json};
 pub use parked::{PARKED_STAYS, give_up};
 pub use rows::{MAX_ROWS, Pushed, Row, RowAnswer, push_rows};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::SyncCollection;
 use uuid::Uuid;
 
 use super::batch::{Answer, Batch, Op, Told};
@@ -312,6 +313,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The rows that answers are to show.
+    pub(super) fn masters(&self) -> impl Iterator<Item = (SyncCollection, Uuid)> + '_ {
+        let masters = self.pending.values().filter_map(|one| one.answer.master);
+        masters.map(|(collection, id, _)| (collection, id))
+    }
+
     pub(super) async fn finish(mut self) -> Result<(Vec<Answer>, i64)> {
         let tx = self.tx;
         let user = tx
@@ -322,6 +329,17 @@ impl<'a> Run<'a> {
         let sender = self.batch.sender;
         let issues = std::mem::take(&mut self.issues);
         issues::keep(tx, user, sender, issues, &self.done).await?;
+        let replayed: Vec<Uuid> = self
+            .pending
+            .values()
+            .map(|pending| &pending.answer)
+            .filter(|answer| {
+                answer.told.is_none()
+                    && matches!(answer.status, Status::Conflict | Status::Rejected)
+            })
+            .map(|answer| answer.op)
+            .collect();
+        let known = issues::of_ops(tx, sender.device, &replayed).await?;
         let place = if writes {
             tx.take_position().await?
         } else {
@@ -339,17 +357,6 @@ impl<'a> Run<'a> {
             })
             .collect();
         tx.record_ops(self.device.id(), &records).await?;
-        let replayed: Vec<Uuid> = self
-            .pending
-            .values()
-            .map(|pending| &pending.answer)
-            .filter(|answer| {
-                answer.told.is_none()
-                    && matches!(answer.status, Status::Conflict | Status::Rejected)
-            })
-            .map(|answer| answer.op)
-            .collect();
-        let known = issues::of_ops(tx, sender.device, &replayed).await?;
         let mut pending = std::mem::take(&mut self.pending);
         let answers = self.batch.ops.iter().filter_map(|op| {
             let Pending { answer, is_placed } = pending.get_mut(&op.id)?;
