@@ -396,12 +396,15 @@ pub const fn undoes_batch(status: Status) -> bool {
 }
 
 /// Whether an answer in a batch that was undone no longer holds. `was_before`: whether it was on record, or forgotten,
-/// before the batch; an operation may be answered twice in one.
-pub const fn is_undone(status: Status, was_before: bool) -> bool {
+/// before the batch; an operation may be answered twice in one. `is_at_fault`: whether it was refused for what it says,
+/// whatever the rows are. Any other refusal may come of what was undone: of goods that are free again, or an operation
+/// that failed and may be sent anew.
+pub const fn is_undone(status: Status, was_before: bool, is_at_fault: bool) -> bool {
     match status {
         Status::Applied | Status::Merged | Status::Deferred => true,
         Status::Duplicate => !was_before,
-        Status::Conflict | Status::Rejected | Status::Retry => false,
+        Status::Rejected => !was_before && !is_at_fault,
+        Status::Conflict | Status::Retry => false,
     }
 }
 

@@ -76,7 +76,9 @@ impl Service {
                     Some((_, recorded)) => recorded.status != Status::Deferred,
                     None => Some(&head.seq) <= self.log.forgotten.get(&session.device),
                 };
-                if is_undone(result.status, was_before) {
+                let mut ops = request.ops.iter().filter(|op| op.id == result.op);
+                let is_at_fault = ops.any(|op| book::is_refused(&op.patch));
+                if is_undone(result.status, was_before, is_at_fault) {
                     result.status = Status::Retry;
                     result.version = None;
                 }

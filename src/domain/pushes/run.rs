@@ -11,7 +11,7 @@ use super::json::unkept;
 use super::perform::{Outcome, perform, refused};
 use super::{Concept, Failure, parked};
 use crate::db::{MAX_PARKED, Mark, OpRecord, PushingDevice, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::say;
 use crate::sync::push::{
     self as rules, Admission, ConflictReason, Head, Memory, Recorded, Refusal, Status, in_order,
@@ -23,6 +23,12 @@ use crate::sync::{Protocol, Seq};
 struct Pending {
     answer: Answer,
     is_placed: bool,
+    /// Whether it was refused for what it says, whatever the rows are.
+    is_at_fault: bool,
+}
+
+fn is_at_fault(error: &Error) -> bool {
+    error.code() == Code::BadUserInput
 }
 
 pub(super) struct Run<'a> {
@@ -235,6 +241,7 @@ impl<'a> Run<'a> {
         self.pending.entry(op.id).or_insert(Pending {
             answer,
             is_placed: place.is_some(),
+            is_at_fault: false,
         });
     }
 
@@ -255,6 +262,7 @@ impl<'a> Run<'a> {
                 Failure::Refused(error) => error.fields().to_vec(),
             },
         });
+        let is_fault = matches!(&failure, Some(Failure::Refused(error)) if is_at_fault(error));
         let conflict = match failure {
             Some(Failure::Conflict(reason, names)) => Some((reason, names)),
             Some(Failure::Refused(_)) | None => None,
@@ -277,6 +285,7 @@ impl<'a> Run<'a> {
             Pending {
                 answer,
                 is_placed: false,
+                is_at_fault: is_fault,
             },
         );
     }
@@ -300,14 +309,17 @@ impl<'a> Run<'a> {
             issue.is_settled = false;
         }
         self.issues.retain(|issue| match &issue.failure {
-            Failure::Refused(_) | Failure::Conflict(ConflictReason::NotVisible, _) => true,
+            Failure::Refused(error) => is_at_fault(error),
+            Failure::Conflict(ConflictReason::NotVisible, _) => true,
             Failure::Conflict(..) => false,
         });
         for pending in self.pending.values_mut() {
             let answer = &mut pending.answer;
-            if is_undone(answer.status, !undone.contains(&answer.op)) {
+            let was_before = !undone.contains(&answer.op);
+            if is_undone(answer.status, was_before, pending.is_at_fault) {
                 answer.status = Status::Retry;
                 answer.version = None;
+                answer.told = None;
             }
         }
         Ok(())

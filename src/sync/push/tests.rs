@@ -259,6 +259,23 @@ fn all_or_nothing_is_undone_by_conflicts_but_not_by_refusals() {
     }
 }
 
+#[test]
+fn what_an_undone_batch_brought_about_no_longer_holds() {
+    for (status, anew, at_fault, before) in [
+        (Status::Applied, true, true, true),
+        (Status::Merged, true, true, true),
+        (Status::Deferred, true, true, true),
+        (Status::Duplicate, true, true, false),
+        (Status::Rejected, true, false, false),
+        (Status::Conflict, false, false, false),
+        (Status::Retry, false, false, false),
+    ] {
+        assert_eq!(is_undone(status, false, false), anew, "{status:?}");
+        assert_eq!(is_undone(status, false, true), at_fault, "{status:?}");
+        assert_eq!(is_undone(status, true, false), before, "{status:?}");
+    }
+}
+
 fn judged(kind: OpKind, base_version: i64, parent: Option<Parent>, now: RowNow<'_>) -> Verdict {
     let (patch, seen) = (name("Apex"), name("Acme"));
     let deed = Deed {
