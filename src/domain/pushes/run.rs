@@ -43,7 +43,10 @@ pub(super) struct Run<'a> {
     records: BTreeMap<Uuid, OpRecord>,
     /// Which of them are to be written down.
     fresh: BTreeSet<Uuid>,
-    pending: BTreeMap<Uuid, Pending>,
+    /// By place in `ops`: one may come twice, and what is told the second time is not what became of the first.
+    pending: BTreeMap<usize, Pending>,
+    /// Where those of the request begin in `ops`.
+    sent: usize,
     issues: Vec<Issue>,
     done: Vec<Done>,
 }
@@ -73,6 +76,7 @@ impl<'a> Run<'a> {
             records.extend(tx.ops_on_record(&device, &missing).await?);
         }
         records.extend(waited.into_iter().map(|record| (record.op, record)));
+        let first = ops.len();
         ops.extend(batch.ops.iter().cloned());
         let heads = ops.iter().map(Op::head).collect();
         Ok(Self {
@@ -85,6 +89,7 @@ impl<'a> Run<'a> {
             records,
             fresh: BTreeSet::new(),
             pending: BTreeMap::new(),
+            sent: first,
             issues: Vec::new(),
             done: Vec::new(),
         })
@@ -96,8 +101,9 @@ impl<'a> Run<'a> {
         let mut batch = rules::Batch::new(&Protocol, &heads);
         for at in in_order(&heads) {
             if let (Some(op), Some(head)) = (ops.get(at), heads.get(at)) {
-                let (status, version) = self.one(op, head, &batch).await?;
-                batch.settle(head, status, version);
+                if let Some((status, version)) = self.one(at, op, head, &batch).await? {
+                    batch.settle(head, status, version);
+                }
             }
         }
         self.ops = ops;
@@ -105,12 +111,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Takes the operation at a place. Answers what others are to take it for; nothing where its id stands for another.
     async fn one(
         &mut self,
+        at: usize,
         op: &Op,
         head: &Head,
         batch: &rules::Batch<'_, Protocol>,
-    ) -> Result<(Status, Option<i64>)> {
+    ) -> Result<Option<(Status, Option<i64>)>> {
         let answered: BTreeMap<Uuid, Status> = op
             .depends_on
             .iter()
@@ -136,20 +144,20 @@ impl<'a> Run<'a> {
                 version,
                 seq,
             } => {
-                self.answer(op, status, version, seq);
-                return Ok((status, version));
+                self.answer(at, op, status, version, seq);
+                return Ok(Some((status, version)));
             }
             Admission::Refused(refusal) => {
                 let failure = Failure::Refused(refused(refusal));
                 if refusal == Refusal::IdempotencyMismatch {
                     // The id stands for another one, whose record stays.
-                    self.tell(op, Outcome::failed(failure, None));
-                    return Ok((Status::Rejected, None));
+                    self.tell(at, op, Outcome::failed(failure, None));
+                    return Ok(None);
                 }
                 Outcome::failed(failure, None)
             }
             Admission::Do { base_version } => {
-                match perform(self.tx, op, base_version, self.basis(op)).await? {
+                match perform(self.tx, op, base_version, self.basis(at)).await? {
                     outcome if outcome.status == Status::Deferred => self.defer(op),
                     outcome => outcome,
                 }
@@ -164,14 +172,13 @@ impl<'a> Run<'a> {
         if matches!(status, Status::Applied | Status::Merged) {
             self.settle(op);
         }
-        self.tell(op, outcome);
-        Ok((status, version))
+        self.tell(at, op, outcome);
+        Ok(Some((status, version)))
     }
 
     /// What the device says that it had, of an operation that came with this request.
-    fn basis(&self, op: &Op) -> Option<i64> {
-        let came_now = self.batch.ops.iter().any(|sent| sent.id == op.id);
-        self.batch.basis.filter(|_| came_now)
+    fn basis(&self, at: usize) -> Option<i64> {
+        self.batch.basis.filter(|_| at >= self.sent)
     }
 
     fn defer(&self, op: &Op) -> Outcome {
@@ -227,7 +234,14 @@ impl<'a> Run<'a> {
     }
 
     /// Answers what was answered before.
-    fn answer(&mut self, op: &Op, status: Status, version: Option<i64>, seq: Option<Seq>) {
+    fn answer(
+        &mut self,
+        at: usize,
+        op: &Op,
+        status: Status,
+        version: Option<i64>,
+        seq: Option<Seq>,
+    ) {
         let place = seq.filter(|_| !self.fresh.contains(&op.id));
         let answer = Answer {
             op: op.id,
@@ -238,14 +252,15 @@ impl<'a> Run<'a> {
             told: None,
             master: None,
         };
-        self.pending.entry(op.id).or_insert(Pending {
+        let pending = Pending {
             answer,
             is_placed: place.is_some(),
             is_at_fault: false,
-        });
+        };
+        self.pending.insert(at, pending);
     }
 
-    fn tell(&mut self, op: &Op, outcome: Outcome) {
+    fn tell(&mut self, at: usize, op: &Op, outcome: Outcome) {
         let Outcome {
             status,
             version,
@@ -281,7 +296,7 @@ impl<'a> Run<'a> {
             master,
         };
         self.pending.insert(
-            op.id,
+            at,
             Pending {
                 answer,
                 is_placed: false,
@@ -294,11 +309,11 @@ impl<'a> Run<'a> {
     /// is kept.
     pub(super) async fn decide(&mut self, mark: Mark) -> Result<()> {
         // What waited from before was not sent with this batch, and decides nothing over it.
-        let sent: BTreeSet<Uuid> = self.batch.ops.iter().map(|op| op.id).collect();
-        let mut answers = sent.iter().filter_map(|id| self.pending.get(id));
-        if !answers.any(|pending| undoes_batch(pending.answer.status)) {
+        let mut answers = self.pending.range(self.sent..);
+        if !answers.any(|(_, pending)| undoes_batch(pending.answer.status)) {
             return self.tx.keep_since(mark).await;
         }
+        let sent: BTreeSet<Uuid> = self.batch.ops.iter().map(|op| op.id).collect();
         self.tx.undo_to(mark).await?;
         let undone = std::mem::take(&mut self.fresh);
         self.done.clear();
@@ -369,13 +384,16 @@ impl<'a> Run<'a> {
             })
             .collect();
         tx.record_ops(self.device.id(), &records).await?;
-        let mut pending = std::mem::take(&mut self.pending);
-        let answers = self.batch.ops.iter().filter_map(|op| {
-            let Pending { answer, is_placed } = pending.get_mut(&op.id)?;
-            if !*is_placed {
+        let pending = std::mem::take(&mut self.pending).split_off(&self.sent);
+        let answers = pending.into_values().map(|pending| {
+            let mut answer = pending.answer;
+            if !pending.is_placed {
                 answer.seq = place;
             }
-            if let Some((code, message)) = known.get(&op.id) {
+            if answer.told.is_none()
+                && matches!(answer.status, Status::Conflict | Status::Rejected)
+                && let Some((code, message)) = known.get(&answer.op)
+            {
                 answer.told = Some(Told {
                     code: code.clone(),
                     message: message.clone(),
@@ -386,7 +404,7 @@ impl<'a> Run<'a> {
                     .find(|reason| reason.code() == code)
                     .map(|reason| (reason, Vec::new()));
             }
-            Some(answer.clone())
+            answer
         });
         Ok((answers.collect(), place))
     }
