@@ -21,7 +21,7 @@ use crate::error::{Code, Result};
 use crate::messages::Locale;
 use crate::say;
 use crate::sync::merge::Fields;
-use crate::sync::push::{ConflictReason, OpKind};
+use crate::sync::push::{ConflictReason, OpKind, RequestHash};
 
 /// What was pushed and not done.
 #[derive(Clone, Debug)]
@@ -112,6 +112,12 @@ impl Issue {
             failure,
             is_settled: false,
         })
+    }
+
+    /// The same of an operation whose id another one has, by its content.
+    pub(super) fn beside(mut self, hash: RequestHash) -> Self {
+        self.mark.extend_from_slice(&hash);
+        self
     }
 }
 

@@ -150,7 +150,9 @@ impl<'a> Run<'a> {
             Admission::Refused(refusal) => {
                 let failure = Failure::Refused(refused(refusal));
                 if refusal == Refusal::IdempotencyMismatch {
-                    // The id stands for another one, whose record stays.
+                    // The id stands for another one, whose record stays; what this one says is kept beside it.
+                    let issue = Issue::of(op, failure.clone(), None);
+                    self.issues.extend(issue.map(|issue| issue.beside(head.hash)));
                     self.tell(at, op, Outcome::failed(failure, None));
                     return Ok(None);
                 }
