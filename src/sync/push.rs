@@ -125,14 +125,13 @@ pub struct Head {
 /// What tells the content of a request from another.
 pub type RequestHash = [u8; 32];
 
-/// What tells the content of an operation from another: its kind, its row, what it writes and what the device
-/// saw. Not the version that the device had, nor the time of sending: those may differ when it is repeated.
+/// What tells the content of an operation from another: its kind, its row, and what it writes. Not what the device had
+/// seen, by version or by value, nor the time of sending: those may differ when it is repeated.
 pub fn request_hash(
     rules: &impl Rules,
     kind: OpKind,
     row: RowKey,
     patch: &Fields,
-    seen: &Fields,
     base_version: Option<i64>,
 ) -> RequestHash {
     let mut bytes = vec![
@@ -147,12 +146,10 @@ pub fn request_hash(
     if let Some(version) = rules.hashed_version(base_version) {
         bytes.extend_from_slice(&version.to_be_bytes());
     }
-    for fields in [patch, seen] {
-        write_length(&mut bytes, fields.len());
-        for (name, value) in fields {
-            write_text(&mut bytes, name);
-            write_value(&mut bytes, value);
-        }
+    write_length(&mut bytes, patch.len());
+    for (name, value) in patch {
+        write_text(&mut bytes, name);
+        write_value(&mut bytes, value);
     }
     let digest = digest::digest(&digest::SHA256, &bytes);
     digest.as_ref().first_chunk().copied().unwrap_or([0; 32])

@@ -31,14 +31,7 @@ impl Service {
                 row: op.row,
                 base_version: op.base_version,
                 depends_on: op.depends_on.clone(),
-                hash: request_hash(
-                    &self.bench,
-                    op.kind,
-                    op.row,
-                    &op.patch,
-                    &op.seen,
-                    op.base_version,
-                ),
+                hash: request_hash(&self.bench, op.kind, op.row, &op.patch, op.base_version),
             })
             .collect();
         let saved = request

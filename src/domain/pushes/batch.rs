@@ -73,14 +73,7 @@ impl Op {
             row,
             base_version: self.base_version,
             depends_on: self.depends_on.clone(),
-            hash: request_hash(
-                &Protocol,
-                self.kind,
-                row,
-                &self.patch,
-                &self.seen,
-                self.base_version,
-            ),
+            hash: request_hash(&Protocol, self.kind, row, &self.patch, self.base_version),
         }
     }
 }

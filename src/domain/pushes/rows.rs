@@ -334,7 +334,7 @@ fn issue_of(
         Some(_) => OpKind::Update,
         None => OpKind::Create,
     };
-    let mark = request_hash(&Protocol, kind, key(collection, row.id), &mine, &seen, None);
+    let mark = request_hash(&Protocol, kind, key(collection, row.id), &mine, None);
     let client = concept.parent(new);
     Issue {
         mark: mark.to_vec(),

@@ -53,7 +53,8 @@ on_both!(
             json!({ "baseVersion": 2, "contact": { "title": "Sales agent" } }),
         );
         let both = phone.push(&app, &[&twice, &twice]).await;
-        assert_eq!(both[0]["opId"], both[1]["opId"]);
+        assert_eq!(statuses(&both), ["APPLIED", "DUPLICATE"]);
+        assert_eq!(both[0]["version"], both[1]["version"]);
         assert_eq!(contact(&app, &team.ann, &id).await["version"], json!(3));
         let race = phone.op(
             "UPDATE",
@@ -214,5 +215,47 @@ on_both!(
         assert_eq!(paid["paid"]["amount"], "10.00");
         assert_eq!(issues(&app, ann).await.len(), 4);
         assert!(issues(&app, &shop.team.ben).await.is_empty());
+    }
+);
+
+on_both!(
+    an_id_that_is_taken_twice_in_one_push_is_of_the_first,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let id = contact_of(&app, &team.ann, &client, json!({})).await;
+        let mut phone = Phone::of(&team.ann);
+        let first = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "title": "Owner" } }),
+        );
+        let mut other = first.clone();
+        other["contact"] = json!({ "title": "Janitor" });
+        let after = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "note": "tea" }, "dependsOn": [first["opId"]] }),
+        );
+        let results = phone.push(&app, &[&first, &other, &after]).await;
+        assert_eq!(statuses(&results), ["APPLIED", "REJECTED", "APPLIED"]);
+        assert_eq!(results[1]["error"]["code"], "sync.idempotency_mismatch");
+        let there = contact(&app, &team.ann, &id).await;
+        assert_eq!(
+            (&there["title"], &there["note"]),
+            (&json!("Owner"), &json!("tea"))
+        );
+        // What was typed under the id that was taken is kept, once.
+        let results = phone.push(&app, &[&other]).await;
+        assert_eq!(statuses(&results), ["REJECTED"]);
+        let kept = issues(&app, &team.ann).await;
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].code, "sync.idempotency_mismatch");
+        assert_eq!(kept[0].payload["mine"], json!({ "title": "Janitor" }));
+        // What the phone saw beside it does not make an operation another one.
+        let mut seen = first.clone();
+        seen["baseContact"] = json!({ "title": "Clerk" });
+        assert_eq!(statuses(&phone.push(&app, &[&seen]).await), ["DUPLICATE"]);
+        assert!(issues(&app, &team.ben).await.is_empty());
     }
 );
