@@ -1,10 +1,10 @@
 //! What devices pushed: the ledger of their operations, by which each is done once; what waits in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{ClientId, DeviceId, OpStatus, OrderId, SyncCollection, UserId};
-use sea_orm::{QueryResult, Statement};
+use sea_orm::{ColumnTrait, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::super::dialect;
@@ -73,7 +73,7 @@ pub struct ParkedOp {
 }
 
 /// What a row goes under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ParentKey {
     /// A client.
     Client(ClientId),
@@ -316,46 +316,67 @@ impl Tx {
 }
 
 impl Session {
-    /// How what a new row is to go under stands for the viewer.
+    /// How what new rows are to go under stands for the viewer, each.
     ///
     /// # Errors
     /// From the database.
-    pub async fn parent_standing(&self, parent: ParentKey) -> Result<Parent> {
-        let is_seen = match parent {
-            ParentKey::Client(id) => {
-                let found = self.select::<entity::client::Entity>().id(id).find();
-                found.await?.is_some()
-            }
-            ParentKey::Order(id) => {
-                let found = self.select::<entity::order::Entity>().id(id).find();
-                found.await?.is_some()
-            }
-        };
-        if is_seen {
-            return Ok(Parent::Visible);
-        }
-        let mut text = Text::new(self.backend());
-        let user = text.value(self.viewer().user_id());
-        match parent {
-            ParentKey::Client(id) => {
-                let id = text.value(id);
-                text.push(&format!(
-                    "SELECT 1 FROM stream_scopes WHERE user_id = {user} AND scope_id = {id}"
-                ));
-            }
-            ParentKey::Order(id) => {
-                let (id, orders) = (text.value(id.0), text.value(SyncCollection::Orders));
-                text.push(&format!(
-                    "SELECT 1 FROM stream_scopes s JOIN sync_items i ON i.scope_id = s.scope_id \
-                     WHERE s.user_id = {user} AND i.collection = {orders} AND i.row_id = {id} \
-                     AND i.added_seq <= s.left_seq"
-                ));
+    pub async fn parents_standing(
+        &self,
+        parents: &BTreeSet<ParentKey>,
+    ) -> Result<BTreeMap<ParentKey, Parent>> {
+        let mut standing = BTreeMap::new();
+        let (mut clients, mut orders) = (Vec::new(), Vec::new());
+        for parent in parents {
+            standing.insert(*parent, Parent::Unknown);
+            match parent {
+                ParentKey::Client(id) => clients.push(*id),
+                ParentKey::Order(id) => orders.push(*id),
             }
         }
-        Ok(match self.query_one_raw(text.done()).await? {
-            Some(_) => Parent::Lost,
-            None => Parent::Unknown,
-        })
+        for chunk in clients.chunks(CHUNK) {
+            let is_among = entity::client::Column::Id.is_in(chunk.iter().copied());
+            let seen = self.select::<entity::client::Entity>().filter(is_among);
+            for client in seen.all().await? {
+                standing.insert(ParentKey::Client(client.id), Parent::Visible);
+            }
+        }
+        for chunk in orders.chunks(CHUNK) {
+            let is_among = entity::order::Column::Id.is_in(chunk.iter().copied());
+            let seen = self.select::<entity::order::Entity>().filter(is_among);
+            for order in seen.all().await? {
+                standing.insert(ParentKey::Order(order.id), Parent::Visible);
+            }
+        }
+        clients.retain(|id| standing.get(&ParentKey::Client(*id)) == Some(&Parent::Unknown));
+        orders.retain(|id| standing.get(&ParentKey::Order(*id)) == Some(&Parent::Unknown));
+        for chunk in clients.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let user = text.value(self.viewer().user_id());
+            let ids = text.list(chunk.iter().copied());
+            text.push(&format!(
+                "SELECT scope_id FROM stream_scopes WHERE user_id = {user} AND scope_id IN ({ids})"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let client = ParentKey::Client(row.try_get("", "scope_id")?);
+                standing.insert(client, Parent::Lost);
+            }
+        }
+        for chunk in orders.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let user = text.value(self.viewer().user_id());
+            let kind = text.value(SyncCollection::Orders);
+            let ids = text.list(chunk.iter().map(|id| id.0));
+            text.push(&format!(
+                "SELECT i.row_id FROM stream_scopes s JOIN sync_items i ON i.scope_id = s.scope_id \
+                 WHERE s.user_id = {user} AND i.collection = {kind} AND i.row_id IN ({ids}) \
+                 AND i.added_seq <= s.left_seq"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let order = ParentKey::Order(OrderId(row.try_get("", "row_id")?));
+                standing.insert(order, Parent::Lost);
+            }
+        }
+        Ok(standing)
     }
 }
 

@@ -1,5 +1,7 @@
 //! One operation with an id: judged by how its row stands, and done.
 
+use std::collections::BTreeMap;
+
 use entity::{ClientId, SyncCollection};
 use uuid::Uuid;
 
@@ -55,12 +57,13 @@ impl Outcome {
     }
 }
 
-/// Judges an operation and does it, as a part of its own.
+/// Judges an operation and does it, as a part of its own. `standing`: how what new rows go under stands.
 pub(super) async fn perform(
     tx: &Tx,
     op: &Op,
     base_version: Option<i64>,
     basis: Option<i64>,
+    standing: &BTreeMap<ParentKey, Parent>,
 ) -> Result<Outcome> {
     if let Some(fault) = &op.fault {
         return Ok(Outcome::failed(Failure::Refused(fault.clone()), None));
@@ -78,7 +81,7 @@ pub(super) async fn perform(
             return Ok(Outcome::failed(Failure::Refused(fixed(name)), present));
         }
         let parent = match (op.kind, concept.parent(&op.patch)) {
-            (OpKind::Create, Some(parent)) => Some(tx.parent_standing(parent).await?),
+            (OpKind::Create, Some(parent)) => standing.get(&parent).copied(),
             (OpKind::Create, None) => Some(Parent::Visible),
             (OpKind::Update | OpKind::Delete, _) => None,
         };

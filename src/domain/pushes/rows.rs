@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::issues::{self, Done, Issue};
 use super::perform::{fixed, said};
 use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key, note_shown};
-use crate::db::Tx;
+use crate::db::{ParentKey, Tx};
 use crate::error::{Code, Error, Result};
 use crate::sync::Protocol;
 use crate::sync::merge::{Fields, Value};
@@ -91,8 +91,12 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
     let ids = rows.iter().map(|row| row.id);
     let mut own = tx.own_versions(&device, collection, ids).await?;
     let mut pushed: BTreeMap<Uuid, Option<i64>> = rows.iter().map(|row| (row.id, None)).collect();
+    let parents = rows.iter().filter(|row| row.assumed.is_none());
+    let parents = parents.filter_map(|row| concept.parent(row.new.as_ref()?));
+    let standing = tx.parents_standing(&parents.collect()).await?;
     for row in rows {
-        match one(tx, *concept, row, own.get(&row.id).copied()).await? {
+        let own_version = own.get(&row.id).copied();
+        match one(tx, *concept, row, own_version, &standing).await? {
             Outcome::Done(what, version) => {
                 if let Some(version) = version {
                     own.insert(row.id, version);
@@ -125,8 +129,15 @@ enum Outcome {
     Back(RowAnswer, Option<Box<Issue>>),
 }
 
-/// Takes a row. `own`: the version that an earlier push of the device made of it.
-async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Result<Outcome> {
+/// Takes a row. `own`: the version that an earlier push of the device made of it; `standing`: how what new rows go under
+/// stands.
+async fn one(
+    tx: &Tx,
+    concept: &dyn Concept,
+    row: &Row,
+    own: Option<i64>,
+    standing: &BTreeMap<ParentKey, Parent>,
+) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
         note_shown(tx, concept, row.id, present.as_ref()).await?;
@@ -161,7 +172,7 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row, own: Option<i64>) -> Res
             }
         }
         let parent = match (&assumed, new.as_ref().map(|new| concept.parent(new))) {
-            (None, Some(Some(parent))) => Some(tx.parent_standing(parent).await?),
+            (None, Some(Some(parent))) => standing.get(&parent).copied(),
             (None, Some(None)) => Some(Parent::Visible),
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::SyncCollection;
+use entity::{ClientId, OrderId, SyncCollection};
 use uuid::Uuid;
 
 use super::batch::{Answer, Batch, Op, Told};
@@ -10,12 +10,12 @@ use super::issues::{self, Done, Issue};
 use super::json::unkept;
 use super::perform::{Outcome, perform, refused};
 use super::{Concept, Failure, parked};
-use crate::db::{MAX_PARKED, Mark, OpRecord, PushingDevice, Tx};
+use crate::db::{MAX_PARKED, Mark, OpRecord, ParentKey, PushingDevice, Tx};
 use crate::error::{Code, Error, Result};
 use crate::say;
 use crate::sync::push::{
-    self as rules, Admission, ConflictReason, Head, Memory, Recorded, Refusal, Status, in_order,
-    is_undone, undoes_batch,
+    self as rules, Admission, ConflictReason, Head, Memory, OpKind, Parent, Recorded, Refusal,
+    Status, in_order, is_undone, undoes_batch,
 };
 use crate::sync::{Protocol, Seq};
 
@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     /// Those that wait, by what has become of them so far.
     waiting: BTreeSet<Uuid>,
     records: BTreeMap<Uuid, OpRecord>,
+    /// How what new rows go under stands.
+    standing: BTreeMap<ParentKey, Parent>,
     /// Which of them are to be written down.
     fresh: BTreeSet<Uuid>,
     /// By place in `ops`: one may come twice, and what is told the second time is not what became of the first.
@@ -79,6 +81,9 @@ impl<'a> Run<'a> {
         let first = ops.len();
         ops.extend(batch.ops.iter().cloned());
         let heads = ops.iter().map(Op::head).collect();
+        let standing = tx
+            .parents_standing(&ops.iter().filter_map(parent_of).collect())
+            .await?;
         Ok(Self {
             tx,
             batch,
@@ -87,6 +92,7 @@ impl<'a> Run<'a> {
             heads,
             waiting,
             records,
+            standing,
             fresh: BTreeSet::new(),
             pending: BTreeMap::new(),
             sent: first,
@@ -159,9 +165,14 @@ impl<'a> Run<'a> {
                 Outcome::failed(failure, None)
             }
             Admission::Do { base_version } => {
-                match perform(self.tx, op, base_version, self.basis(at)).await? {
-                    outcome if outcome.status == Status::Deferred => self.defer(op),
-                    outcome => outcome,
+                if at < self.sent && self.waits_for_parent(op) {
+                    self.defer(op)
+                } else {
+                    let basis = self.basis(at);
+                    match perform(self.tx, op, base_version, basis, &self.standing).await? {
+                        outcome if outcome.status == Status::Deferred => self.defer(op),
+                        outcome => outcome,
+                    }
                 }
             }
         };
@@ -181,6 +192,12 @@ impl<'a> Run<'a> {
     /// What the device says that it had, of an operation that came with this request.
     fn basis(&self, at: usize) -> Option<i64> {
         self.batch.basis.filter(|_| at >= self.sent)
+    }
+
+    /// Whether what a new row goes under is still not there.
+    fn waits_for_parent(&self, op: &Op) -> bool {
+        let parent = parent_of(op).and_then(|parent| self.standing.get(&parent));
+        parent == Some(&Parent::Unknown)
     }
 
     fn defer(&self, op: &Op) -> Outcome {
@@ -204,6 +221,14 @@ impl<'a> Run<'a> {
         let Some(concept) = op.concept else {
             return;
         };
+        let made = match concept.collection() {
+            SyncCollection::Clients => Some(ParentKey::Client(ClientId(op.row))),
+            SyncCollection::Orders => Some(ParentKey::Order(OrderId(op.row))),
+            _ => None,
+        };
+        if let Some(made) = made.filter(|_| op.kind == OpKind::Create) {
+            self.standing.insert(made, Parent::Visible);
+        }
         let done = Done::of(concept.collection(), op.row, op.kind, op.patch.keys());
         for issue in &mut self.issues {
             issue.is_settled |= done.has_settled(issue);
@@ -211,8 +236,20 @@ impl<'a> Run<'a> {
         self.done.push(done);
     }
 
-    /// Puts what became of an operation on record, at a position that is filled in at the end.
+    /// Puts what became of an operation on record, at a position that is filled in at the end. One that waits on is on
+    /// record already.
     fn record(&mut self, op: &Op, head: &Head, status: Status, version: Option<i64>) {
+        let payload = match status {
+            Status::Deferred => parked::payload(op),
+            _ => None,
+        };
+        if let (Some(payload), Some(record)) = (&payload, self.records.get(&op.id))
+            && record.recorded.status == Status::Deferred
+            && let Some(kept) = &record.payload
+            && parked::says_the_same(kept, payload)
+        {
+            return;
+        }
         let record = OpRecord {
             op: op.id,
             op_seq: i64::try_from(op.seq).unwrap_or(i64::MAX),
@@ -222,10 +259,7 @@ impl<'a> Run<'a> {
                 version,
                 seq: Seq::ZERO,
             },
-            payload: match status {
-                Status::Deferred => parked::payload(op),
-                _ => None,
-            },
+            payload,
         };
         match status {
             Status::Deferred => self.waiting.insert(op.id),
@@ -410,4 +444,10 @@ impl<'a> Run<'a> {
         });
         Ok((answers.collect(), place))
     }
+}
+
+/// What the row that an operation makes goes under.
+fn parent_of(op: &Op) -> Option<ParentKey> {
+    let concept = op.concept.filter(|_| op.kind == OpKind::Create)?;
+    concept.parent(&op.patch)
 }
