@@ -19,11 +19,15 @@ use crate::sync::push::{Parent, Recorded, RequestHash, Status};
 /// How many rows one statement writes.
 const CHUNK: usize = 500;
 
-/// How long it is known of an operation that it was done.
+/// How long it is known of an operation what became of it.
 pub const OPS_STAY: TimeDelta = TimeDelta::days(90);
 
 /// How long it is known of one whose effect its device has said that it holds.
 pub const ACKED_OPS_STAY: TimeDelta = TimeDelta::days(7);
+
+/// How long what was refused stays on record after it was put aside: longer than any device may stay away and go on
+/// where it was.
+pub const ISSUES_STAY: TimeDelta = TimeDelta::days(180);
 
 /// How many operations of a device wait at most.
 pub const MAX_PARKED: usize = 500;
@@ -224,9 +228,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets operations that were done: those from before `before`, and those from before `acked_before` whose effect
-    /// the device has said that it holds. What failed or waits is kept, since nothing else could say so to a device that
-    /// asks again. Says how many. For the service itself.
+    /// Forgets operations: those from before `before`, and of those that were done the ones from before `acked_before`
+    /// whose effect the device has said that it holds. What waits is kept. Of what failed, the issue that is kept of it
+    /// says so to a device that asks again. Says how many. For the service itself.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.
@@ -238,12 +242,14 @@ impl Tx {
         self.require_service()?;
         let mut text = Text::new(self.backend());
         let done = text.list([OpStatus::Applied, OpStatus::Merged]);
+        let failed = text.list([OpStatus::Conflict, OpStatus::Rejected]);
         let (before, acked_before) = (text.value(before), text.value(acked_before));
         let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
         text.push(&format!(
             "DELETE FROM op_ledger WHERE (device_id, op_id) IN (SELECT l.device_id, l.op_id FROM op_ledger l \
              JOIN sync_devices d ON d.id = l.device_id WHERE l.created_at < {acked_before} \
-             AND l.status IN ({done}) AND (l.created_at < {before} OR l.seq <= d.acked_seq) \
+             AND (l.status IN ({done}) AND (l.created_at < {before} OR l.seq <= d.acked_seq) \
+             OR l.status IN ({failed}) AND l.created_at < {before}) \
              ORDER BY l.created_at LIMIT {most}) RETURNING device_id, op_seq"
         ));
         let rows = self.query_all_raw(text.done()).await?;
@@ -262,6 +268,23 @@ impl Tx {
             self.execute_raw(raise).await?;
         }
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Forgets issues that were put aside before `before`; says how many. To phones they have been gone since then. For
+    /// the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn forget_issues(&self, before: DateTime<Utc>) -> Result<u64> {
+        self.require_service()?;
+        let mut text = Text::new(self.backend());
+        let before = text.value(before);
+        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        text.push(&format!(
+            "DELETE FROM sync_issues WHERE id IN (SELECT id FROM sync_issues WHERE archived_at < {before} \
+             ORDER BY archived_at LIMIT {most})"
+        ));
+        Ok(self.execute_raw(text.done()).await?.rows_affected())
     }
 
     /// Some operations that have waited since before `before`. Their devices are held until the transaction ends, so

@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     /// Those that wait, by what has become of them so far.
     waiting: BTreeSet<Uuid>,
     records: BTreeMap<Uuid, OpRecord>,
+    /// Those that were refused so long ago that they are on record no more.
+    refused: BTreeSet<Uuid>,
     /// How what new rows go under stands.
     standing: BTreeMap<ParentKey, Parent>,
     /// Which of them are to be written down.
@@ -63,6 +65,13 @@ impl<'a> Run<'a> {
         let named: BTreeSet<Uuid> = named.collect();
         let named: Vec<Uuid> = named.into_iter().collect();
         let mut records = tx.ops_on_record(&device, &named).await?;
+        let forgotten = batch.ops.iter().filter(|op| op.seq <= device.forgotten());
+        let forgotten: Vec<Uuid> = forgotten
+            .map(|op| op.id)
+            .filter(|id| !records.contains_key(id))
+            .collect();
+        let refused = issues::of_ops(tx, device.id(), &forgotten).await?;
+        let refused = refused.into_keys().collect();
         let waited = tx.parked_ops(&device).await?;
         let waiting = waited.iter().map(|record| record.op).collect();
         let sent: BTreeSet<Uuid> = batch.ops.iter().map(|op| op.id).collect();
@@ -92,6 +101,7 @@ impl<'a> Run<'a> {
             heads,
             waiting,
             records,
+            refused,
             standing,
             fresh: BTreeSet::new(),
             pending: BTreeMap::new(),
@@ -141,6 +151,15 @@ impl<'a> Run<'a> {
             answered: &answered,
         };
         let outcome = match batch.admit(head, memory) {
+            // It is known by its issue alone.
+            Admission::Answered {
+                status: Status::Duplicate,
+                seq: None,
+                ..
+            } if self.refused.contains(&op.id) => {
+                self.answer(at, op, Status::Rejected, None, None);
+                return Ok(Some((Status::Rejected, None)));
+            }
             Admission::Answered {
                 status: Status::Deferred,
                 ..

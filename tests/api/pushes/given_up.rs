@@ -86,3 +86,60 @@ on_both!(
         db.close().await.unwrap();
     }
 );
+
+on_both!(
+    what_was_refused_long_ago_is_told_from_what_was_done,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let mut phone = Phone::of(&team.ann);
+        let make = |phone: &mut Phone, name: &str| {
+            let contact = json!({ "contact": { "clientId": client, "name": name } });
+            phone.op("CREATE", &new_id("contact"), contact)
+        };
+        let refused = make(&mut phone, "");
+        let mut bens = Phone::of(&team.ben);
+        let his = bens.op("DELETE", refused["id"].as_str().unwrap(), json!({}));
+        assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["CONFLICT"]);
+        let done = make(&mut phone, "Ana");
+        // Refused, and then made good: put aside.
+        let mut settled = make(&mut phone, "");
+        let id = settled["id"].as_str().unwrap().to_owned();
+        let good = phone.op(
+            "CREATE",
+            &id,
+            json!({ "contact": { "clientId": client, "name": "Ben" } }),
+        );
+        let results = phone.push(&app, &[&refused, &done, &settled, &good]).await;
+        assert_eq!(
+            statuses(&results),
+            ["REJECTED", "APPLIED", "REJECTED", "APPLIED"]
+        );
+        let sweep = async |sql: &str| {
+            let db = Database::connect(app.database_url()).await.unwrap();
+            db.execute_unprepared(sql).await.unwrap();
+            clientele::jobs::sync::sweep(&app.server().database)
+                .await
+                .unwrap();
+            let left = op_ledger::Entity::find().all(&db).await.unwrap().len();
+            db.close().await.unwrap();
+            left
+        };
+        let left = sweep("UPDATE op_ledger SET created_at = '2020-01-01 00:00:00+00:00'").await;
+        assert_eq!(left, 0);
+        let results = phone.push(&app, &[&refused, &done, &settled]).await;
+        assert_eq!(statuses(&results), ["REJECTED", "DUPLICATE", "REJECTED"]);
+        assert_eq!(results[0]["error"]["code"], json!("BAD_USER_INPUT"));
+        assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["REJECTED"]);
+        assert_eq!(issues(&app, &team.ann).await.len(), 2);
+        // What was put aside goes in the end; what nobody has settled stays.
+        let old = "UPDATE sync_issues SET archived_at = '2020-01-01 00:00:00+00:00' WHERE archived_at IS NOT NULL";
+        let _ = sweep(old).await;
+        let kept = issues(&app, &team.ann).await;
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0].archived_at.is_none());
+        assert_eq!(issues(&app, &team.ben).await.len(), 1);
+        settled["contact"]["name"] = json!("Cleo");
+        assert_eq!(statuses(&phone.push(&app, &[&settled]).await), ["DUPLICATE"]);
+    }
+);
