@@ -28,6 +28,8 @@ pub struct Model {
     /// The version that a push of the device made of the document, beside which nobody else had written anything that
     /// the device did not know. Null where there was none.
     pub own_version: Option<i64>,
+    /// What tells the state that the device pushed then from another.
+    pub own_hash: Option<Vec<u8>>,
 }
 
 /// Rows of other tables that a row leads to.

@@ -9,12 +9,13 @@ use uuid::Uuid;
 use super::issues::{self, Done, Issue};
 use super::perform::{fixed, said};
 use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key, note_shown};
-use crate::db::{ParentKey, Tx};
+use crate::db::{OwnWrite, ParentKey, Tx};
 use crate::error::{Code, Error, Result};
 use crate::sync::Protocol;
 use crate::sync::merge::{Fields, Value};
 use crate::sync::push::{
-    ConflictReason, OpKind, Parent, RowNow, RowPush, RowVerdict, judge_row, request_hash,
+    ConflictReason, OpKind, Parent, RequestHash, RowNow, RowPush, RowVerdict, judge_row,
+    request_hash,
 };
 
 /// How many rows one push holds at most.
@@ -89,19 +90,23 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
     let (mut kept, mut done) = (Vec::<Issue>::new(), Vec::new());
     let collection = concept.collection();
     let ids = rows.iter().map(|row| row.id);
-    let mut own = tx.own_versions(&device, collection, ids).await?;
-    let mut pushed: BTreeMap<Uuid, Option<i64>> = rows.iter().map(|row| (row.id, None)).collect();
+    let mut own = tx.own_writes(&device, collection, ids).await?;
+    let mut pushed: BTreeMap<Uuid, Option<OwnWrite>> =
+        rows.iter().map(|row| (row.id, None)).collect();
     let parents = rows.iter().filter(|row| row.assumed.is_none());
     let parents = parents.filter_map(|row| concept.parent(row.new.as_ref()?));
     let standing = tx.parents_standing(&parents.collect()).await?;
     for row in rows {
-        let own_version = own.get(&row.id).copied();
-        match one(tx, *concept, row, own_version, &standing).await? {
+        let before = own.get(&row.id).copied();
+        match one(tx, *concept, row, before, &standing).await? {
             Outcome::Done(what, version) => {
-                if let Some(version) = version {
-                    own.insert(row.id, version);
+                let state = row.new.as_ref().map(|new| state_of(*concept, row, new));
+                let made = version.zip(state);
+                let made = made.map(|(version, state)| OwnWrite { version, state });
+                if let Some(made) = made {
+                    own.insert(row.id, made);
                 }
-                pushed.insert(row.id, version);
+                pushed.insert(row.id, made);
                 for issue in kept.iter_mut().filter(|issue| what.has_settled(issue)) {
                     issue.is_settled = true;
                 }
@@ -129,19 +134,32 @@ enum Outcome {
     Back(RowAnswer, Option<Box<Issue>>),
 }
 
-/// Takes a row. `own`: the version that an earlier push of the device made of it; `standing`: how what new rows go under
-/// stands.
+/// What tells a state of the row from another.
+fn state_of(concept: &dyn Concept, row: &Row, state: &Fields) -> RequestHash {
+    let key = key(concept.collection(), row.id);
+    request_hash(&Protocol, OpKind::Update, key, state, None)
+}
+
+/// Takes a row. `own`: what the last push of the device made of it; `standing`: how what new rows go under stands.
 async fn one(
     tx: &Tx,
     concept: &dyn Concept,
     row: &Row,
-    own: Option<i64>,
+    own: Option<OwnWrite>,
     standing: &BTreeMap<ParentKey, Parent>,
 ) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
         note_shown(tx, concept, row.id, present.as_ref()).await?;
         let now = Present::now(present.as_ref());
+        let version = present.as_ref().map(|row| row.version).unwrap_or_default();
+        let own = own.filter(|own| own.version == version && matches!(now, RowNow::Visible { .. }));
+        if let (Some(own), Some(new)) = (own, &row.new)
+            && own.state == state_of(concept, row, new)
+        {
+            // The same came before, and nobody has written since.
+            return Ok(Outcome::AlreadySo);
+        }
         let (assumed, new) = complete(concept, row, now, own);
         let back = |failure| {
             let new = new.as_ref();
@@ -182,7 +200,6 @@ async fn one(
             new: new.as_ref(),
             parent,
         };
-        let version = present.as_ref().map(|row| row.version).unwrap_or_default();
         let written = match judge_row(&Protocol, concept.fields(), &push, now) {
             RowVerdict::AlreadySo => return Ok(Outcome::AlreadySo),
             RowVerdict::Insert => {
@@ -221,7 +238,7 @@ async fn one(
     }
     // It changes faster than it can be judged.
     let present = concept.find(tx, row.id).await?;
-    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()), own);
+    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()), None);
     let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
     let (assumed, new) = (assumed.as_ref(), new.as_ref());
     Ok(refused(
@@ -282,14 +299,18 @@ fn knows(concept: &dyn Concept, assumed: &Fields, present: &Present) -> bool {
 
 /// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
 /// changed. Of a row that it made, or wrote last, and that nobody wrote since, it saw what it said, and the service has
-/// filled in the rest: prices, the day, the place, a text without the spaces around it. `own`: the version that an
-/// earlier push of the device made.
+/// filled in the rest: prices, the day, the place, a text without the spaces around it. `own`: what the last push of the
+/// device made of the row, if that is how it is. Only who takes the row for what that push said goes on from it: a push
+/// that was long under way does not.
 fn complete(
     concept: &dyn Concept,
     row: &Row,
     now: RowNow<'_>,
-    own: Option<i64>,
+    own: Option<OwnWrite>,
 ) -> (Option<Fields>, Option<Fields>) {
+    let goes_on = own
+        .zip(row.assumed.as_ref())
+        .is_some_and(|(own, assumed)| own.state == state_of(concept, row, assumed));
     let (mut assumed, mut new) = (row.assumed.clone(), row.new.clone());
     for name in super::names(concept) {
         let is_held = [&assumed, &new]
@@ -310,7 +331,7 @@ fn complete(
         version,
         fields: present,
     } = now
-        && (own == Some(version) || version == 1 && was_made_here)
+        && (goes_on || version == 1 && was_made_here)
         && let (Some(assumed), Some(new)) = (&mut assumed, &mut new)
     {
         for (name, value) in present {

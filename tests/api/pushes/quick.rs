@@ -29,6 +29,8 @@ on_both!(
         taken(&app, &team.ann, "Note", &none, &first).await;
         taken(&app, &team.ann, "Note", &first, &second).await;
         taken(&app, &team.ann, "Note", &second, &third).await;
+        // Sent twice, as its answer was lost.
+        taken(&app, &team.ann, "Note", &second, &third).await;
         taken(&app, &team.ann, "Note", &third, &fourth).await;
         assert!(issues(&app, &team.ann).await.is_empty());
         let query = "query($id: ID!) { note(id: $id) { body version } }";
@@ -37,6 +39,9 @@ on_both!(
             there.ok().data("/note"),
             &json!({ "body": "coffee", "version": 4 })
         );
+        // One that was long under way does not undo what came after it.
+        let answer = push(&app, &team.ann, "Note", first.clone(), second.clone()).await;
+        assert_eq!(answer[0]["body"], "coffee");
         // What the office writes in between is a conflict, as ever: also of what this phone pushed last.
         let pinned = with(&fourth, json!({ "body": "coffee " }));
         taken(&app, &team.ann, "Note", &fourth, &pinned).await;
@@ -70,7 +75,10 @@ on_both!(
         // That write is this phone's, and the title in it is not.
         let titled = with(&noted, json!({ "title": "Manager" }));
         let answer = push(&app, &team.ann, "Contact", noted, titled).await;
-        assert_eq!((&answer[0]["title"], &answer[0]["note"]), (&json!("Owner"), &json!("tea")));
+        assert_eq!(
+            (&answer[0]["title"], &answer[0]["note"]),
+            (&json!("Owner"), &json!("tea"))
+        );
         assert!(issues(&app, &team.ben).await.is_empty());
     }
 );
@@ -95,7 +103,9 @@ on_both!(
         taken(&app, ann, "Order", &lines(5), &noted).await;
         assert!(issues(&app, ann).await.is_empty());
         let query = "query($id: ID!) { order(id: $id) { version note lines { quantity } } }";
-        let order = app.gql(&ann.token, query, json!({ "id": draft["id"] })).await;
+        let order = app
+            .gql(&ann.token, query, json!({ "id": draft["id"] }))
+            .await;
         assert_eq!(
             order.ok().data("/order"),
             &json!({ "version": 4, "note": "ring twice", "lines": [{ "quantity": 5 }] })
