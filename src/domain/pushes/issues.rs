@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::batch::Op;
-use super::parked::kind_name;
 use super::json::{cleaned, to_kept_json};
+use super::parked::kind_name;
 use super::{Failure, Sender, to_json};
 use crate::db::{ParentKey, Tx};
 use crate::error::{Code, Result};

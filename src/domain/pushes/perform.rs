@@ -12,9 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::say;
 use crate::sync::Protocol;
 use crate::sync::merge::{Fields, Value};
-use crate::sync::push::{
-    ConflictReason, Deed, OpKind, Parent, Refusal, Status, Verdict, judge,
-};
+use crate::sync::push::{ConflictReason, Deed, OpKind, Parent, Refusal, Status, Verdict, judge};
 
 /// What came of one operation, before it is known at which position.
 pub(super) struct Outcome {

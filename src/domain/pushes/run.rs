@@ -116,10 +116,10 @@ impl<'a> Run<'a> {
         let ops = std::mem::take(&mut self.ops);
         let mut batch = rules::Batch::new(&Protocol, &heads);
         for at in in_order(&heads) {
-            if let (Some(op), Some(head)) = (ops.get(at), heads.get(at)) {
-                if let Some((status, version)) = self.one(at, op, head, &batch).await? {
-                    batch.settle(head, status, version);
-                }
+            if let (Some(op), Some(head)) = (ops.get(at), heads.get(at))
+                && let Some((status, version)) = self.one(at, op, head, &batch).await?
+            {
+                batch.settle(head, status, version);
             }
         }
         self.ops = ops;
@@ -177,7 +177,8 @@ impl<'a> Run<'a> {
                 if refusal == Refusal::IdempotencyMismatch {
                     // The id stands for another one, whose record stays; what this one says is kept beside it.
                     let issue = Issue::of(op, failure.clone(), None);
-                    self.issues.extend(issue.map(|issue| issue.beside(head.hash)));
+                    self.issues
+                        .extend(issue.map(|issue| issue.beside(head.hash)));
                     self.tell(at, op, Outcome::failed(failure, None));
                     return Ok(None);
                 }
@@ -379,7 +380,9 @@ impl<'a> Run<'a> {
             issue.is_settled = false;
         }
         self.issues.retain(|issue| match &issue.failure {
-            Failure::Refused(error) => is_at_fault(error),
+            Failure::Refused(error) => {
+                is_at_fault(error) || issue.op.is_some_and(|id| !undone.contains(&id))
+            }
             Failure::Conflict(ConflictReason::NotVisible, _) => true,
             Failure::Conflict(..) => false,
         });
@@ -456,7 +459,7 @@ impl<'a> Run<'a> {
                 });
                 let mut reasons = ConflictReason::ALL.into_iter();
                 answer.conflict = reasons
-                    .find(|reason| reason.code() == code)
+                    .find(|reason| answer.status == Status::Conflict && reason.code() == code)
                     .map(|reason| (reason, Vec::new()));
             }
             answer

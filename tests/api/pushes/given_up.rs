@@ -140,6 +140,9 @@ on_both!(
         assert!(kept[0].archived_at.is_none());
         assert_eq!(issues(&app, &team.ben).await.len(), 1);
         settled["contact"]["name"] = json!("Cleo");
-        assert_eq!(statuses(&phone.push(&app, &[&settled]).await), ["DUPLICATE"]);
+        assert_eq!(
+            statuses(&phone.push(&app, &[&settled]).await),
+            ["DUPLICATE"]
+        );
     }
 );

@@ -128,14 +128,18 @@ on_both!(
         let rows = json!({ "rows": [
             { "assumedMasterState": row("Clerk"), "newDocumentState": row("Boss") },
         ] });
-        let query = "mutation($rows: [ContactPushRow!]!) { pushContacts(rows: $rows) { title likes } }";
+        let query =
+            "mutation($rows: [ContactPushRow!]!) { pushContacts(rows: $rows) { title likes } }";
         let rx = async || send(&app, &team.ann.token, "rows", query, rows.clone()).await;
         let first = rx().await.ok();
         assert_eq!(
             first.data("/pushContacts"),
             &json!([{ "title": "Owner", "likes": "Zanzibar" }])
         );
-        assert_eq!(rx().await.ok().data("/pushContacts"), first.data("/pushContacts"));
+        assert_eq!(
+            rx().await.ok().data("/pushContacts"),
+            first.data("/pushContacts")
+        );
         audience(&app, team, "PERSONAL", "ADMINS").await;
         assert_eq!(rx().await.rule(), "idempotency.out_of_reach");
         audience(&app, team, "PERSONAL", "OWNER_AND_ABOVE").await;

@@ -50,7 +50,10 @@ on_both!(
         };
         rule("ADMINS").await;
         let told = payloads(&app, &team.ann).await;
-        assert_eq!(told[0]["theirs"], json!({ "title": "Owner", "likes": null }));
+        assert_eq!(
+            told[0]["theirs"],
+            json!({ "title": "Owner", "likes": null })
+        );
         rule("OWNER_AND_ABOVE").await;
         let told = payloads(&app, &team.ann).await;
         assert_eq!(told[0]["theirs"]["likes"], json!("Zanzibar"));
@@ -93,11 +96,15 @@ on_both!(
         assert_eq!(statuses(&again), ["REJECTED", "DUPLICATE", "REJECTED"]);
         let kept = issues(&app, &team.ann).await;
         assert_eq!(kept.len(), 2);
-        let typed = |field: &str| kept.iter().any(|issue| issue.payload["mine"][field] == "a\u{fffd}b");
+        let typed = |field: &str| {
+            kept.iter()
+                .any(|issue| issue.payload["mine"][field] == "a\u{fffd}b")
+        };
         assert!(typed("name") && typed("body"), "{kept:?}");
         // As stock RxDB pushes it, new and as a change.
         let id = contact_of(&app, &team.ann, &client, json!({})).await;
-        let there = json!({ "id": id, "clientId": client, "name": "Maria Anders", "deleted": false });
+        let there =
+            json!({ "id": id, "clientId": client, "name": "Maria Anders", "deleted": false });
         let bad = with(&there, json!({ "title": "a\u{0}b" }));
         let answer = push(&app, &team.ann, "Contact", there, bad.clone()).await;
         assert_eq!(answer[0]["name"], "Maria Anders");

@@ -38,52 +38,50 @@ fn document(shop: &Shop, order: &Value, status: &str) -> Value {
     document
 }
 
-on_both!(
-    what_was_not_seen_is_not_submitted,
-    async |app: App| {
-        let shop = shop(&app).await;
-        let ann = &shop.team.ann;
-        let mut phone = Phone::of(ann);
-        let order = placed(&app, &shop, json!({})).await;
-        let id = order["id"].as_str().unwrap();
-        let more = json!({ "id": id, "version": 1, "lines": [{ "productId": shop.chai, "quantity": 30 }] });
-        let changed = mutate(&app, &shop.team.left, "orderUpdate", more).await;
-        let _ = order_of(changed, "orderUpdate");
-        let submit = phone.op(
+on_both!(what_was_not_seen_is_not_submitted, async |app: App| {
+    let shop = shop(&app).await;
+    let ann = &shop.team.ann;
+    let mut phone = Phone::of(ann);
+    let order = placed(&app, &shop, json!({})).await;
+    let id = order["id"].as_str().unwrap();
+    let more =
+        json!({ "id": id, "version": 1, "lines": [{ "productId": shop.chai, "quantity": 30 }] });
+    let changed = mutate(&app, &shop.team.left, "orderUpdate", more).await;
+    let _ = order_of(changed, "orderUpdate");
+    let submit = phone.op(
             "UPDATE",
             id,
             json!({ "baseVersion": 1, "order": { "status": "SUBMITTED" }, "baseOrder": shown(&shop, "DRAFT") }),
         );
-        let results = phone.push(&app, &[&submit]).await;
-        assert_eq!(statuses(&results), ["CONFLICT"]);
-        assert_eq!(results[0]["conflict"]["fields"], json!(["status"]));
-        let (draft, submitted) = (
-            document(&shop, &order, "DRAFT"),
-            document(&shop, &order, "SUBMITTED"),
-        );
-        let answer = push(&app, ann, "Order", draft, submitted).await;
-        assert_eq!(answer[0]["lines"][0]["quantity"], 30);
-        let there = read(&app, ann, &order).await;
-        assert_eq!(
-            (&there["status"], &there["version"]),
-            (&json!("DRAFT"), &json!(2))
-        );
-        assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 0));
-        // On what there is now, it is.
-        let submit = phone.op(
-            "UPDATE",
-            id,
-            json!({ "baseVersion": 2, "order": { "status": "SUBMITTED" } }),
-        );
-        assert_eq!(statuses(&phone.push(&app, &[&submit]).await), ["APPLIED"]);
-        assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 30));
-        // The other rep submits nothing of hers.
-        let mut bens = Phone::of(&shop.team.ben);
-        let guess = bens.op("UPDATE", id, json!({ "order": { "status": "CANCELLED" } }));
-        assert_eq!(statuses(&bens.push(&app, &[&guess]).await), ["CONFLICT"]);
-        assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 30));
-    }
-);
+    let results = phone.push(&app, &[&submit]).await;
+    assert_eq!(statuses(&results), ["CONFLICT"]);
+    assert_eq!(results[0]["conflict"]["fields"], json!(["status"]));
+    let (draft, submitted) = (
+        document(&shop, &order, "DRAFT"),
+        document(&shop, &order, "SUBMITTED"),
+    );
+    let answer = push(&app, ann, "Order", draft, submitted).await;
+    assert_eq!(answer[0]["lines"][0]["quantity"], 30);
+    let there = read(&app, ann, &order).await;
+    assert_eq!(
+        (&there["status"], &there["version"]),
+        (&json!("DRAFT"), &json!(2))
+    );
+    assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 0));
+    // On what there is now, it is.
+    let submit = phone.op(
+        "UPDATE",
+        id,
+        json!({ "baseVersion": 2, "order": { "status": "SUBMITTED" } }),
+    );
+    assert_eq!(statuses(&phone.push(&app, &[&submit]).await), ["APPLIED"]);
+    assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 30));
+    // The other rep submits nothing of hers.
+    let mut bens = Phone::of(&shop.team.ben);
+    let guess = bens.op("UPDATE", id, json!({ "order": { "status": "CANCELLED" } }));
+    assert_eq!(statuses(&bens.push(&app, &[&guess]).await), ["CONFLICT"]);
+    assert_eq!(levels(&app, &shop.team, &shop.chai).await, (100, 30));
+});
 
 on_both!(
     what_is_in_production_is_not_called_off_unseen,

@@ -143,7 +143,9 @@ on_both!(
         );
         let mut stale = change(&mut phone, &second);
         stale["contact"] = json!({ "title": "Boss" });
-        let results = phone.push_as(&app, "ALL_OR_NOTHING", &[&second, &stale]).await;
+        let results = phone
+            .push_as(&app, "ALL_OR_NOTHING", &[&second, &stale])
+            .await;
         assert_eq!(statuses(&results), ["RETRY", "CONFLICT"]);
         assert_eq!(issues(&app, &team.ann).await.len(), 1);
         assert_eq!(
@@ -208,50 +210,62 @@ on_both!(so_many_wait_and_no_more, async |app: App| {
     assert!(issues(&app, &team.ben).await.is_empty());
 });
 
-on_both!(what_waits_in_vain_costs_next_to_nothing, async |app: App| {
-    let team = app.team().await;
-    let (client, order) = (new_id("client"), new_id("order"));
-    let mut phone = Phone::of(&team.ann);
-    let nothing = json!({ "deviceId": phone.id, "ops": [] });
-    let _ = phone.send(&app, nothing.clone()).await.ok();
-    let before = phone.send(&app, nothing.clone()).await.ok();
-    let ops: Vec<Value> = (0..150)
-        .map(|number| {
-            let invented = new_id("client");
-            let under = if number % 2 == 0 { &client } else { &invented };
-            if number % 3 == 0 {
-                let money = json!({ "amount": "1.00", "currency": "EUR" });
-                let pays = json!({ "orderId": order, "amount": money, "method": "CASH" });
-                phone.op("CREATE", &new_id("payment"), json!({ "payment": pays }))
-            } else {
-                let note = json!({ "note": { "clientId": under, "body": "early" } });
-                phone.op("CREATE", &new_id("note"), note)
-            }
-        })
-        .collect();
-    let ops: Vec<&Value> = ops.iter().collect();
-    assert_eq!(statuses(&phone.push(&app, &ops).await), vec!["DEFERRED"; 150]);
-    let waiting = phone.send(&app, nothing.clone()).await.ok();
-    let after = phone.send(&app, nothing.clone()).await.ok();
-    assert!(
-        after.statements() <= before.statements() + 6,
-        "{} and {} statements",
-        before.statements(),
-        after.statements()
-    );
-    assert_eq!(
-        waiting.data("/syncPush/watermark"),
-        after.data("/syncPush/watermark"),
-        "nothing is written of what waits on"
-    );
-    assert_eq!(statuses(&phone.push(&app, &ops[..2]).await), vec!["DEFERRED"; 2]);
-    let again = phone.send(&app, nothing).await.ok();
-    assert_eq!(
-        again.data("/syncPush/watermark"),
-        after.data("/syncPush/watermark")
-    );
-    // The other rep, who has a client, lets nothing of hers go on.
-    let _ = app.client_of(&team.ben, "Bon app'").await;
-    assert_eq!(statuses(&phone.push(&app, &ops[..2]).await), vec!["DEFERRED"; 2]);
-    assert!(issues(&app, &team.ann).await.is_empty());
-});
+on_both!(
+    what_waits_in_vain_costs_next_to_nothing,
+    async |app: App| {
+        let team = app.team().await;
+        let (client, order) = (new_id("client"), new_id("order"));
+        let mut phone = Phone::of(&team.ann);
+        let nothing = json!({ "deviceId": phone.id, "ops": [] });
+        let _ = phone.send(&app, nothing.clone()).await.ok();
+        let before = phone.send(&app, nothing.clone()).await.ok();
+        let ops: Vec<Value> = (0..150)
+            .map(|number| {
+                let invented = new_id("client");
+                let under = if number % 2 == 0 { &client } else { &invented };
+                if number % 3 == 0 {
+                    let money = json!({ "amount": "1.00", "currency": "EUR" });
+                    let pays = json!({ "orderId": order, "amount": money, "method": "CASH" });
+                    phone.op("CREATE", &new_id("payment"), json!({ "payment": pays }))
+                } else {
+                    let note = json!({ "note": { "clientId": under, "body": "early" } });
+                    phone.op("CREATE", &new_id("note"), note)
+                }
+            })
+            .collect();
+        let ops: Vec<&Value> = ops.iter().collect();
+        assert_eq!(
+            statuses(&phone.push(&app, &ops).await),
+            vec!["DEFERRED"; 150]
+        );
+        let waiting = phone.send(&app, nothing.clone()).await.ok();
+        let after = phone.send(&app, nothing.clone()).await.ok();
+        assert!(
+            after.statements() <= before.statements() + 6,
+            "{} and {} statements",
+            before.statements(),
+            after.statements()
+        );
+        assert_eq!(
+            waiting.data("/syncPush/watermark"),
+            after.data("/syncPush/watermark"),
+            "nothing is written of what waits on"
+        );
+        assert_eq!(
+            statuses(&phone.push(&app, &ops[..2]).await),
+            vec!["DEFERRED"; 2]
+        );
+        let again = phone.send(&app, nothing).await.ok();
+        assert_eq!(
+            again.data("/syncPush/watermark"),
+            after.data("/syncPush/watermark")
+        );
+        // The other rep, who has a client, lets nothing of hers go on.
+        let _ = app.client_of(&team.ben, "Bon app'").await;
+        assert_eq!(
+            statuses(&phone.push(&app, &ops[..2]).await),
+            vec!["DEFERRED"; 2]
+        );
+        assert!(issues(&app, &team.ann).await.is_empty());
+    }
+);

@@ -112,7 +112,10 @@ async fn about<'i>(
     let mut wanted: BTreeMap<SyncCollection, Vec<Uuid>> = BTreeMap::new();
     for issue in issues {
         if issue.payload.get(THEIRS).is_some_and(Json::is_object) {
-            wanted.entry(issue.collection).or_default().push(issue.row_id);
+            wanted
+                .entry(issue.collection)
+                .or_default()
+                .push(issue.row_id);
         }
     }
     let mut docs = BTreeMap::new();
