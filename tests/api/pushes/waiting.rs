@@ -204,6 +204,8 @@ on_both!(so_many_wait_and_no_more, async |app: App| {
     let make = json!({ "client": { "kind": "INDIVIDUAL", "currency": "EUR", "name": "Ana" } });
     let make = phone.op("CREATE", &client, make);
     assert_eq!(statuses(&phone.push(&app, &[&make]).await), ["APPLIED"]);
+    // It was counted after them, so they find it the next time.
+    assert_eq!(phone.push(&app, &[]).await.len(), 0);
     let results = phone.push(&app, &ops[..200]).await;
     assert_eq!(statuses(&results), vec!["DUPLICATE"; 200]);
     assert_eq!(statuses(&bens.push(&app, &[&his]).await), ["DEFERRED"]);
