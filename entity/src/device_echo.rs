@@ -25,6 +25,11 @@ pub struct Model {
     pub pushed_at: DateTimeUtc,
     /// The position at which it is sent to the device once more. Null until the push is answered or given up for sure.
     pub stamped_seq: Option<i64>,
+    /// The version that a push of the device made of the document, beside which nobody else had written anything that
+    /// the device did not know. Null where there was none.
+    pub own_version: Option<i64>,
+    /// What tells the state that the device pushed then from another.
+    pub own_hash: Option<Vec<u8>>,
 }
 
 /// Rows of other tables that a row leads to.

@@ -287,6 +287,8 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(uuid("row_id"))
                 .col(timestamp_with_time_zone("pushed_at"))
                 .col(big_integer_null("stamped_seq"))
+                .col(big_integer_null("own_version"))
+                .col(blob_null("own_hash"))
                 .primary_key(
                     Index::create()
                         .col("device_id")

@@ -90,7 +90,7 @@ struct State {
     field: i32,
     /// Its transaction, with its effect, not kept yet.
     open: Option<Arc<Unit>>,
-    /// The clients it is about: those it held, and those it made.
+    /// The clients it is about: those it held, those it made, and those whose rows its answer shows.
     clients: BTreeSet<ClientId>,
     /// The answer of a twin that was faster.
     found: Option<Recorded>,
@@ -122,6 +122,11 @@ impl KeyedRequest {
             row.downcast_ref::<client::Model>()
         });
         self.state(|state| state.clients.extend(clients.map(|client| client.id)));
+    }
+
+    /// Notes a client that the answer shows something of.
+    fn note_shown(&self, client: ClientId) {
+        self.state(|state| state.clients.insert(client));
     }
 
     /// Keeps the transaction of an effect open until its answer is there. Gives it back when nobody waits for
@@ -322,6 +327,10 @@ impl Session {
             )
             .with_rule("idempotency.out_of_reach")
         };
+        // Of whom it shows facts is not on record, so nobody can say who may hear them.
+        if !shown.is_empty() && recorded.clients.is_empty() && !self.viewer().is_admin() {
+            return Err(out_of_reach());
+        }
         for chunk in recorded.clients.chunks(CHUNK_PARAMETERS) {
             let all = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             let is_among = || client::Column::Id.is_in(chunk.iter().copied());
@@ -434,6 +443,14 @@ impl Session {
 }
 
 impl Tx {
+    /// Notes that the answer of the mutation that runs shows something of a client: who asks for it again must
+    /// see that client then.
+    pub fn note_shown(&self, client: ClientId) {
+        if let Some(keyed) = self.key() {
+            keyed.note_shown(client);
+        }
+    }
+
     /// Forgets answers that were given at `before` or earlier, some thousands at once; says how many.
     /// For the service itself.
     ///

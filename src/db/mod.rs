@@ -96,9 +96,10 @@ pub use snapshot::Snapshot;
 pub use stock::{MAX_STOCK, StockChange, below_reorder_level};
 pub use stream::points_at;
 pub use sync::{
-    ACKED_OPS_STAY, DEVICE_STAYS, Document, EndedShare, Head, Held, KnownDevice, OPS_STAY,
-    OpRecord, Opening, ParentKey, ParkedOp, Place, Position, PushingDevice, STREAM_CAP, Sight,
-    Stream, Stretch, SyncItem, SyncScope, Synced, collection_of, number_of, status_of,
+    ACKED_OPS_STAY, DEVICE_STAYS, Document, EndedShare, Head, Held, ISSUES_STAY, KnownDevice,
+    MAX_PARKED, OPS_STAY, OpRecord, Opening, OwnWrite, ParentKey, ParkedOp, Place, Position,
+    PushingDevice, STREAM_CAP, Sight, Stream, Stretch, SyncItem, SyncScope, Synced, collection_of,
+    number_of, status_of,
 };
 pub use tiers::{default_scheme_ids, tier_holds};
 pub use together::Part;

@@ -1,5 +1,5 @@
 //! What phones see changes by the passing of time alone: shares end, devices stay away. This job stamps it, and settles
-//! what they pushed: what waited in vain, what was done long ago.
+//! what they pushed: what waited in vain, what was done or refused long ago.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Stop;
-use crate::db::{ACKED_OPS_STAY, DEVICE_STAYS, Database, Guard, OPS_STAY, Session};
+use crate::db::{ACKED_OPS_STAY, DEVICE_STAYS, Database, Guard, ISSUES_STAY, OPS_STAY, Session};
 use crate::domain::pushes;
 use crate::error::Result;
 use crate::graphql::sync::push::CONCEPTS;
@@ -55,7 +55,8 @@ async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
         .await
 }
 
-/// Gives up operations that waited too long for what they go under, and forgets those that were done long ago.
+/// Gives up operations that waited too long for what they go under, and forgets what was done, or refused and put aside,
+/// long ago.
 async fn settle_pushes(session: &Session, stop: &Stop) -> Result<()> {
     loop {
         let left = session
@@ -67,7 +68,9 @@ async fn settle_pushes(session: &Session, stop: &Stop) -> Result<()> {
                 let forgotten = tx
                     .forget_ops(tx.now() - OPS_STAY, tx.now() - ACKED_OPS_STAY)
                     .await?;
-                Ok(forgotten.max(u64::try_from(given_up).unwrap_or(u64::MAX)))
+                let put_aside = tx.forget_issues(tx.now() - ISSUES_STAY).await?;
+                let given_up = u64::try_from(given_up).unwrap_or(u64::MAX);
+                Ok(forgotten.max(put_aside).max(given_up))
             })
             .await?;
         if left == 0 || stop.is_told() {

@@ -54,9 +54,14 @@ pub enum Policy {
     /// them on the other is a conflict. For the lines, prices and totals of an order, where each side's
     /// numbers add up and a mixture's would not.
     Whole,
-    /// The device's status is set if the machine allows the step to it from the service's: (from, to).
-    Status(&'static [(&'static str, &'static str)]),
+    /// The device's status is set if the machine allows the step to it from the service's, by the first list: (from,
+    /// to). A step is taken on what its person saw: beside [`Whole`](Self::Whole) fields, a change of any of those by
+    /// others is a conflict. By the second list, what others have taken further is as the device wants it: (wanted, is).
+    Status(&'static [Step], &'static [Step]),
 }
+
+/// From one status to another.
+pub type Step = (&'static str, &'static str);
 
 /// Whether a repeated push is told from a new one before it gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,16 +120,19 @@ pub fn merge(
             Seen::Present => Some(present),
             Seen::Earlier(seen) => seen.get(field.name),
         };
-        if wanted == present || before == Some(wanted) {
+        if is_as_wanted(field, present, wanted) || before == Some(wanted) {
             continue;
         }
         let policy = rules.policy(field.policy, replay);
+        let is_step = matches!(field.policy, Policy::Status(..));
         let moved = if policy == Policy::Whole {
             whole_moved
         } else {
             side(seen, master, field.name) != Side::Same
         };
-        let result = if moved {
+        let result = if is_step && whole_moved {
+            None
+        } else if moved {
             both_changed(policy, before, present, wanted)
         } else {
             Some(wanted.clone())
@@ -146,11 +154,26 @@ pub fn merge(
     }
 }
 
-/// Whether two documents say the same in every field that a device may write. An absent field is `Null`.
-pub fn is_same_content(list: &[Field], left: &Fields, right: &Fields) -> bool {
+/// Whether a row says what a device wants it to, in every field that a device may write. An absent field is `Null`.
+pub fn is_same_content(list: &[Field], master: &Fields, wanted: &Fields) -> bool {
     let value = |fields: &Fields, name| fields.get(name).cloned().unwrap_or(Value::Null);
-    list.iter()
-        .all(|field| value(left, field.name) == value(right, field.name))
+    list.iter().all(|field| {
+        let (present, wanted) = (value(master, field.name), value(wanted, field.name));
+        is_as_wanted(field, &present, &wanted)
+    })
+}
+
+/// Whether a field is as the device wants it.
+fn is_as_wanted(field: &Field, present: &Value, wanted: &Value) -> bool {
+    if wanted == present {
+        return true;
+    }
+    match (field.policy, wanted, present) {
+        (Policy::Status(_, further), Value::Text(wanted), Value::Text(present)) => further
+            .iter()
+            .any(|(from, to)| from == wanted && to == present),
+        _ => false,
+    }
 }
 
 /// What happened to a field on the service's side.
@@ -182,7 +205,7 @@ fn both_changed(
         Policy::ServerWins | Policy::Whole => None,
         Policy::Additive => sum(before?, present, wanted),
         Policy::AppendOnly => appended(before?, present, wanted),
-        Policy::Status(steps) => match (present, wanted) {
+        Policy::Status(steps, _) => match (present, wanted) {
             (Value::Text(from), Value::Text(to)) => steps
                 .iter()
                 .any(|(a, b)| a == from && b == to)

@@ -125,14 +125,13 @@ pub struct Head {
 /// What tells the content of a request from another.
 pub type RequestHash = [u8; 32];
 
-/// What tells the content of an operation from another: its kind, its row, what it writes and what the device
-/// saw. Not the version that the device had, nor the time of sending: those may differ when it is repeated.
+/// What tells the content of an operation from another: its kind, its row, and what it writes. Not what the device had
+/// seen, by version or by value, nor the time of sending: those may differ when it is repeated.
 pub fn request_hash(
     rules: &impl Rules,
     kind: OpKind,
     row: RowKey,
     patch: &Fields,
-    seen: &Fields,
     base_version: Option<i64>,
 ) -> RequestHash {
     let mut bytes = vec![
@@ -147,12 +146,10 @@ pub fn request_hash(
     if let Some(version) = rules.hashed_version(base_version) {
         bytes.extend_from_slice(&version.to_be_bytes());
     }
-    for fields in [patch, seen] {
-        write_length(&mut bytes, fields.len());
-        for (name, value) in fields {
-            write_text(&mut bytes, name);
-            write_value(&mut bytes, value);
-        }
+    write_length(&mut bytes, patch.len());
+    for (name, value) in patch {
+        write_text(&mut bytes, name);
+        write_value(&mut bytes, value);
     }
     let digest = digest::digest(&digest::SHA256, &bytes);
     digest.as_ref().first_chunk().copied().unwrap_or([0; 32])
@@ -396,12 +393,15 @@ pub const fn undoes_batch(status: Status) -> bool {
 }
 
 /// Whether an answer in a batch that was undone no longer holds. `was_before`: whether it was on record, or forgotten,
-/// before the batch; an operation may be answered twice in one.
-pub const fn is_undone(status: Status, was_before: bool) -> bool {
+/// before the batch; an operation may be answered twice in one. `is_at_fault`: whether it was refused for what it says,
+/// whatever the rows are. Any other refusal may come of what was undone: of goods that are free again, or an operation
+/// that failed and may be sent anew.
+pub const fn is_undone(status: Status, was_before: bool, is_at_fault: bool) -> bool {
     match status {
         Status::Applied | Status::Merged | Status::Deferred => true,
         Status::Duplicate => !was_before,
-        Status::Conflict | Status::Rejected | Status::Retry => false,
+        Status::Rejected => !was_before && !is_at_fault,
+        Status::Conflict | Status::Retry => false,
     }
 }
 
@@ -470,11 +470,8 @@ pub enum Verdict {
 pub fn judge(rules: &impl Rules, list: &[Field], deed: &Deed<'_>, now: RowNow<'_>) -> Verdict {
     let conflict = |reason| Verdict::Conflict(reason, Vec::new());
     match (deed.kind, now) {
-        (OpKind::Create, RowNow::Visible { fields, .. })
-            if is_same_content(list, fields, deed.patch) =>
-        {
-            Verdict::AlreadySo(Status::Merged)
-        }
+        // Whether it was made just so, and this is a repetition, is more than these fields tell: a row also has some
+        // that never change.
         (OpKind::Create, RowNow::Visible { .. } | RowNow::Deleted | RowNow::Hidden) => {
             conflict(ConflictReason::AlreadyExists)
         }

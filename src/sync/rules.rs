@@ -146,7 +146,7 @@ pub trait Rules {
     /// status changes, need a ledger; without one the service's value wins.
     fn policy(&self, policy: Policy, replay: Replay) -> Policy {
         match (policy, replay) {
-            (Policy::Additive | Policy::Status(_), Replay::Unguarded) => Policy::ServerWins,
+            (Policy::Additive | Policy::Status(..), Replay::Unguarded) => Policy::ServerWins,
             (policy, _) => policy,
         }
     }

@@ -24,7 +24,7 @@ const CONTACT: &[Field] = &[
 const ORDER: &[Field] = &[
     field("lines", Policy::Whole),
     field("total", Policy::Whole),
-    field("state", Policy::Status(STEPS)),
+    field("state", Policy::Status(STEPS, &[])),
     field("memo", Policy::ServerWins),
 ];
 
@@ -73,7 +73,7 @@ pub fn blank(collection: Collection, mark: i64) -> Fields {
         Policy::ServerWins | Policy::Whole => Value::Number(mark),
         Policy::Additive => Value::Number(0),
         Policy::AppendOnly => Value::List(Vec::new()),
-        Policy::Status(_) => Value::Text("draft".to_owned()),
+        Policy::Status(..) => Value::Text("draft".to_owned()),
     };
     fields_of(collection)
         .iter()
@@ -98,7 +98,7 @@ pub fn edit(collection: Collection, view: &Fields, mark: i64, random: &mut Rando
                 entries.push(Value::Number(mark));
                 Value::List(entries)
             }
-            (Policy::Status(steps), Value::Text(from)) => {
+            (Policy::Status(steps, _), Value::Text(from)) => {
                 let next: Vec<&str> = steps
                     .iter()
                     .filter(|(a, _)| a == from)

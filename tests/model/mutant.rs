@@ -241,8 +241,8 @@ impl Rules for Bench {
         match (self.0, policy) {
             (Some(Mutant::SumsWithoutLedger), Policy::Additive) => policy,
             (Some(Mutant::WholeByField), Policy::Whole) => Policy::ServerWins,
-            (Some(Mutant::AnyStatusStep), Policy::Status(_)) => {
-                Protocol.policy(Policy::Status(ANY_STEP), replay)
+            (Some(Mutant::AnyStatusStep), Policy::Status(_, further)) => {
+                Protocol.policy(Policy::Status(ANY_STEP, further), replay)
             }
             _ => Protocol.policy(policy, replay),
         }

@@ -31,14 +31,7 @@ impl Service {
                 row: op.row,
                 base_version: op.base_version,
                 depends_on: op.depends_on.clone(),
-                hash: request_hash(
-                    &self.bench,
-                    op.kind,
-                    op.row,
-                    &op.patch,
-                    &op.seen,
-                    op.base_version,
-                ),
+                hash: request_hash(&self.bench, op.kind, op.row, &op.patch, op.base_version),
             })
             .collect();
         let saved = request
@@ -76,7 +69,9 @@ impl Service {
                     Some((_, recorded)) => recorded.status != Status::Deferred,
                     None => Some(&head.seq) <= self.log.forgotten.get(&session.device),
                 };
-                if is_undone(result.status, was_before) {
+                let mut ops = request.ops.iter().filter(|op| op.id == result.op);
+                let is_at_fault = ops.any(|op| book::is_refused(&op.patch));
+                if is_undone(result.status, was_before, is_at_fault) {
                     result.status = Status::Retry;
                     result.version = None;
                 }
@@ -156,6 +151,14 @@ impl Service {
                 *self.log.met.entry(op.id).or_default() += 1;
                 (status, Some(self.log.rows[&op.row].version))
             }
+            Verdict::Conflict(ConflictReason::AlreadyExists, _)
+                if before
+                    .as_ref()
+                    .is_some_and(|fields| is_same_content(list, fields, &op.patch)) =>
+            {
+                *self.log.met.entry(op.id).or_default() += 1;
+                (Status::Merged, Some(self.log.rows[&op.row].version))
+            }
             Verdict::Conflict(reason, _) => {
                 if reason == ConflictReason::NotVisible {
                     self.log.issues.push(op.id);
@@ -228,7 +231,7 @@ impl Service {
                         faults.push("an entry was taken from a list that only grows");
                     }
                 }
-                Policy::Status(steps) => {
+                Policy::Status(steps, _) => {
                     // From what the person saw, they may have taken several before they were sent.
                     let own = seen.get(field.name) == Some(old);
                     if let (Value::Text(from), Value::Text(to)) = (old, new)

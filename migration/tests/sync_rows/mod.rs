@@ -119,6 +119,8 @@ pub(super) async fn round_trip_all(db: &DatabaseConnection) {
             row_id: some,
             pushed_at: instant(),
             stamped_seq: Some(far),
+            own_version: Some(far),
+            own_hash: Some(vec![0, 159, 146, 150]),
         },
     )
     .await;

@@ -4,7 +4,7 @@
 //! A push is noted with its time. The first pull after it was answered or given up for sure puts the row at a position of
 //! the line, for that device alone; pages bring it like anything else that changed, until the device has come past it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::SyncCollection;
@@ -17,13 +17,24 @@ use super::opening::KnownDevice;
 use super::ops::PushingDevice;
 use super::read::{Place, SyncItem};
 use super::text::Text;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sync::push::RequestHash;
 
 /// How many rows one statement writes.
 const CHUNK: usize = 500;
 
+/// What a push of a device made of a row, where the device knew all that was in it before.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnWrite {
+    /// The version that came of it.
+    pub version: i64,
+    /// What tells the state that it pushed from another.
+    pub state: RequestHash,
+}
+
 impl Tx {
-    /// Notes rows that a device pushed without ids of the pushes. One that it pushed before is sent after the last time.
+    /// Notes rows that a device pushed without ids of the pushes, each with what this made of it, where the device knew
+    /// all that was in it before. One that it pushed before is sent after the last time.
     ///
     /// # Errors
     /// From the database.
@@ -31,28 +42,68 @@ impl Tx {
         &self,
         device: &PushingDevice,
         collection: SyncCollection,
-        rows: &[Uuid],
+        rows: &BTreeMap<Uuid, Option<OwnWrite>>,
     ) -> Result<()> {
-        // A row may come twice in one push, and be named once in a statement.
-        let rows: BTreeSet<Uuid> = rows.iter().copied().collect();
-        let rows: Vec<Uuid> = rows.into_iter().collect();
+        let rows: Vec<(Uuid, Option<OwnWrite>)> =
+            rows.iter().map(|(id, own)| (*id, *own)).collect();
         for chunk in rows.chunks(CHUNK) {
             let mut text = Text::new(self.backend());
             let (id, now) = (text.value(device.id()), text.value(self.now()));
             let collection = text.value(collection);
             let rows: Vec<String> = chunk
                 .iter()
-                .map(|row| format!("({id}, {collection}, {}, {now})", text.value(*row)))
+                .map(|(row, own)| {
+                    let row = text.value(*row);
+                    let version = text.value(own.map(|own| own.version));
+                    let hash = text.value(own.map(|own| own.state.to_vec()));
+                    format!("({id}, {collection}, {row}, {now}, {version}, {hash})")
+                })
                 .collect();
             text.push(&format!(
-                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at) VALUES {} \
+                "INSERT INTO device_echoes (device_id, collection, row_id, pushed_at, own_version, own_hash) VALUES {} \
                  ON CONFLICT (device_id, collection, row_id) DO UPDATE SET pushed_at = excluded.pushed_at, \
-                 stamped_seq = NULL",
+                 own_version = COALESCE(excluded.own_version, device_echoes.own_version), \
+                 own_hash = COALESCE(excluded.own_hash, device_echoes.own_hash), stamped_seq = NULL",
                 rows.join(", ")
             ));
             self.execute_raw(text.done()).await?;
         }
         Ok(())
+    }
+
+    /// What the last push of the device made of these rows, of those that it may not have been sent yet.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn own_writes(
+        &self,
+        device: &PushingDevice,
+        collection: SyncCollection,
+        rows: impl Iterator<Item = Uuid>,
+    ) -> Result<BTreeMap<Uuid, OwnWrite>> {
+        let rows: BTreeSet<Uuid> = rows.collect();
+        let rows: Vec<Uuid> = rows.into_iter().collect();
+        let mut found = BTreeMap::new();
+        for chunk in rows.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let (id, collection) = (text.value(device.id()), text.value(collection));
+            let rows = text.list(chunk.iter().copied());
+            text.push(&format!(
+                "SELECT row_id, own_version, own_hash FROM device_echoes WHERE device_id = {id} \
+                 AND collection = {collection} AND row_id IN ({rows}) AND own_version IS NOT NULL"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let state: Vec<u8> = row.try_get("", "own_hash")?;
+                let own = OwnWrite {
+                    version: row.try_get("", "own_version")?,
+                    state: state
+                        .try_into()
+                        .map_err(|_| Error::bug("a hash of another length is on record"))?,
+                };
+                found.insert(row.try_get("", "row_id")?, own);
+            }
+        }
+        Ok(found)
     }
 
     /// Puts what the device pushed before `before` at the next position, and forgets what it has: everything of these

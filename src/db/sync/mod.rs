@@ -62,11 +62,15 @@ pub(super) use changes::Changes;
 pub(super) use clock::write;
 pub(super) use clock::{ChangeClock, Inline};
 pub use devices::{DEVICE_STAYS, EndedShare, STREAM_CAP};
+pub use echoes::OwnWrite;
 #[cfg(test)]
 pub(super) use held::tables;
 pub use held::{Document, Held, Sight, SyncScope, Synced};
 pub use opening::{KnownDevice, Opening};
-pub use ops::{ACKED_OPS_STAY, OPS_STAY, OpRecord, ParentKey, ParkedOp, PushingDevice, status_of};
+pub use ops::{
+    ACKED_OPS_STAY, ISSUES_STAY, MAX_PARKED, OPS_STAY, OpRecord, ParentKey, ParkedOp,
+    PushingDevice, status_of,
+};
 pub use read::{Head, Place, Position, Stream, Stretch, SyncItem, collection_of, number_of};
 
 use std::sync::Arc;

@@ -1,12 +1,13 @@
 //! What devices pushed: the ledger of their operations, by which each is done once; what waits in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{ClientId, DeviceId, OpStatus, OrderId, SyncCollection, UserId};
-use sea_orm::{QueryResult, Statement};
+use sea_orm::{ColumnTrait, QueryResult, Statement};
 use uuid::Uuid;
 
+use super::super::dialect;
 use super::super::session::Session;
 use super::super::tx::Tx;
 use super::clock::tick;
@@ -18,14 +19,18 @@ use crate::sync::push::{Parent, Recorded, RequestHash, Status};
 /// How many rows one statement writes.
 const CHUNK: usize = 500;
 
-/// How long it is known of an operation that it was done.
+/// How long it is known of an operation what became of it.
 pub const OPS_STAY: TimeDelta = TimeDelta::days(90);
 
 /// How long it is known of one whose effect its device has said that it holds.
 pub const ACKED_OPS_STAY: TimeDelta = TimeDelta::days(7);
 
+/// How long what was refused stays on record after it was put aside: longer than any device may stay away and go on
+/// where it was.
+pub const ISSUES_STAY: TimeDelta = TimeDelta::days(180);
+
 /// How many operations of a device wait at most.
-pub const MAX_PARKED: u64 = 500;
+pub const MAX_PARKED: usize = 500;
 
 /// A device that is pushing: its row is held until the transaction ends, so that its operations are taken one batch
 /// after the other.
@@ -72,7 +77,7 @@ pub struct ParkedOp {
 }
 
 /// What a row goes under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ParentKey {
     /// A client.
     Client(ClientId),
@@ -223,9 +228,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets operations that were done: those from before `before`, and those from before `acked_before` whose effect
-    /// the device has said that it holds. What failed or waits is kept, since nothing else could say so to a device that
-    /// asks again. Says how many. For the service itself.
+    /// Forgets operations: those from before `before`, and of those that were done the ones from before `acked_before`
+    /// whose effect the device has said that it holds. What waits is kept. Of what failed, the issue that is kept of it
+    /// says so to a device that asks again. Says how many. For the service itself.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.
@@ -237,12 +242,14 @@ impl Tx {
         self.require_service()?;
         let mut text = Text::new(self.backend());
         let done = text.list([OpStatus::Applied, OpStatus::Merged]);
+        let failed = text.list([OpStatus::Conflict, OpStatus::Rejected]);
         let (before, acked_before) = (text.value(before), text.value(acked_before));
         let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
         text.push(&format!(
             "DELETE FROM op_ledger WHERE (device_id, op_id) IN (SELECT l.device_id, l.op_id FROM op_ledger l \
              JOIN sync_devices d ON d.id = l.device_id WHERE l.created_at < {acked_before} \
-             AND l.status IN ({done}) AND (l.created_at < {before} OR l.seq <= d.acked_seq) \
+             AND (l.status IN ({done}) AND (l.created_at < {before} OR l.seq <= d.acked_seq) \
+             OR l.status IN ({failed}) AND l.created_at < {before}) \
              ORDER BY l.created_at LIMIT {most}) RETURNING device_id, op_seq"
         ));
         let rows = self.query_all_raw(text.done()).await?;
@@ -263,18 +270,44 @@ impl Tx {
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Some operations that have waited since before `before`. For the service itself.
+    /// Forgets issues that were put aside before `before`; says how many. To phones they have been gone since then. For
+    /// the service itself.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a person asks; from the database.
+    pub async fn forget_issues(&self, before: DateTime<Utc>) -> Result<u64> {
+        self.require_service()?;
+        let mut text = Text::new(self.backend());
+        let before = text.value(before);
+        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        text.push(&format!(
+            "DELETE FROM sync_issues WHERE id IN (SELECT id FROM sync_issues WHERE archived_at < {before} \
+             ORDER BY archived_at LIMIT {most})"
+        ));
+        Ok(self.execute_raw(text.done()).await?.rows_affected())
+    }
+
+    /// Some operations that have waited since before `before`. Their devices are held until the transaction ends, so
+    /// that none of them is done by a push meanwhile. For the service itself.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.
     pub async fn overdue_ops(&self, before: DateTime<Utc>) -> Result<Vec<ParkedOp>> {
         self.require_service()?;
+        let most = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let devices = self.hold_overdue(before, most).await?;
+        if devices.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only now, since a push that was waited for may have done them.
         let mut text = Text::new(self.backend());
         let (before, status) = (text.value(before), text.value(OpStatus::Deferred));
-        let most = text.value(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        let devices = text.list(devices);
+        let most = text.value(most);
         text.push(&format!(
             "SELECT l.*, d.user_id FROM op_ledger l JOIN sync_devices d ON d.id = l.device_id \
-             WHERE l.status = {status} AND l.created_at < {before} ORDER BY l.created_at LIMIT {most}"
+             WHERE l.status = {status} AND l.created_at < {before} AND l.device_id IN ({devices}) \
+             ORDER BY l.created_at LIMIT {most}"
         ));
         self.query_all_raw(text.done())
             .await?
@@ -288,49 +321,85 @@ impl Tx {
             })
             .collect()
     }
+
+    /// Holds the devices of the operations that have waited longest, in the order of their ids: as pushes do, before
+    /// anything else of them is touched.
+    async fn hold_overdue(&self, before: DateTime<Utc>, most: i64) -> Result<Vec<DeviceId>> {
+        let mut text = Text::new(self.backend());
+        let (before, status) = (text.value(before), text.value(OpStatus::Deferred));
+        let most = text.value(most);
+        let hold = dialect::for_update(self.backend());
+        text.push(&format!(
+            "SELECT id FROM sync_devices WHERE id IN (SELECT device_id FROM op_ledger WHERE status = {status} \
+             AND created_at < {before} ORDER BY created_at LIMIT {most}) ORDER BY id{hold}"
+        ));
+        let rows = self.query_all_raw(text.done()).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
+    }
 }
 
 impl Session {
-    /// How what a new row is to go under stands for the viewer.
+    /// How what new rows are to go under stands for the viewer, each.
     ///
     /// # Errors
     /// From the database.
-    pub async fn parent_standing(&self, parent: ParentKey) -> Result<Parent> {
-        let is_seen = match parent {
-            ParentKey::Client(id) => {
-                let found = self.select::<entity::client::Entity>().id(id).find();
-                found.await?.is_some()
-            }
-            ParentKey::Order(id) => {
-                let found = self.select::<entity::order::Entity>().id(id).find();
-                found.await?.is_some()
-            }
-        };
-        if is_seen {
-            return Ok(Parent::Visible);
-        }
-        let mut text = Text::new(self.backend());
-        let user = text.value(self.viewer().user_id());
-        match parent {
-            ParentKey::Client(id) => {
-                let id = text.value(id);
-                text.push(&format!(
-                    "SELECT 1 FROM stream_scopes WHERE user_id = {user} AND scope_id = {id}"
-                ));
-            }
-            ParentKey::Order(id) => {
-                let (id, orders) = (text.value(id.0), text.value(SyncCollection::Orders));
-                text.push(&format!(
-                    "SELECT 1 FROM stream_scopes s JOIN sync_items i ON i.scope_id = s.scope_id \
-                     WHERE s.user_id = {user} AND i.collection = {orders} AND i.row_id = {id} \
-                     AND i.added_seq <= s.left_seq"
-                ));
+    pub async fn parents_standing(
+        &self,
+        parents: &BTreeSet<ParentKey>,
+    ) -> Result<BTreeMap<ParentKey, Parent>> {
+        let mut standing = BTreeMap::new();
+        let (mut clients, mut orders) = (Vec::new(), Vec::new());
+        for parent in parents {
+            standing.insert(*parent, Parent::Unknown);
+            match parent {
+                ParentKey::Client(id) => clients.push(*id),
+                ParentKey::Order(id) => orders.push(*id),
             }
         }
-        Ok(match self.query_one_raw(text.done()).await? {
-            Some(_) => Parent::Lost,
-            None => Parent::Unknown,
-        })
+        for chunk in clients.chunks(CHUNK) {
+            let is_among = entity::client::Column::Id.is_in(chunk.iter().copied());
+            let seen = self.select::<entity::client::Entity>().filter(is_among);
+            for client in seen.all().await? {
+                standing.insert(ParentKey::Client(client.id), Parent::Visible);
+            }
+        }
+        for chunk in orders.chunks(CHUNK) {
+            let is_among = entity::order::Column::Id.is_in(chunk.iter().copied());
+            let seen = self.select::<entity::order::Entity>().filter(is_among);
+            for order in seen.all().await? {
+                standing.insert(ParentKey::Order(order.id), Parent::Visible);
+            }
+        }
+        clients.retain(|id| standing.get(&ParentKey::Client(*id)) == Some(&Parent::Unknown));
+        orders.retain(|id| standing.get(&ParentKey::Order(*id)) == Some(&Parent::Unknown));
+        for chunk in clients.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let user = text.value(self.viewer().user_id());
+            let ids = text.list(chunk.iter().copied());
+            text.push(&format!(
+                "SELECT scope_id FROM stream_scopes WHERE user_id = {user} AND scope_id IN ({ids})"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let client = ParentKey::Client(row.try_get("", "scope_id")?);
+                standing.insert(client, Parent::Lost);
+            }
+        }
+        for chunk in orders.chunks(CHUNK) {
+            let mut text = Text::new(self.backend());
+            let user = text.value(self.viewer().user_id());
+            let kind = text.value(SyncCollection::Orders);
+            let ids = text.list(chunk.iter().map(|id| id.0));
+            text.push(&format!(
+                "SELECT i.row_id FROM stream_scopes s JOIN sync_items i ON i.scope_id = s.scope_id \
+                 WHERE s.user_id = {user} AND i.collection = {kind} AND i.row_id IN ({ids}) \
+                 AND i.added_seq <= s.left_seq"
+            ));
+            for row in self.query_all_raw(text.done()).await? {
+                let order = ParentKey::Order(OrderId(row.try_get("", "row_id")?));
+                standing.insert(order, Parent::Lost);
+            }
+        }
+        Ok(standing)
     }
 }
 

@@ -9,18 +9,19 @@ use entity::{DeviceId, EntityId, SyncCollection, SyncIssueId, UserId, sync_issue
 use ring::digest::{SHA256, digest};
 use sea_orm::ActiveValue::Set;
 use sea_orm::ColumnTrait;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::batch::Op;
+use super::json::{cleaned, to_kept_json};
 use super::parked::kind_name;
 use super::{Failure, Sender, to_json};
 use crate::db::{ParentKey, Tx};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::messages::Locale;
 use crate::say;
 use crate::sync::merge::Fields;
-use crate::sync::push::{ConflictReason, OpKind};
+use crate::sync::push::{ConflictReason, OpKind, RequestHash};
 
 /// What was pushed and not done.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub(super) struct Issue {
     pub(super) base: Fields,
     /// What the person wanted it to be.
     pub(super) mine: Fields,
-    /// What it is, where they see it.
+    /// What it is, where they see it; of it, what they wanted to write is kept.
     pub(super) theirs: Option<Fields>,
     /// When it was made, by the device's clock.
     pub(super) occurred_at: Option<DateTime<Utc>>,
@@ -52,50 +53,57 @@ pub(super) struct Issue {
 pub(super) struct Done {
     collection: SyncCollection,
     row: Uuid,
-    /// The fields that it said; none where it made the document, or put it away.
-    names: Option<BTreeSet<&'static str>>,
+    /// What it said; none where it made the document, or put it away.
+    said: Option<Fields>,
+    is_written: bool,
 }
 
 impl Done {
-    /// That a document was made or put away, or these fields of it said.
-    pub(super) fn of<'n>(
+    /// That a document was made or put away, or these fields of it said; `is_written`: unless it was so already.
+    pub(super) fn of(
         collection: SyncCollection,
         row: Uuid,
         kind: OpKind,
-        names: impl Iterator<Item = &'n &'static str>,
+        said: &Fields,
+        is_written: bool,
     ) -> Self {
+        let is_all = match kind {
+            OpKind::Create => is_written,
+            OpKind::Delete => true,
+            OpKind::Update => false,
+        };
         Self {
             collection,
             row,
-            names: match kind {
-                OpKind::Create | OpKind::Delete => None,
-                OpKind::Update => Some(names.copied().collect()),
-            },
+            said: (!is_all).then(|| said.clone()),
+            is_written,
         }
     }
 
-    /// Whether it settles that these fields of the document could not be written: it has said all of them anew; none
-    /// where the document could not be put away. Nothing that a person typed is put aside because something else went
-    /// well.
-    fn settles<'n>(
-        &self,
-        collection: SyncCollection,
-        row: Uuid,
-        mine: impl Iterator<Item = &'n str>,
-    ) -> bool {
-        let is_said = || match &self.names {
-            None => true,
-            Some(names) => {
-                let mut mine = mine.peekable();
-                mine.peek().is_some() && mine.all(|name| names.contains(name))
-            }
+    /// Whether it settles that `mine` of the document could not be written, which is empty where the document could not be
+    /// put away: it has said all of it anew, or that it is so by now. Nothing that a person typed is put aside because
+    /// something else went well.
+    fn settles(&self, collection: SyncCollection, row: Uuid, mine: &Map<String, Json>) -> bool {
+        if self.collection != collection || self.row != row {
+            return false;
+        }
+        let Some(said) = &self.said else {
+            return true;
         };
-        self.collection == collection && self.row == row && is_said()
+        if mine.is_empty() {
+            return false;
+        }
+        if self.is_written {
+            return mine.keys().all(|name| said.contains_key(name.as_str()));
+        }
+        let said = to_kept_json(said);
+        mine.iter()
+            .all(|(name, value)| said.get(name) == Some(value))
     }
 
     /// Whether it settles `issue`, which came before.
     pub(super) fn has_settled(&self, issue: &Issue) -> bool {
-        self.settles(issue.collection, issue.row, issue.mine.keys().copied())
+        self.settles(issue.collection, issue.row, &to_kept_json(&issue.mine))
     }
 }
 
@@ -118,6 +126,12 @@ impl Issue {
             failure,
             is_settled: false,
         })
+    }
+
+    /// The same of an operation whose id another one has, by its content.
+    pub(super) fn beside(mut self, hash: RequestHash) -> Self {
+        self.mark.extend_from_slice(&hash);
+        self
     }
 }
 
@@ -183,33 +197,47 @@ pub(super) async fn keep(
         .into_iter()
         .map(|issue| (id(sender.device, &issue.mark), issue))
         .collect();
-    if !done.is_empty() {
-        put_aside(tx, user, done).await?;
-    }
-    if issues.is_empty() {
-        return Ok(());
-    }
-    let known = tx
-        .select::<sync_issue::Entity>()
-        .filter(sync_issue::Column::Id.is_in(issues.keys().copied()))
-        .all()
-        .await?;
-    for known in known {
-        if let Some(issue) = issues.remove(&known.id)
-            && known.archived_at.is_some()
-            && !issue.is_settled
-        {
-            // It was settled, and is there again.
-            let again = sync_issue::ActiveModel {
-                code: Set(code(&issue.failure).to_owned()),
-                message: Set(words(&issue.failure, sender.locale)),
-                payload: Set(payload(&issue)),
-                archived_at: Set(None),
-                ..Default::default()
-            };
-            tx.update::<sync_issue::Entity>(&known, None, again).await?;
+    let mut touched = settled(tx, user, done).await?;
+    let mut known = BTreeSet::new();
+    if !issues.is_empty() {
+        let rows = tx
+            .select::<sync_issue::Entity>()
+            .filter(sync_issue::Column::Id.is_in(issues.keys().copied()))
+            .all()
+            .await?;
+        for row in &rows {
+            known.insert(row.id);
+            if row.archived_at.is_some() {
+                touched.insert(row.id);
+            }
         }
     }
+    // Held in the order of their ids: another device of the person may settle the same ones at this moment.
+    for id in touched {
+        let row = match tx.lock::<sync_issue::Entity>(id).await {
+            Err(error) if error.code() == Code::NotFound => continue,
+            row => row?,
+        };
+        let is_settled = row.archived_at.is_none() && is_settled_by(&row, done);
+        let again = issues.get(&id).filter(|issue| !issue.is_settled);
+        let changes = match again {
+            // It was settled, and is there again.
+            Some(issue) if is_settled || row.archived_at.is_some() => sync_issue::ActiveModel {
+                code: Set(code(&issue.failure).to_owned()),
+                message: Set(cleaned(&words(&issue.failure, sender.locale))),
+                payload: Set(payload(issue)),
+                archived_at: Set(None),
+                ..Default::default()
+            },
+            _ if is_settled => sync_issue::ActiveModel {
+                archived_at: Set(Some(tx.now())),
+                ..Default::default()
+            },
+            _ => continue,
+        };
+        tx.update::<sync_issue::Entity>(&row, None, changes).await?;
+    }
+    issues.retain(|id, _| !known.contains(id));
     let now = tx.now();
     let rows: Vec<sync_issue::ActiveModel> = issues
         .into_iter()
@@ -227,7 +255,7 @@ pub(super) async fn keep(
                 row_id: Set(issue.row),
                 client_id: Set(client),
                 code: Set(code(&issue.failure).to_owned()),
-                message: Set(words(&issue.failure, sender.locale)),
+                message: Set(cleaned(&words(&issue.failure, sender.locale))),
                 payload: Set(payload(&issue)),
                 version: Set(1),
                 created_at: Set(now),
@@ -242,8 +270,11 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Puts aside the issues of the person that `done` settles, whichever of their devices they come from.
-async fn put_aside(tx: &Tx, user: UserId, done: &[Done]) -> Result<()> {
+/// The open issues of the person that `done` settles, whichever of their devices they come from.
+async fn settled(tx: &Tx, user: UserId, done: &[Done]) -> Result<BTreeSet<SyncIssueId>> {
+    if done.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let rows: BTreeSet<Uuid> = done.iter().map(|done| done.row).collect();
     let open = tx
         .select::<sync_issue::Entity>()
@@ -252,21 +283,16 @@ async fn put_aside(tx: &Tx, user: UserId, done: &[Done]) -> Result<()> {
         .filter(sync_issue::Column::RowId.is_in(rows))
         .all()
         .await?;
-    for issue in open {
-        let is_settled = done.iter().any(|done| {
-            let mine = issue.payload.get("mine").and_then(Json::as_object);
-            let mine = mine.into_iter().flat_map(|mine| mine.keys());
-            done.settles(issue.collection, issue.row_id, mine.map(String::as_str))
-        });
-        if is_settled {
-            let aside = sync_issue::ActiveModel {
-                archived_at: Set(Some(tx.now())),
-                ..Default::default()
-            };
-            tx.update::<sync_issue::Entity>(&issue, None, aside).await?;
-        }
-    }
-    Ok(())
+    let settled = open.iter().filter(|issue| is_settled_by(issue, done));
+    Ok(settled.map(|issue| issue.id).collect())
+}
+
+fn is_settled_by(issue: &sync_issue::Model, done: &[Done]) -> bool {
+    let nothing = Map::new();
+    let mine = issue.payload.get("mine").and_then(Json::as_object);
+    let mine = mine.unwrap_or(&nothing);
+    done.iter()
+        .any(|done| done.settles(issue.collection, issue.row_id, mine))
 }
 
 fn payload(issue: &Issue) -> Json {
@@ -274,15 +300,22 @@ fn payload(issue: &Issue) -> Json {
         Failure::Conflict(_, names) => names.clone(),
         Failure::Refused(error) => error.fields().iter().map(String::as_str).collect(),
     };
+    let fields: Vec<String> = fields.into_iter().map(cleaned).collect();
     json!({
         "kind": kind_name(issue.kind),
         "fields": fields,
-        "base": to_json(&issue.base),
-        "mine": to_json(&issue.mine),
-        "theirs": issue.theirs.as_ref().map(to_json),
+        "base": to_kept_json(&issue.base),
+        "mine": to_kept_json(&issue.mine),
+        "theirs": issue.theirs.as_ref().map(|theirs| to_json(&of_same(theirs, &issue.mine))),
         "occurredAt": issue.occurred_at,
         "madeAt": issue.made_at,
     })
+}
+
+/// Those fields of `theirs` that are in `mine` as well: what else is there is no part of what failed.
+fn of_same(theirs: &Fields, mine: &Fields) -> Fields {
+    let same = theirs.iter().filter(|(name, _)| mine.contains_key(*name));
+    same.map(|(name, value)| (*name, value.clone())).collect()
 }
 
 /// An id that follows from the device and what it pushed.

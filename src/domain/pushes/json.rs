@@ -22,6 +22,56 @@ pub fn to_json(fields: &Fields) -> Map<String, Json> {
         .collect()
 }
 
+/// As JSON that every database keeps: in place of the character U+0000 stands the one for what cannot be shown.
+pub(super) fn to_kept_json(fields: &Fields) -> Map<String, Json> {
+    let mut kept = to_json(fields);
+    kept.values_mut().for_each(clean);
+    kept
+}
+
+/// A text without the character that no database keeps.
+pub(super) fn cleaned(text: &str) -> String {
+    text.replace(NUL, "\u{fffd}")
+}
+
+/// A field that holds the character that no database keeps.
+pub(super) fn unkept(fields: &Fields) -> Option<&'static str> {
+    fn has_nul(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Flag(_) | Value::Number(_) | Value::Fraction(_) => false,
+            Value::Text(text) => text.contains(NUL),
+            Value::List(values) => values.iter().any(has_nul),
+            Value::Map(values) => values
+                .iter()
+                .any(|(name, value)| name.contains(NUL) || has_nul(value)),
+        }
+    }
+    let mut fields = fields.iter();
+    fields
+        .find(|(_, value)| has_nul(value))
+        .map(|(name, _)| *name)
+}
+
+/// PostgreSQL keeps it in no text.
+const NUL: char = '\0';
+
+fn clean(json: &mut Json) {
+    match json {
+        Json::String(text) if text.contains(NUL) => *text = cleaned(text),
+        Json::Array(values) => values.iter_mut().for_each(clean),
+        Json::Object(fields) => {
+            *fields = std::mem::take(fields)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    clean(&mut value);
+                    (cleaned(&name), value)
+                })
+                .collect();
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
 fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
@@ -115,6 +165,20 @@ mod tests {
             let fields = Fields::from([("field", value)]);
             let back = of_json(&to_json(&fields), ["field"].into_iter());
             prop_assert_eq!(back, fields);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_holds_nothing_that_a_database_does_not(value in any_value(), text in "[a\0]{0,4}") {
+            let with = Value::Map([(text.clone(), Value::List(vec![value.clone(), Value::Text(text.clone())]))].into());
+            let fields = Fields::from([("field", with)]);
+            prop_assert_eq!(unkept(&fields).is_some(), Json::Object(to_json(&fields)).to_string().contains("\\u0000"));
+            let kept = Json::Object(to_kept_json(&fields)).to_string();
+            prop_assert!(!kept.contains("\\u0000"));
+            if !text.contains('\0') && unkept(&fields).is_none() {
+                prop_assert_eq!(to_kept_json(&fields), to_json(&fields));
+            }
         }
     }
 

@@ -11,13 +11,15 @@ mod batch;
 mod issues;
 mod json;
 mod parked;
+mod perform;
 mod rows;
+mod run;
 
-use entity::{DeviceId, SyncCollection};
+use entity::{ClientId, DeviceId, SyncCollection, order};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-pub use batch::{Answer, Atomicity, Batch, MAX_OPS, Op, push};
+pub use batch::{Answer, Atomicity, Batch, MAX_OPS, Op, Taken, push};
 pub use json::{of_json, to_json};
 pub use parked::{PARKED_STAYS, give_up};
 pub use rows::{MAX_ROWS, Pushed, Row, RowAnswer, push_rows};
@@ -106,6 +108,41 @@ pub struct Sender {
 pub fn names(concept: &dyn Concept) -> impl Iterator<Item = &'static str> {
     let fields = concept.fields().iter().map(|field| field.name);
     fields.chain(concept.fixed().iter().copied())
+}
+
+/// The client in whose subtree a row lies, if it is there.
+async fn client_of(
+    tx: &Tx,
+    concept: &dyn Concept,
+    id: Uuid,
+    present: &Present,
+) -> Result<Option<ClientId>> {
+    Ok(match concept.parent(&present.fields) {
+        Some(ParentKey::Client(client)) => Some(client),
+        Some(ParentKey::Order(order)) => {
+            let found = tx.select::<order::Entity>().id(order).find().await?;
+            found.map(|order| order.client_id)
+        }
+        None if concept.collection() == SyncCollection::Clients => Some(ClientId(id)),
+        None => None,
+    })
+}
+
+/// Notes, of a request with a key, that its answer may show a row as it is: a document, its version, or that it is
+/// there at all.
+async fn note_shown(
+    tx: &Tx,
+    concept: &dyn Concept,
+    id: Uuid,
+    present: Option<&Present>,
+) -> Result<()> {
+    let Some(present) = present.filter(|_| tx.is_keyed()) else {
+        return Ok(());
+    };
+    if let Some(client) = client_of(tx, concept, id, present).await? {
+        tx.note_shown(client);
+    }
+    Ok(())
 }
 
 /// Names a row as the rules do.

@@ -29,11 +29,26 @@ pub(super) fn payload(op: &Op) -> Option<Json> {
         "baseVersion": op.base_version,
         "dependsOn": op.depends_on,
         "occurredAt": op.occurred_at,
-        "madeAt": op.made_at,
+        (MADE_AT): op.made_at,
         "patch": to_json(&op.patch),
         "seen": to_json(&op.seen),
     }))
 }
+
+/// Whether two payloads are of the same operation: all but when it was made by our clock, which follows from when it was
+/// sent.
+pub(super) fn says_the_same(kept: &Json, payload: &Json) -> bool {
+    let (Some(kept), Some(payload)) = (kept.as_object(), payload.as_object()) else {
+        return false;
+    };
+    kept.len() == payload.len()
+        && kept
+            .iter()
+            .all(|(name, value)| name == MADE_AT || payload.get(name) == Some(value))
+}
+
+/// When it was made, by our clock.
+const MADE_AT: &str = "madeAt";
 
 /// The operation again, if it is one of `concepts`.
 pub(super) fn read(record: &OpRecord, concepts: &[&'static dyn Concept]) -> Option<Op> {
@@ -57,7 +72,7 @@ pub(super) fn read(record: &OpRecord, concepts: &[&'static dyn Concept]) -> Opti
         base_version: payload.get("baseVersion").and_then(Json::as_i64),
         depends_on: depends_on.filter_map(id).collect(),
         occurred_at: payload.get("occurredAt").and_then(instant),
-        made_at: payload.get("madeAt").and_then(instant),
+        made_at: payload.get(MADE_AT).and_then(instant),
         patch: fields("patch"),
         seen: fields("seen"),
         fault: None,

@@ -1,18 +1,21 @@
 //! Rows as stock RxDB pushes them: their state before and after, and nothing to know the push by. What is answered is
 //! a row that the device may not have as it pushed it.
 
+use std::collections::BTreeMap;
+
 use entity::SyncCollection;
 use uuid::Uuid;
 
-use super::batch::{fixed, said};
 use super::issues::{self, Done, Issue};
-use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key};
-use crate::db::Tx;
+use super::perform::{fixed, said};
+use super::{Concept, Failure, Present, Sender, TRIES, contradicted, key, note_shown};
+use crate::db::{OwnWrite, ParentKey, Tx};
 use crate::error::{Code, Error, Result};
 use crate::sync::Protocol;
 use crate::sync::merge::{Fields, Value};
 use crate::sync::push::{
-    ConflictReason, OpKind, Parent, RowNow, RowPush, RowVerdict, judge_row, request_hash,
+    ConflictReason, OpKind, Parent, RequestHash, RowNow, RowPush, RowVerdict, judge_row,
+    request_hash,
 };
 
 /// How many rows one push holds at most.
@@ -85,9 +88,25 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
         .ok_or_else(|| Error::bug("a push of nobody"))?;
     let mut answers = Vec::new();
     let (mut kept, mut done) = (Vec::<Issue>::new(), Vec::new());
+    let collection = concept.collection();
+    let ids = rows.iter().map(|row| row.id);
+    let mut own = tx.own_writes(&device, collection, ids).await?;
+    let mut pushed: BTreeMap<Uuid, Option<OwnWrite>> =
+        rows.iter().map(|row| (row.id, None)).collect();
+    let parents = rows.iter().filter(|row| row.assumed.is_none());
+    let parents = parents.filter_map(|row| concept.parent(row.new.as_ref()?));
+    let standing = tx.parents_standing(&parents.collect()).await?;
     for row in rows {
-        match one(tx, *concept, row).await? {
-            Outcome::Done(what) => {
+        let before = own.get(&row.id).copied();
+        match one(tx, *concept, row, before, &standing).await? {
+            Outcome::Done(what, version) => {
+                let state = row.new.as_ref().map(|new| state_of(*concept, row, new));
+                let made = version.zip(state);
+                let made = made.map(|(version, state)| OwnWrite { version, state });
+                if let Some(made) = made {
+                    own.insert(row.id, made);
+                }
+                pushed.insert(row.id, made);
                 for issue in kept.iter_mut().filter(|issue| what.has_settled(issue)) {
                     issue.is_settled = true;
                 }
@@ -101,26 +120,47 @@ pub async fn push_rows(tx: &Tx, pushed: &Pushed) -> Result<Vec<RowAnswer>> {
         }
     }
     issues::keep(tx, user, *sender, kept, &done).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    tx.note_pushed(&device, concept.collection(), &ids).await?;
+    tx.note_pushed(&device, collection, &pushed).await?;
     Ok(answers)
 }
 
 /// What became of a row.
 enum Outcome {
-    /// It was written.
-    Done(Done),
+    /// It was written: what, and the version that came of it, where the device knew all that was there.
+    Done(Done, Option<i64>),
     /// It was so already: perhaps the push was sent before.
     AlreadySo,
     /// It was not taken: what the device is to take it for, and what the person wanted of it.
     Back(RowAnswer, Option<Box<Issue>>),
 }
 
-async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
+/// What tells a state of the row from another.
+fn state_of(concept: &dyn Concept, row: &Row, state: &Fields) -> RequestHash {
+    let key = key(concept.collection(), row.id);
+    request_hash(&Protocol, OpKind::Update, key, state, None)
+}
+
+/// Takes a row. `own`: what the last push of the device made of it; `standing`: how what new rows go under stands.
+async fn one(
+    tx: &Tx,
+    concept: &dyn Concept,
+    row: &Row,
+    own: Option<OwnWrite>,
+    standing: &BTreeMap<ParentKey, Parent>,
+) -> Result<Outcome> {
     for _ in 0..TRIES {
         let present = concept.find(tx, row.id).await?;
+        note_shown(tx, concept, row.id, present.as_ref()).await?;
         let now = Present::now(present.as_ref());
-        let (assumed, new) = complete(concept, row, now);
+        let version = present.as_ref().map(|row| row.version).unwrap_or_default();
+        let own = own.filter(|own| own.version == version && matches!(now, RowNow::Visible { .. }));
+        if let (Some(own), Some(new)) = (own, &row.new)
+            && own.state == state_of(concept, row, new)
+        {
+            // The same came before, and nobody has written since.
+            return Ok(Outcome::AlreadySo);
+        }
+        let (assumed, new) = complete(concept, row, now, own);
         let back = |failure| {
             let new = new.as_ref();
             refused(
@@ -132,14 +172,25 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
                 failure,
             )
         };
+        let conflict = |reason| Failure::Conflict(reason, Vec::new());
         if let (Some(new), Some(present)) = (&new, &present)
             && present.is_live
-            && let Some(name) = contradicted(concept, new, present)
         {
-            return Ok(back(Failure::Refused(fixed(name))));
+            if assumed.is_none() {
+                // Perhaps the device made it, and did not hear so: the domain knows whether it was made just so.
+                let fields = said(new);
+                let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
+                return Ok(match same {
+                    Ok(_) => Outcome::AlreadySo,
+                    Err(_) => back(conflict(ConflictReason::AlreadyExists)),
+                });
+            }
+            if let Some(name) = contradicted(concept, new, present) {
+                return Ok(back(Failure::Refused(fixed(name))));
+            }
         }
         let parent = match (&assumed, new.as_ref().map(|new| concept.parent(new))) {
-            (None, Some(Some(parent))) => Some(tx.parent_standing(parent).await?),
+            (None, Some(Some(parent))) => standing.get(&parent).copied(),
             (None, Some(None)) => Some(Parent::Visible),
             _ => None,
         };
@@ -149,8 +200,6 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
             new: new.as_ref(),
             parent,
         };
-        let version = present.as_ref().map(|row| row.version).unwrap_or_default();
-        let conflict = |reason| Failure::Conflict(reason, Vec::new());
         let written = match judge_row(&Protocol, concept.fields(), &push, now) {
             RowVerdict::AlreadySo => return Ok(Outcome::AlreadySo),
             RowVerdict::Insert => {
@@ -162,18 +211,7 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
                 tx.attempt(change).await?
             }
             RowVerdict::Delete => tx.attempt(concept.delete(tx, row.id, version)).await?,
-            RowVerdict::Master => {
-                // The domain knows better whether that row was made just so.
-                if let (None, Some(new)) = (&assumed, &new) {
-                    let fields = said(new);
-                    let same = tx.attempt(concept.create(tx, row.id, &fields)).await?;
-                    if same.is_ok() {
-                        return Ok(Outcome::AlreadySo);
-                    }
-                    return Ok(back(conflict(ConflictReason::AlreadyExists)));
-                }
-                return Ok(back(conflict(ConflictReason::StaleFields)));
-            }
+            RowVerdict::Master => return Ok(back(conflict(ConflictReason::StaleFields))),
             RowVerdict::Tombstone { .. } => {
                 let reason = match now {
                     RowNow::Deleted => ConflictReason::Deleted,
@@ -185,13 +223,14 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
             }
         };
         match written {
-            Ok(_) => {
-                return Ok(Outcome::Done(done_of(
-                    concept,
-                    row,
-                    assumed.as_ref(),
-                    new.as_ref(),
-                )));
+            Ok(version) => {
+                let knew = match (&assumed, &present) {
+                    (Some(assumed), Some(present)) => knows(concept, assumed, present),
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                };
+                let done = done_of(concept, row, assumed.as_ref(), new.as_ref());
+                return Ok(Outcome::Done(done, knew.then_some(version)));
             }
             Err(error) if error.code() == Code::StaleVersion => {}
             Err(error) => return Ok(back(Failure::of(error, assumed.is_none()))),
@@ -199,7 +238,7 @@ async fn one(tx: &Tx, concept: &dyn Concept, row: &Row) -> Result<Outcome> {
     }
     // It changes faster than it can be judged.
     let present = concept.find(tx, row.id).await?;
-    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()));
+    let (assumed, new) = complete(concept, row, Present::now(present.as_ref()), None);
     let failure = Failure::Conflict(ConflictReason::StaleFields, Vec::new());
     let (assumed, new) = (assumed.as_ref(), new.as_ref());
     Ok(refused(
@@ -241,7 +280,7 @@ fn done_of(
         (None, Some(new)) => (OpKind::Create, new.clone()),
         (Some(assumed), Some(new)) => (OpKind::Update, changed(assumed, new)),
     };
-    Done::of(concept.collection(), row.id, kind, mine.keys())
+    Done::of(concept.collection(), row.id, kind, &mine, true)
 }
 
 /// What the person changed.
@@ -252,10 +291,26 @@ fn changed(base: &Fields, new: &Fields) -> Fields {
         .collect()
 }
 
+/// Whether the device knew all that a phone says of the row as it was.
+fn knows(concept: &dyn Concept, assumed: &Fields, present: &Present) -> bool {
+    let value = |fields: &Fields, name| fields.get(name).cloned().unwrap_or(Value::Null);
+    super::names(concept).all(|name| value(assumed, name) == value(&present.fields, name))
+}
+
 /// Both states with all fields that a phone says. What the device does not hold of the row, it neither saw nor
-/// changed. Of a row that it made, and that nobody wrote since, it saw what it said, and the service has filled in the
-/// rest: prices, the day, the place.
-fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields>, Option<Fields>) {
+/// changed. Of a row that it made, or wrote last, and that nobody wrote since, it saw what it said, and the service has
+/// filled in the rest: prices, the day, the place, a text without the spaces around it. `own`: what the last push of the
+/// device made of the row, if that is how it is. Only who takes the row for what that push said goes on from it: a push
+/// that was long under way does not.
+fn complete(
+    concept: &dyn Concept,
+    row: &Row,
+    now: RowNow<'_>,
+    own: Option<OwnWrite>,
+) -> (Option<Fields>, Option<Fields>) {
+    let goes_on = own
+        .zip(row.assumed.as_ref())
+        .is_some_and(|(own, assumed)| own.state == state_of(concept, row, assumed));
     let (mut assumed, mut new) = (row.assumed.clone(), row.new.clone());
     for name in super::names(concept) {
         let is_held = [&assumed, &new]
@@ -273,10 +328,10 @@ fn complete(concept: &dyn Concept, row: &Row, now: RowNow<'_>) -> (Option<Fields
     }
     let was_made_here = row.assumed_version.unwrap_or(0) == 0;
     if let RowNow::Visible {
-        version: 1,
+        version,
         fields: present,
     } = now
-        && was_made_here
+        && (goes_on || version == 1 && was_made_here)
         && let (Some(assumed), Some(new)) = (&mut assumed, &mut new)
     {
         for (name, value) in present {
@@ -311,7 +366,7 @@ fn issue_of(
         Some(_) => OpKind::Update,
         None => OpKind::Create,
     };
-    let mark = request_hash(&Protocol, kind, key(collection, row.id), &mine, &seen, None);
+    let mark = request_hash(&Protocol, kind, key(collection, row.id), &mine, None);
     let client = concept.parent(new);
     Issue {
         mark: mark.to_vec(),

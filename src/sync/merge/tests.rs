@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::super::Protocol;
 use super::*;
 
-const STEPS: &[(&str, &str)] = &[("draft", "submitted"), ("submitted", "approved")];
+const STEPS: &[Step] = &[("draft", "submitted"), ("submitted", "approved")];
+
+const FURTHER: &[Step] = &[("submitted", "shipped")];
 
 const LIST: &[Field] = &[
     Field {
@@ -34,7 +36,7 @@ const LIST: &[Field] = &[
     },
     Field {
         name: "state",
-        policy: Policy::Status(STEPS),
+        policy: Policy::Status(STEPS, FURTHER),
     },
 ];
 
@@ -255,6 +257,36 @@ fn a_status_takes_only_steps_that_there_are() {
     );
 }
 
+#[test]
+fn a_status_is_as_wanted_when_others_took_it_further() {
+    let shipped = with(&[("state", text("shipped"))]);
+    let submit = [("state", text("submitted"))];
+    let wanted = with(&submit);
+    assert!(is_same_content(LIST, &shipped, &wanted));
+    assert!(!is_same_content(LIST, &wanted, &shipped));
+    // Neither by a step back, nor by one that nobody asked for.
+    assert_eq!(merged(&shipped, &submit), Merge::Nothing);
+    assert_eq!(
+        merged(&shipped, &[("state", text("approved"))]),
+        Merge::Conflict(vec!["state"])
+    );
+}
+
+#[test]
+fn a_step_is_taken_on_the_whole_that_was_seen() {
+    for replay in [Replay::Guarded, Replay::Unguarded] {
+        let step = |master: &Fields| {
+            let new = with(&[("state", text("submitted"))]);
+            three_way(replay, &document(), master, &new)
+        };
+        let submitted = write(&[("state", text("submitted"))]);
+        assert_eq!(step(&document()), submitted);
+        assert_eq!(step(&with(&[("name", text("Apex"))])), submitted);
+        let more = with(&[("total", Value::Number(500))]);
+        assert_eq!(step(&more), Merge::Conflict(vec!["state"]));
+    }
+}
+
 fn values(field: &Field) -> BoxedStrategy<Value> {
     match field.policy {
         Policy::ServerWins | Policy::Whole => prop_oneof![
@@ -268,7 +300,7 @@ fn values(field: &Field) -> BoxedStrategy<Value> {
         Policy::AppendOnly => proptest::collection::btree_set(0_i64..6, 0..4)
             .prop_map(|set| numbers(&set.into_iter().collect::<Vec<_>>()))
             .boxed(),
-        Policy::Status(_) => prop_oneof![
+        Policy::Status(..) => prop_oneof![
             Just(text("draft")),
             Just(text("submitted")),
             Just(text("approved"))

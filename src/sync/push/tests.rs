@@ -210,26 +210,24 @@ fn operations_queued_on_one_version_stand_on_each_other() {
 
 #[test]
 fn a_hash_covers_what_an_operation_means() {
-    let hash = |kind, number, patch: &Fields, seen: &Fields, version| {
-        request_hash(&Protocol, kind, row(number), patch, seen, version)
+    let hash = |kind, number, patch: &Fields, version| {
+        request_hash(&Protocol, kind, row(number), patch, version)
     };
     let (a, b, none) = (name("a"), name("b"), Fields::new());
-    let one = hash(OpKind::Update, 1, &a, &b, Some(5));
-    assert_eq!(one, hash(OpKind::Update, 1, &a, &b, Some(6)));
+    let one = hash(OpKind::Update, 1, &a, Some(5));
+    assert_eq!(one, hash(OpKind::Update, 1, &a, Some(6)));
     for other in [
-        hash(OpKind::Create, 1, &a, &b, Some(5)),
-        hash(OpKind::Update, 2, &a, &b, Some(5)),
-        hash(OpKind::Update, 1, &b, &b, Some(5)),
-        hash(OpKind::Update, 1, &a, &a, Some(5)),
-        hash(OpKind::Update, 1, &none, &b, Some(5)),
-        hash(OpKind::Update, 1, &b, &a, Some(5)),
+        hash(OpKind::Create, 1, &a, Some(5)),
+        hash(OpKind::Update, 2, &a, Some(5)),
+        hash(OpKind::Update, 1, &b, Some(5)),
+        hash(OpKind::Update, 1, &none, Some(5)),
     ] {
         assert_ne!(one, other);
     }
     // No two contents share a writing, however their parts are cut.
     let list = |values: &[Value]| Fields::from([("name", Value::List(values.to_vec()))]);
     let text = |text: &str| Value::Text(text.to_owned());
-    let written = |fields: &Fields| hash(OpKind::Create, 1, fields, &none, None);
+    let written = |fields: &Fields| hash(OpKind::Create, 1, fields, None);
     assert_ne!(
         written(&list(&[text("ab"), text("c")])),
         written(&list(&[text("a"), text("bc")]))
@@ -256,6 +254,23 @@ fn all_or_nothing_is_undone_by_conflicts_but_not_by_refusals() {
         (Status::Retry, true),
     ] {
         assert_eq!(undoes_batch(status), undoes, "{status:?}");
+    }
+}
+
+#[test]
+fn what_an_undone_batch_brought_about_no_longer_holds() {
+    for (status, anew, at_fault, before) in [
+        (Status::Applied, true, true, true),
+        (Status::Merged, true, true, true),
+        (Status::Deferred, true, true, true),
+        (Status::Duplicate, true, true, false),
+        (Status::Rejected, true, false, false),
+        (Status::Conflict, false, false, false),
+        (Status::Retry, false, false, false),
+    ] {
+        assert_eq!(is_undone(status, false, false), anew, "{status:?}");
+        assert_eq!(is_undone(status, false, true), at_fault, "{status:?}");
+        assert_eq!(is_undone(status, true, false), before, "{status:?}");
     }
 }
 
@@ -294,7 +309,7 @@ fn an_id_is_taken_by_whatever_row_has_it() {
     assert_eq!(of(RowNow::Hidden), taken);
     assert_eq!(of(RowNow::Deleted), taken);
     assert_eq!(of(seen(&fields)), taken);
-    assert_eq!(of(seen(&same)), Verdict::AlreadySo(Status::Merged));
+    assert_eq!(of(seen(&same)), taken);
 }
 
 #[test]

@@ -88,6 +88,11 @@ const OTHERS: &[(&str, &str, &str)] = &[
         "a restore brings the line itself, and names it anew",
     ),
     (
+        "src/db/sync/ops.rs",
+        "sync_issues",
+        "what was put aside is gone from phones since then",
+    ),
+    (
         "src/db/backup/load.rs",
         "{}",
         "a restore replaces the line itself, and names it anew",

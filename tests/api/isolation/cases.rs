@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::world::{Owner, Scene, World};
 use crate::support::{Person, Team};
 
-/// Pushes of phones: what they may not do is part of the answer, and is kept for the person who typed it; they are
-/// tried in `pushes`.
+/// Pushes of phones: what they may not do is part of the answer, and is kept for the person who typed it; they have
+/// crawls of their own in `pushes` beside this file, and are tried on rows of strangers in `crate::pushes::strangers`.
 pub const PUSHES: [&str; 7] = [
     "syncPush",
     "pushClients",

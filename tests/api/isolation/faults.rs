@@ -12,20 +12,20 @@ use crate::support::{Answer, App, Backend};
 
 /// A place for a value: its path in errors, and the value that puts something there.
 #[derive(Clone, Debug)]
-struct Place {
+pub(super) struct Place {
     /// Names and, in lists, the index 0.
-    path: Vec<String>,
+    pub(super) path: Vec<String>,
     /// The type of what stands there.
-    ty: String,
+    pub(super) ty: String,
 }
 
 impl Place {
-    fn field(&self) -> String {
+    pub(super) fn field(&self) -> String {
         self.path.join(".")
     }
 
     /// `into` with `value` at this place; what lies on the way is made where it is missing.
-    fn put(&self, into: &mut Value, value: &Value) {
+    pub(super) fn put(&self, into: &mut Value, value: &Value) {
         let mut at = into;
         for step in &self.path {
             at = if step == "0" {
@@ -60,7 +60,7 @@ const READABLE: &[(&str, &str, &str)] = &[
 ];
 
 /// Every place inside `inputs`, at any depth; a type that holds itself is entered twice.
-fn places(schema: &Schema, inputs: &[Input]) -> Vec<Place> {
+pub(super) fn places(schema: &Schema, inputs: &[Input]) -> Vec<Place> {
     let mut found = Vec::new();
     collect(schema, inputs, &mut Vec::new(), &mut Vec::new(), &mut found);
     found
@@ -104,7 +104,7 @@ fn unreadable(schema: &Schema, ty: &str) -> Value {
 }
 
 /// Values that can be read, and of which hardly any place makes sense.
-fn absurd(ty: &str) -> Vec<Value> {
+pub(super) fn absurd(ty: &str) -> Vec<Value> {
     match ty {
         "String" => vec![json!("x".repeat(20_000)), json!("a\u{0}b")],
         "Int" => vec![json!(-2_000_000_000), json!(2_000_000_000)],
@@ -285,7 +285,7 @@ fn first(attempts: Vec<super::cases::Attempt>) -> Option<super::cases::Attempt> 
 }
 
 /// Gives the objects on the way to `place` what they must have.
-fn complete(schema: &Schema, place: &Place, input: &mut Value, ty: &str) {
+pub(super) fn complete(schema: &Schema, place: &Place, input: &mut Value, ty: &str) {
     let (mut at, mut ty) = (input, ty.to_owned());
     for step in &place.path {
         if step == "0" {

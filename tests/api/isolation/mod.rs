@@ -14,6 +14,7 @@ mod narrow;
 mod oracle;
 mod phones;
 mod projection;
+mod pushes;
 mod random;
 mod repeats;
 mod schema;

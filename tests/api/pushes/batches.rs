@@ -330,3 +330,55 @@ on_both!(a_push_is_of_somebody_and_has_a_bound, async |app: App| {
         .await;
     assert_eq!(answer.code(0), "UNAUTHENTICATED");
 });
+
+on_both!(
+    what_fails_by_what_is_undone_is_sent_again,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let team = &shop.team;
+        let id = contact_of(&app, &team.ann, &shop.client, json!({ "title": "Clerk" })).await;
+        let change = json!({ "id": id, "version": 1, "title": "Owner" });
+        office_changes(&app, &team.left, change).await;
+        let mut phone = Phone::of(&team.ann);
+        let order = |phone: &mut Phone, quantity: i32| {
+            let order = json!({
+                "clientId": shop.client, "status": "SUBMITTED",
+                "lines": [{ "productId": shop.chai, "quantity": quantity }],
+            });
+            phone.op("CREATE", &new_id("order"), json!({ "order": order }))
+        };
+        let (all, more) = (order(&mut phone, 100), order(&mut phone, 1));
+        let stale = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "title": "x" }, "baseContact": { "title": "Clerk" } }),
+        );
+        let after = phone.op(
+            "CREATE",
+            &new_id("note"),
+            json!({ "note": { "clientId": shop.client, "body": "then" }, "dependsOn": [stale["opId"]] }),
+        );
+        let faulty = phone.op(
+            "CREATE",
+            &new_id("note"),
+            json!({ "note": { "clientId": shop.client, "body": "" } }),
+        );
+        let ops = [&all, &more, &stale, &after, &faulty];
+        let results = phone.push_as(&app, "ALL_OR_NOTHING", &ops).await;
+        assert_eq!(
+            statuses(&results),
+            ["RETRY", "RETRY", "CONFLICT", "RETRY", "REJECTED"]
+        );
+        assert!(
+            [0, 1, 3].iter().all(|at| results[*at]["error"].is_null()),
+            "{results:?}"
+        );
+        assert_eq!(issues(&app, &team.ann).await.len(), 1);
+        assert_eq!(levels(&app, team, &shop.chai).await, (100, 0));
+        // Without the one that fails, what there is to refuse is refused.
+        let results = phone.push_as(&app, "ALL_OR_NOTHING", &[&more, &all]).await;
+        assert_eq!(statuses(&results), ["REJECTED", "APPLIED"]);
+        assert_eq!(results[0]["error"]["code"], json!("stock.insufficient"));
+        assert!(issues(&app, &team.ben).await.is_empty());
+    }
+);

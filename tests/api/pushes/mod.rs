@@ -2,7 +2,12 @@
 
 mod batches;
 mod conflicts;
+mod given_up;
+mod heard;
+mod kept;
 mod once;
+mod orders;
+mod quick;
 mod rows;
 mod settled;
 mod strangers;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Phone, contact, contact_of, issues, new_id, statuses};
+use crate::orders::{placed, shop};
 use crate::support::App;
 
 on_both!(
@@ -52,7 +53,8 @@ on_both!(
             json!({ "baseVersion": 2, "contact": { "title": "Sales agent" } }),
         );
         let both = phone.push(&app, &[&twice, &twice]).await;
-        assert_eq!(both[0]["opId"], both[1]["opId"]);
+        assert_eq!(statuses(&both), ["APPLIED", "DUPLICATE"]);
+        assert_eq!(both[0]["version"], both[1]["version"]);
         assert_eq!(contact(&app, &team.ann, &id).await["version"], json!(3));
         let race = phone.op(
             "UPDATE",
@@ -169,5 +171,91 @@ on_both!(
         assert_eq!(results[0]["conflict"]["reason"], json!("DELETED"));
         let again = phone.op("DELETE", &id, json!({ "baseVersion": 3 }));
         assert_eq!(statuses(&phone.push(&app, &[&again]).await), ["MERGED"]);
+    }
+);
+
+on_both!(
+    what_is_there_with_other_content_is_not_made_again,
+    async |app: App| {
+        let shop = shop(&app).await;
+        let ann = &shop.team.ann;
+        let other_client = app.client_of(ann, "Around the Horn").await;
+        let order = placed(&app, &shop, json!({ "submit": true })).await;
+        let mut phone = Phone::of(ann);
+        let money = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+        let pays = |amount: &str| json!({ "orderId": order["id"], "amount": money(amount), "method": "CASH" });
+        let under = |client: &str, more: Value| {
+            let mut document = more;
+            document["clientId"] = json!(client);
+            document
+        };
+        let (here, there) = (shop.client.as_str(), other_client.as_str());
+        let name = json!({ "name": "Ana" });
+        let place = json!({ "kind": "BILLING", "city": "Berlin" });
+        let body = json!({ "body": "tea" });
+        let cases = [
+            ("payment", pays("10.00"), pays("5.00")),
+            ("contact", under(here, name.clone()), under(there, name)),
+            ("address", under(here, place.clone()), under(there, place)),
+            ("note", under(here, body.clone()), under(there, body)),
+        ];
+        for (kind, first, other) in cases {
+            let id = new_id(kind);
+            let mut make = |document: &Value| phone.op("CREATE", &id, json!({ kind: document }));
+            let (made, again, other) = (make(&first), make(&first), make(&other));
+            let results = phone.push(&app, &[&made, &again, &other]).await;
+            assert_eq!(
+                statuses(&results),
+                ["APPLIED", "MERGED", "CONFLICT"],
+                "{kind} {results:?}"
+            );
+            assert_eq!(results[2]["conflict"]["reason"], "ALREADY_EXISTS");
+        }
+        let paid = crate::orders::read(&app, ann, &order).await;
+        assert_eq!(paid["paid"]["amount"], "10.00");
+        assert_eq!(issues(&app, ann).await.len(), 4);
+        assert!(issues(&app, &shop.team.ben).await.is_empty());
+    }
+);
+
+on_both!(
+    an_id_that_is_taken_twice_in_one_push_is_of_the_first,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+        let id = contact_of(&app, &team.ann, &client, json!({})).await;
+        let mut phone = Phone::of(&team.ann);
+        let first = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "title": "Owner" } }),
+        );
+        let mut other = first.clone();
+        other["contact"] = json!({ "title": "Janitor" });
+        let after = phone.op(
+            "UPDATE",
+            &id,
+            json!({ "baseVersion": 1, "contact": { "note": "tea" }, "dependsOn": [first["opId"]] }),
+        );
+        let results = phone.push(&app, &[&first, &other, &after]).await;
+        assert_eq!(statuses(&results), ["APPLIED", "REJECTED", "APPLIED"]);
+        assert_eq!(results[1]["error"]["code"], "sync.idempotency_mismatch");
+        let there = contact(&app, &team.ann, &id).await;
+        assert_eq!(
+            (&there["title"], &there["note"]),
+            (&json!("Owner"), &json!("tea"))
+        );
+        // What was typed under the id that was taken is kept, once.
+        let results = phone.push(&app, &[&other]).await;
+        assert_eq!(statuses(&results), ["REJECTED"]);
+        let kept = issues(&app, &team.ann).await;
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].code, "sync.idempotency_mismatch");
+        assert_eq!(kept[0].payload["mine"], json!({ "title": "Janitor" }));
+        // What the phone saw beside it does not make an operation another one.
+        let mut seen = first.clone();
+        seen["baseContact"] = json!({ "title": "Clerk" });
+        assert_eq!(statuses(&phone.push(&app, &[&seen]).await), ["DUPLICATE"]);
+        assert!(issues(&app, &team.ben).await.is_empty());
     }
 );

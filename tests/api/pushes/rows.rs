@@ -9,6 +9,8 @@ use crate::support::{Answer, App, Person};
 async fn send(app: &App, who: &Person, kind: &str, rows: Value) -> Answer {
     let fields = match kind {
         "Contact" => "id clientId name title note version deleted",
+        "Note" => "id clientId body isPinned version deleted",
+        "Payment" => "id orderId amount { amount } reference version deleted",
         "Order" => "id clientId status note lines { productId quantity } version deleted",
         other => panic!("no such kind: {other}"),
     };
@@ -18,7 +20,7 @@ async fn send(app: &App, who: &Person, kind: &str, rows: Value) -> Answer {
 }
 
 /// Pushes one row; answers what the phone may not have as it pushed it.
-async fn push(app: &App, who: &Person, kind: &str, assumed: Value, new: Value) -> Vec<Value> {
+pub async fn push(app: &App, who: &Person, kind: &str, assumed: Value, new: Value) -> Vec<Value> {
     let row = match assumed {
         Value::Null => json!({ "newDocumentState": new }),
         assumed => json!({ "assumedMasterState": assumed, "newDocumentState": new }),
@@ -27,7 +29,8 @@ async fn push(app: &App, who: &Person, kind: &str, assumed: Value, new: Value) -
     answer.list(&format!("/push{kind}s")).to_vec()
 }
 
-fn with(document: &Value, more: Value) -> Value {
+/// The document with some fields changed.
+pub fn with(document: &Value, more: Value) -> Value {
     let mut document = document.clone();
     for (name, value) in more.as_object().unwrap() {
         document[name] = value.clone();

@@ -1,10 +1,12 @@
 //! What could not be done is put aside once the same was done after all.
 
+use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 use serde_json::{Value, json};
 
 use super::{Phone, contact_of, issues, new_id, office_changes, statuses};
 use crate::pulls;
-use crate::support::{App, Person};
+use crate::races::until_waiting;
+use crate::support::{App, Backend, Person};
 
 /// The codes of what is kept for somebody: of what waits for them, and of what was put aside.
 async fn kept(app: &App, who: &Person) -> (Vec<String>, Vec<String>) {
@@ -201,3 +203,50 @@ on_both!(
         assert_eq!(kept(&app, &team.ben).await, (vec![], vec![]));
     }
 );
+
+on_both!(two_phones_settle_one_issue_at_once, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds Futterkiste").await;
+    let id = contact_of(&app, &team.ann, &client, json!({ "title": "Clerk" })).await;
+    let change = json!({ "id": id, "version": 1, "title": "Owner" });
+    office_changes(&app, &team.left, change).await;
+    let (mut phone, mut tablet) = (Phone::of(&team.ann), Phone::of(&team.ann));
+    let says = |device: &mut Phone| {
+        let contact = json!({ "title": "Manager" });
+        let seen = json!({ "title": "Clerk" });
+        let more = json!({ "baseVersion": 1, "contact": contact, "baseContact": seen });
+        device.op("UPDATE", &id, more)
+    };
+    let stale = says(&mut phone);
+    assert_eq!(statuses(&phone.push(&app, &[&stale]).await), ["CONFLICT"]);
+    // The office comes to say so, too: then it is so already, on whichever device she says it.
+    let change = json!({ "id": id, "version": 2, "title": "Manager" });
+    office_changes(&app, &team.left, change).await;
+    let (first, second) = (says(&mut phone), says(&mut tablet));
+    let (first, second) = ([&first], [&second]);
+    let both = futures_util::future::join(phone.push(&app, &first), tablet.push(&app, &second));
+    let (first, second) = if app.backend() == Backend::Postgres {
+        // Both have seen it open before either settles it.
+        let db = Database::connect(app.database_url()).await.unwrap();
+        let gate = db.begin().await.unwrap();
+        gate.execute_unprepared("LOCK TABLE sync_issues IN SHARE MODE")
+            .await
+            .unwrap();
+        let opening = async {
+            until_waiting(&db, 2).await;
+            gate.rollback().await.unwrap();
+        };
+        let (both, ()) = futures_util::future::join(both, opening).await;
+        db.close().await.unwrap();
+        both
+    } else {
+        both.await
+    };
+    assert_eq!(
+        (statuses(&first), statuses(&second)),
+        (vec!["MERGED"], vec!["MERGED"])
+    );
+    let (open, aside) = kept(&app, &team.ann).await;
+    assert_eq!((open.len(), aside.len()), (0, 1));
+    assert!(issues(&app, &team.ben).await.is_empty());
+});

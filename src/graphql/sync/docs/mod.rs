@@ -4,6 +4,7 @@
 mod addresses;
 mod clients;
 mod contacts;
+mod issues;
 mod notes;
 mod orders;
 mod payments;
@@ -14,15 +15,17 @@ use std::future::Future;
 
 use async_graphql::{InputObject, InputType, OutputType, SimpleObject, Union};
 use entity::SyncCollection;
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 pub use addresses::AddressDoc;
 pub use clients::ClientDoc;
 pub use contacts::ContactDoc;
+pub use issues::SyncIssueDoc;
 pub use notes::NoteDoc;
 pub use orders::OrderDoc;
 pub use payments::PaymentDoc;
-pub use read_only::{CategoryDoc, ProductDoc, SyncIssueDoc, TierDoc, TierSchemeDoc, UserDoc};
+pub use read_only::{CategoryDoc, ProductDoc, TierDoc, TierSchemeDoc, UserDoc};
 
 use crate::db::{Confidential, Session};
 use crate::domain::money::{CurrencyCode, format_minor};
@@ -100,6 +103,17 @@ macro_rules! written {
                         }
                     )+
                     _ => Ok(BTreeMap::new()),
+                }
+            }
+
+            /// All that it says, by names; nothing when it is gone.
+            pub fn said(&self) -> Option<Map<String, Json>> {
+                let (is_gone, value) = match self {
+                    $(Self::$kind(doc) => (doc.is_deleted(), doc.to_value()),)+
+                };
+                match value.into_json() {
+                    Ok(Json::Object(said)) if !is_gone => Some(said),
+                    _ => None,
                 }
             }
 

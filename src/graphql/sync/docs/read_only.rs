@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{ID, InputObject, SimpleObject};
+use async_graphql::{InputObject, SimpleObject};
 use entity::{
-    CategoryId, ClientId, Locale, ProductId, SyncCollection, SyncIssueId, TierId, TierSchemeId,
-    UserId, UserRole, product, product_category, sync_issue, tier, tier_scheme, user,
+    CategoryId, Locale, ProductId, SyncCollection, TierId, TierSchemeId, UserId, UserRole, product,
+    product_category, tier, tier_scheme, user,
 };
 use sea_orm::{ColumnTrait, Condition};
 use uuid::Uuid;
@@ -14,7 +14,6 @@ use super::{Doc, MoneyDoc, told_by_fields};
 use crate::db::Session;
 use crate::error::Result;
 use crate::graphql::scalars::{Date, DateTime, int};
-use crate::graphql::sync::pull::wire_id;
 
 /// Declares a kind: its fields beside `id`, `version` and `deleted`, each with what it says of a row; then which rows
 /// phones hold, of those that their user sees, and when one is gone.
@@ -112,35 +111,6 @@ read_only! {
         Condition::all().add(user::Column::Id.eq(session.viewer().user_id()))
     };
     gone |_| false;
-}
-
-read_only! {
-    /// What a device sent and the service refused, kept so that nothing typed is lost. When it is gone, only `id`, `version` and `deleted` say something.
-    #[graphql(input_name = "SyncIssueDocInput")]
-    SyncIssueDoc = SyncIssues, sync_issue, SyncIssueId;
-    /// The operation, by the id that the device gave it.
-    op_id: String = |row| Ok(row.op_id.map(|id| id.to_string()));
-    /// What kind of document it was for.
-    kind: SyncCollection = |row| Ok(Some(row.collection));
-    /// The document it was for.
-    document_id: ID = |row| Ok(Some(wire_id(row.collection, row.row_id)));
-    /// The client it was for, where the device said so.
-    client_id: ClientId = |row| Ok(row.client_id);
-    /// The rule or code that refused it.
-    code: String = |row| Ok(Some(row.code.clone()));
-    /// Why, in words.
-    message: String = |row| Ok(Some(row.message.clone()));
-    /// What was sent, as a text of JSON.
-    payload: String = |row| Ok(Some(row.payload.to_string()));
-    /// When it was refused.
-    created_at: DateTime = |row| Ok(Some(DateTime(row.created_at)));
-    /// When it was last changed.
-    updated_at: DateTime = |row| Ok(Some(DateTime(row.updated_at)));
-    // Those of others are read online.
-    => within |session| {
-        Condition::all().add(sync_issue::Column::UserId.eq(session.viewer().user_id()))
-    };
-    gone |row| row.archived_at.is_some();
 }
 
 read_only! {

@@ -1,6 +1,6 @@
 //! What a phone is told of its operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::{Enum, ID, SimpleObject};
 use entity::{OpStatus, SyncCollection};
@@ -92,6 +92,27 @@ pub struct SyncPushPayload {
     watermark: SafeInt,
 }
 
+/// Documents, each under its kind and its row.
+pub(super) type Docs = BTreeMap<(SyncCollection, Uuid), SyncDoc>;
+
+/// Rows as they are now, of those that the viewer sees.
+pub(super) async fn load(
+    tx: &Tx,
+    rows: impl Iterator<Item = (SyncCollection, Uuid)>,
+) -> Result<Docs> {
+    let mut wanted: BTreeMap<SyncCollection, BTreeSet<Uuid>> = BTreeMap::new();
+    for (collection, id) in rows {
+        wanted.entry(collection).or_default().insert(id);
+    }
+    let mut docs = Docs::new();
+    for (collection, ids) in wanted {
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let found = SyncDoc::load(tx, collection, &ids).await?;
+        docs.extend(found.into_iter().map(|(id, doc)| ((collection, id), doc)));
+    }
+    Ok(docs)
+}
+
 impl SyncPushPayload {
     /// The groups of confidential facts that it may show.
     pub(super) fn shows(&self) -> impl Iterator<Item = Confidential> + '_ {
@@ -104,22 +125,13 @@ impl SyncPushPayload {
         docs.flat_map(|doc| doc.shows().iter().copied())
     }
 
-    /// The answers, with the rows that are in the way as they are now.
-    pub(super) async fn load(
-        tx: &Tx,
+    /// The answers, with the rows that are in the way.
+    pub(super) fn new(
         ids: Vec<ID>,
         answers: Vec<Answer>,
         watermark: i64,
+        docs: &Docs,
     ) -> Result<Self> {
-        let mut wanted: BTreeMap<SyncCollection, Vec<Uuid>> = BTreeMap::new();
-        for (collection, id, _) in answers.iter().filter_map(|answer| answer.master) {
-            wanted.entry(collection).or_default().push(id);
-        }
-        let mut docs: BTreeMap<(SyncCollection, Uuid), SyncDoc> = BTreeMap::new();
-        for (collection, ids) in wanted {
-            let found = SyncDoc::load(tx, collection, &ids).await?;
-            docs.extend(found.into_iter().map(|(id, doc)| ((collection, id), doc)));
-        }
         let results: Result<Vec<SyncOpResult>> = ids
             .into_iter()
             .zip(answers)

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::CONCEPTS;
 use super::addresses::AddressDocPatch;
-use super::answers::SyncPushPayload;
+use super::answers::{SyncPushPayload, load};
 use super::clients::ClientDocPatch;
 use super::contacts::ContactDocPatch;
 use super::notes::NoteDocPatch;
@@ -264,8 +264,10 @@ impl OpMutation {
         let payload = write(ctx, move |tx| {
             let (batch, ids) = (batch.clone(), ids.clone());
             async move {
-                let (answers, watermark) = pushes::push(&tx, &batch).await?;
-                SyncPushPayload::load(&tx, ids, answers, watermark).await
+                let taken = pushes::push(&tx, &batch).await?;
+                let docs = load(&tx, taken.in_the_way()).await?;
+                let (answers, watermark) = taken.answer().await?;
+                SyncPushPayload::new(ids, answers, watermark, &docs)
             }
         })
         .await

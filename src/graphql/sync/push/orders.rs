@@ -14,7 +14,7 @@ use crate::graphql::orders::{
 };
 use crate::graphql::scalars::{Date, MoneyInput};
 use crate::graphql::sync::docs::OrderDoc;
-use crate::sync::merge::{Field, Fields, Policy, Value};
+use crate::sync::merge::{Field, Fields, Policy, Step, Value};
 
 /// What a phone says of an order. A field that is absent stays as it is; null clears it.
 #[derive(Clone, Debug, InputObject)]
@@ -48,11 +48,17 @@ const DRAFT: &str = "DRAFT";
 const SUBMITTED: &str = "SUBMITTED";
 const CANCELLED: &str = "CANCELLED";
 
-/// What a phone may make of an order, beside what it says.
-const STEPS: &[(&str, &str)] = &[
-    (DRAFT, SUBMITTED),
-    (DRAFT, CANCELLED),
-    (SUBMITTED, CANCELLED),
+/// What a phone may make of an order that others took back to a draft. What they took further it has to show first:
+/// goods may be in production.
+const STEPS: &[Step] = &[(DRAFT, SUBMITTED), (DRAFT, CANCELLED)];
+
+/// What has been submitted, however far the office has brought it.
+const FURTHER: &[Step] = &[
+    (SUBMITTED, "APPROVED"),
+    (SUBMITTED, "IN_PRODUCTION"),
+    (SUBMITTED, "SHIPPED"),
+    (SUBMITTED, "DELIVERED"),
+    (SUBMITTED, "RETURNED"),
 ];
 
 /// What a phone says of a line.
@@ -63,7 +69,7 @@ impl Written for Orders {
     const FIELDS: &'static [Field] = &[
         Field {
             name: "status",
-            policy: Policy::Status(STEPS),
+            policy: Policy::Status(STEPS, FURTHER),
         },
         whole("requiredOn"),
         whole("shipTo"),
@@ -77,14 +83,8 @@ impl Written for Orders {
     type Id = OrderId;
     type Doc = OrderDoc;
 
-    /// How far an order has come after it was submitted is the office's to say, and what its lines come to.
+    /// What the lines of an order come to is the service's to say.
     fn tidy(fields: &mut Fields) {
-        if let Some(Value::Text(status)) = fields.get_mut("status")
-            && status != DRAFT
-            && status != CANCELLED
-        {
-            SUBMITTED.clone_into(status);
-        }
         if let Some(Value::List(lines)) = fields.get_mut("lines") {
             for line in lines {
                 if let Value::Map(line) = line {
@@ -101,10 +101,7 @@ impl Written for Orders {
 
     async fn create(tx: &Tx, id: OrderId, mut fields: Object) -> Result<i64> {
         let status = fields.remove("status");
-        fields.insert(
-            "submit".to_owned(),
-            Json::from(says(status.as_ref(), SUBMITTED)),
-        );
+        fields.insert("submit".to_owned(), Json::from(submits(status.as_ref())));
         fields
             .entry("lines")
             .or_insert_with(|| Json::Array(Vec::new()));
@@ -120,10 +117,10 @@ impl Written for Orders {
             version = orders::update(tx, seen, patch).await?.version;
         }
         let seen = Seen { id, version };
-        if says(status.as_ref(), SUBMITTED) {
-            version = orders::submit(tx, seen).await?.version;
-        } else if says(status.as_ref(), CANCELLED) {
+        if status.as_ref().and_then(Json::as_str) == Some(CANCELLED) {
             version = orders::cancel(tx, seen, None).await?.version;
+        } else if submits(status.as_ref()) {
+            version = orders::submit(tx, seen).await?.version;
         }
         Ok(version)
     }
@@ -133,6 +130,8 @@ impl Written for Orders {
     }
 }
 
-fn says(status: Option<&Json>, name: &str) -> bool {
-    status.and_then(Json::as_str) == Some(name)
+/// Whether an order of this status has been submitted: how far it comes after that is the office's to say.
+fn submits(status: Option<&Json>) -> bool {
+    let status = status.and_then(Json::as_str);
+    status.is_some_and(|status| status != DRAFT && status != CANCELLED)
 }
