@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clientele::sync::merge::Fields;
+use clientele::sync::merge::{Fields, Policy};
 use clientele::sync::plan::Surface;
 use clientele::sync::push::{OpKind, Status};
 use clientele::sync::{RowKey, ScopeKey};
@@ -217,9 +217,17 @@ impl Hand {
         let before = self.waiting.iter().chain(&self.queue);
         let same_row = before.filter(|op| op.row == row).max_by_key(|op| op.seq);
         let depends_on = same_row.map(|op| op.id).into_iter().chain(depends_on);
-        let seen = patch
-            .keys()
-            .filter_map(|name| Some((*name, view.get(name)?.clone())))
+        // A step is taken on the whole that was seen, and shows it.
+        let list = book::fields_of(row.collection);
+        let is_step = list.iter().any(|field| {
+            matches!(field.policy, Policy::Status(..)) && patch.contains_key(field.name)
+        });
+        let shown = list.iter().map(|field| (field.name, field.policy));
+        let seen = shown
+            .filter(|(name, policy)| {
+                patch.contains_key(name) || is_step && *policy == Policy::Whole
+            })
+            .filter_map(|(name, _)| Some((name, view.get(name)?.clone())))
             .collect();
         let op = Op {
             id: Uuid::from_u128(u128::from(mark) + (1 << 80)),

@@ -99,10 +99,11 @@ fn value(json: &Json) -> Value {
     }
 }
 
-/// By way of text: what does not fit is nothing.
+/// By way of text: what does not fit is as far off as can be said, for the domain to refuse.
 fn fraction(number: f64) -> Value {
+    let furthest = if number < 0.0 { i64::MIN } else { i64::MAX };
     let parts = format!("{:.0}", number * PARTS).parse();
-    parts.map_or(Value::Null, Value::Fraction)
+    Value::Fraction(parts.unwrap_or(furthest))
 }
 
 /// A decimal without zeros at its end.
