@@ -249,8 +249,8 @@ pub enum TombstoneReason {
 /// | lost | a tombstone for every item that was there before the loss, live or dead after C, beyond W too |
 /// | echo | items in (C, W], as their rows stand |
 ///
-/// A tombstone is kept back while the user sees the row; a live item whose row the user does not see is told as
-/// a tombstone, because the current row decides. A device that holds nothing is told of nothing dead.
+/// A tombstone is kept back while the user sees the row, but not where the row is still in the scope that they lost; a
+/// live item whose row the user does not see is told as a tombstone, because the current row decides. A device that holds nothing is told of nothing dead.
 pub fn emission(
     rules: &impl Rules,
     surface: Surface,
@@ -284,7 +284,7 @@ pub fn emission(
         None
     } else if sends_document && standing == Standing::Visible {
         Some(Emission::Document)
-    } else if rules.keeps_back(standing) {
+    } else if rules.keeps_back(standing) && !rules.takes_back(case, item) {
         None
     } else {
         Some(Emission::Tombstone(match (case, standing) {

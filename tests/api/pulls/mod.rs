@@ -5,6 +5,7 @@
 mod devices;
 mod echoes;
 mod handed_over;
+mod meanwhile;
 mod pages;
 mod repair;
 
