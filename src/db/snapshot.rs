@@ -47,7 +47,9 @@ impl Session {
         let reading = self.database().reading().await?;
         let transaction = unit::begin_with(&reading, options).await?;
         let before = self.now();
-        let unit = Arc::new(Unit::new(transaction, &self.database().inner, before));
+        let reading = reading.lent();
+        let unit = Unit::new(transaction, &self.database().inner, before);
+        let unit = Arc::new(unit.watched(reading.as_ref().map(Lent::watch)));
         let session = self.inside(Arc::clone(&unit), before);
         // The first statement is the moment. A share that it takes for live and that ends by `now` lets in to nothing.
         let viewer = session.viewer_anew().await?;
@@ -55,7 +57,7 @@ impl Session {
         Ok(Snapshot {
             session: session.known_as(viewer).inside(Arc::clone(&unit), now),
             unit,
-            _reading: reading.lent(),
+            _reading: reading,
         })
     }
 }

@@ -34,6 +34,12 @@ pub trait Rules {
         item.seq > since
     }
 
+    /// Whether the user ever held a row that is dead in a gained scope: since they came to see it, or when they held it
+    /// before. What lived and died there without them is none of their business, not even its id.
+    fn was_held(&self, item: &Item, entered: Seq, before: Option<Seq>) -> bool {
+        item.seq > entered || before.is_some_and(|until| item.added <= until)
+    }
+
     /// Whether a gained scope is sent whole: what changed before the user came was never sent to the device.
     fn sends_gained_whole(&self) -> bool {
         true
