@@ -17,6 +17,9 @@ pub struct Model {
     pub scope_id: ClientId,
     /// The position at which it came in sight.
     pub entered_seq: i64,
+    /// The position up to which it was in sight before that, last: it had gone out of sight by then, or came anew without
+    /// having gone. Null if it never was.
+    pub before_seq: Option<i64>,
     /// The position at which it went out of sight. Null while it is seen.
     pub left_seq: Option<i64>,
     /// The position of the last change in its subtree while it was seen, or of its coming and going.

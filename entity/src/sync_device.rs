@@ -25,6 +25,9 @@ pub struct Model {
     pub last_seen_at: DateTimeUtc,
     /// The position up to which it said that it has everything.
     pub acked_seq: i64,
+    /// The position below which nothing that it has is of use to it: it had been given up by then, and begins anew. 0 while
+    /// it never was.
+    pub floor_seq: i64,
     /// The highest number of an operation of it that the ledger has forgotten.
     pub forgotten_op_seq: i64,
     /// The version of the documents that it understands.

@@ -22,7 +22,7 @@ use sea_orm::{ActiveEnum, Iterable};
 )]
 #[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
 pub enum SyncCollection {
-    /// Clients, with their tags, tier and figures.
+    /// Clients, with their tags.
     #[sea_orm(num_value = 1)]
     Clients,
     /// The people at clients.

@@ -146,6 +146,7 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(uuid("user_id"))
                 .col(uuid("scope_id"))
                 .col(big_integer("entered_seq"))
+                .col(big_integer_null("before_seq"))
                 .col(big_integer_null("left_seq"))
                 .col(big_integer("head_seq"))
                 .col(boolean("is_guest"))
@@ -204,6 +205,14 @@ async fn make_line(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         ],
     )
     .await?;
+    // Whether a scope has anything of one kind after a position is one probe.
+    index(
+        manager,
+        "sync_items_by_kind",
+        "sync_items",
+        &["scope_id", "collection", "seq"],
+    )
+    .await?;
     manager
         .create_table(
             Table::create()
@@ -228,6 +237,7 @@ async fn make_devices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .col(timestamp_with_time_zone("created_at"))
                 .col(timestamp_with_time_zone("last_seen_at"))
                 .col(big_integer("acked_seq"))
+                .col(big_integer("floor_seq").default(0))
                 .col(big_integer("forgotten_op_seq"))
                 .col(integer("schema_version"))
                 .col(timestamp_with_time_zone_null("expired_at"))

@@ -56,12 +56,7 @@ impl Tx {
         }
         let sql = upsert(self.backend(), &places.join(", "));
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
-        let changed = self.query_all_raw(statement).await?;
-        let changed = changed
-            .iter()
-            .map(|row| Ok(row.try_get("", "client_id")?))
-            .collect::<Result<Vec<ClientId>>>()?;
-        self.note_clients(changed);
+        self.execute_raw(statement).await?;
         self.tell_of_clients(ids.iter().copied());
         Ok(())
     }
@@ -144,7 +139,6 @@ fn upsert(backend: DbBackend, ids: &str) -> String {
          client_stats.trailing_margin_minor, client_stats.trailing_until_on, client_stats.receivable_minor, client_stats.cycle_days, \
          client_stats.tier_id) IS DISTINCT FROM (excluded.order_count, excluded.first_order_on, \
          excluded.last_order_on, excluded.lifetime_revenue_minor, excluded.trailing_revenue_minor, \
-         excluded.trailing_margin_minor, excluded.trailing_until_on, excluded.receivable_minor, excluded.cycle_days, excluded.tier_id) \
-         RETURNING client_id"
+         excluded.trailing_margin_minor, excluded.trailing_until_on, excluded.receivable_minor, excluded.cycle_days, excluded.tier_id)"
     )
 }

@@ -1,6 +1,6 @@
 //! Clients that change hands by the thousand: one statement per thousands of rows instead of one per row.
 
-use entity::{UserId, client, client_member, client_stats};
+use entity::{ClientId, UserId, client, client_member, client_stats};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ColumnTrait, Insert, Iterable, QueryTrait};
@@ -75,6 +75,20 @@ impl Tx {
         share: impl Fn(&LockedClient) -> Option<client_member::ActiveModel>,
     ) -> Result<()> {
         use client_member::{Column, Entity};
+        // Shares that are over, and may let in again.
+        for chunk in clients.chunks(CHUNK_PARAMETERS) {
+            let mut over = Query::select();
+            over.column(Column::ClientId)
+                .from(Entity)
+                .and_where(Column::ClientId.is_in(chunk.iter().map(|client| client.id)))
+                .and_where(Column::ExpiresAt.lte(self.over()));
+            let over = self.query_all(&over).await?;
+            let over = over
+                .iter()
+                .map(|row| Ok(row.try_get("", "client_id")?))
+                .collect::<Result<Vec<ClientId>>>()?;
+            self.note_renewed(over);
+        }
         let columns = Column::iter().count().max(1);
         for chunk in clients.chunks(CHUNK_PARAMETERS / columns) {
             let rows: Vec<client_member::ActiveModel> = chunk

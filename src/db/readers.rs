@@ -34,7 +34,7 @@ struct Reader {
 }
 
 /// Until when the statement of one connection may run.
-struct Watch {
+pub(super) struct Watch {
     /// Milliseconds after `base`; 0 when it should have ended.
     until: AtomicU64,
     base: Instant,
@@ -42,7 +42,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(&self) {
+    /// Another statement begins. What ran before is over.
+    pub(super) fn start(&self) {
         self.until
             .store(millis(self.base.elapsed() + self.limit), Ordering::Relaxed);
     }
@@ -181,6 +182,13 @@ pub(super) struct Lent {
     at: usize,
     // Dropped last: the connection is free before its place is.
     _place: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    /// The watch of the connection: whoever runs several statements on it in one transaction starts it for each.
+    pub(super) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
+    }
 }
 
 impl Deref for Lent {

@@ -16,6 +16,7 @@ use crate::live::News;
 pub struct Mark {
     changes: Changes,
     news: News,
+    position: Option<i64>,
     has_failed: bool,
 }
 
@@ -53,6 +54,7 @@ impl Tx {
         Ok(Mark {
             changes: unit.changes_so_far(),
             news: unit.news_so_far(),
+            position: unit.position(),
             has_failed: unit.has_failed(),
         })
     }
@@ -73,7 +75,7 @@ impl Tx {
         self.say("ROLLBACK TO SAVEPOINT part").await?;
         self.say("RELEASE SAVEPOINT part").await?;
         self.unit_of_work()?
-            .go_back(mark.changes, mark.news, mark.has_failed);
+            .go_back(mark.changes, mark.news, mark.position, mark.has_failed);
         Ok(())
     }
 

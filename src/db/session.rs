@@ -80,6 +80,15 @@ impl Session {
         }
     }
 
+    /// The same for the viewer as they are known now.
+    pub(super) fn known_as(&self, viewer: Viewer) -> Self {
+        Self {
+            viewer: Arc::new(viewer),
+            reach: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// Who is asking.
     pub fn viewer(&self) -> &Viewer {
         &self.viewer

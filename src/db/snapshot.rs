@@ -28,10 +28,11 @@ impl Deref for Snapshot {
 }
 
 impl Session {
-    /// Takes a look at the database as it is now, never at a replica.
+    /// Takes a look at the database as it is now, never at a replica. The viewer is who they are in it, and its instant
+    /// is one after it: what the rows say of roles, shares and their ends holds for what is read by them.
     ///
     /// # Errors
-    /// From the database.
+    /// `UNAUTHENTICATED` when the viewer was deactivated since they were let in; from the database.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         if self.within.is_some() {
             // It would wait for the connection that its own caller may hold.
@@ -43,14 +44,20 @@ impl Session {
             access_mode: is_postgres.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: (!is_postgres).then_some(SqliteTransactionMode::Deferred),
         };
-        let now = self.now();
         let reading = self.database().reading().await?;
         let transaction = unit::begin_with(&reading, options).await?;
-        let unit = Arc::new(Unit::new(transaction, &self.database().inner, now));
+        let before = self.now();
+        let reading = reading.lent();
+        let unit = Unit::new(transaction, &self.database().inner, before);
+        let unit = Arc::new(unit.watched(reading.as_ref().map(Lent::watch)));
+        let session = self.inside(Arc::clone(&unit), before);
+        // The first statement is the moment. A share that it takes for live and that ends by `now` lets in to nothing.
+        let viewer = session.viewer_anew().await?;
+        let now = self.now();
         Ok(Snapshot {
-            session: self.inside(Arc::clone(&unit), now),
+            session: session.known_as(viewer).inside(Arc::clone(&unit), now),
             unit,
-            _reading: reading.lent(),
+            _reading: reading,
         })
     }
 }

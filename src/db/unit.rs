@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
 use super::classify::{is_clash, is_transient};
 use super::connect::Inner;
+use super::readers::Watch;
 use super::session::Session;
 use super::sync::{self, Changes};
 use super::tx::{ATTEMPTS, Tx};
@@ -59,9 +60,11 @@ pub(super) struct Unit {
     /// What was touched of what phones hold.
     changes: Mutex<Changes>,
     /// Its position in the line of changes, where that was taken before the end.
-    position: OnceLock<i64>,
+    position: Mutex<Option<i64>>,
     /// The instant at which it writes.
     at: DateTime<Utc>,
+    /// What ends a statement that takes too long, where the database does not do so itself.
+    watch: Option<Arc<Watch>>,
     /// Says, until it goes, that the process should not end.
     _working: watch::Receiver<()>,
 }
@@ -74,16 +77,27 @@ impl Unit {
             news: Mutex::default(),
             bus: inner.news.clone(),
             changes: Mutex::default(),
-            position: OnceLock::new(),
+            position: Mutex::default(),
             at,
+            watch: None,
             _working: inner.working.subscribe(),
         }
     }
 
+    /// The same, with each of its statements under that watch.
+    pub(super) fn watched(self, watch: Option<Arc<Watch>>) -> Self {
+        Self { watch, ..self }
+    }
+
     /// The transaction, to run one statement on.
     pub(super) async fn transaction(&self) -> Result<RwLockReadGuard<'_, DatabaseTransaction>> {
-        RwLockReadGuard::try_map(self.transaction.read().await, Option::as_ref)
-            .map_err(|_| Error::bug("a statement of a unit of work that has ended"))
+        let transaction =
+            RwLockReadGuard::try_map(self.transaction.read().await, Option::as_ref)
+                .map_err(|_| Error::bug("a statement of a unit of work that has ended"))?;
+        if let Some(watch) = &self.watch {
+            watch.start();
+        }
+        Ok(transaction)
     }
 
     /// Notes how a statement went.
@@ -127,21 +141,27 @@ impl Unit {
     }
 
     /// Takes back what was noted since, as the database has taken it back.
-    pub(super) fn go_back(&self, changes: Changes, news: News, has_failed: bool) {
+    pub(super) fn go_back(
+        &self,
+        changes: Changes,
+        news: News,
+        position: Option<i64>,
+        has_failed: bool,
+    ) {
         self.note_news(|noted| *noted = news);
+        self.set_position(position);
         *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = changes;
         self.has_failed.store(has_failed, Ordering::Relaxed);
     }
 
     /// Its position in the line of changes, where that is known already.
     pub(super) fn position(&self) -> Option<i64> {
-        self.position.get().copied()
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes its position in the line of changes.
-    pub(super) fn set_position(&self, seq: i64) {
-        // It is taken once.
-        let _ = self.position.set(seq);
+    /// Notes its position in the line of changes, or that it has none.
+    pub(super) fn set_position(&self, seq: Option<i64>) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = seq;
     }
 
     /// What was touched.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::confidential::{self, ConfidentialPolicy};
 use super::connect::Database;
+use super::session::Session;
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -290,6 +291,31 @@ impl Database {
         };
         let row = Row::from_query_result(&found, "")?;
         Ok(Some((row, found)))
+    }
+}
+
+impl Session {
+    /// The viewer as the database shows them to the next statement, let in as they were. Whoever was let in may have
+    /// waited since, and be another by now: have lost a role, or been let in to a client.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when the user was deactivated meanwhile; from the database.
+    pub(super) async fn viewer_anew(&self) -> Result<Viewer> {
+        let Some(user) = self.viewer().user_id() else {
+            return Ok(self.viewer().clone());
+        };
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            format!("{VIEWER} FROM users u WHERE u.id = $3 AND u.deactivated_at IS NULL"),
+            [self.now().into(), confidential::SETTING.into(), user.into()],
+        );
+        let Some(found) = self.query_one_raw(statement).await? else {
+            return Err(Error::unauthenticated(say!(
+                "this session has ended; sign in again"
+            )));
+        };
+        let row = Row::from_query_result(&found, "")?;
+        Ok(row.viewer(self.viewer().way().clone()))
     }
 }
 

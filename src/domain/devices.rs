@@ -27,7 +27,7 @@ pub async fn register(
             say!("versions are counted from 1"),
         ));
     }
-    tx.check_in(id, schema_version).await?;
+    tx.check_in(id, Some(schema_version)).await?;
     let row = tx.lock::<sync_device::Entity>(id).await?;
     let changes = sync_device::ActiveModel {
         name: Set(name),

@@ -43,16 +43,30 @@ async fn sweep_until(database: &Database, stop: &Stop) -> Result<u64> {
         after = next;
     }
     settle_pushes(&session, stop).await?;
+    let mut given_up = 0_u64;
+    loop {
+        let gone = session
+            .write(|tx| async move {
+                if !tx.lead(Guard::Streams).await? {
+                    return Ok(0);
+                }
+                tx.expire_devices(tx.now() - DEVICE_STAYS).await
+            })
+            .await?;
+        given_up = given_up.saturating_add(gone);
+        if gone == 0 || stop.is_told() {
+            break;
+        }
+    }
     session
         .write(|tx| async move {
-            if !tx.lead(Guard::Streams).await? {
-                return Ok(0);
+            if tx.lead(Guard::Streams).await? {
+                tx.forget_echoes().await?;
             }
-            let gone = tx.expire_devices(tx.now() - DEVICE_STAYS).await?;
-            tx.forget_echoes().await?;
-            Ok(gone)
+            Ok(())
         })
-        .await
+        .await?;
+    Ok(given_up)
 }
 
 /// Gives up operations that waited too long for what they go under, and forgets what was done, or refused and put aside,

@@ -17,6 +17,8 @@ use super::terms::{RowKey, ScopeKey, Seq};
 pub struct Membership {
     /// The change by which the user came to see it, last.
     pub entered: Seq,
+    /// The change up to which the user held it before that, last; none if they never did.
+    pub before: Option<Seq>,
     /// The change by which the user lost it; none while they see it.
     pub left: Option<Seq>,
     /// The last change in the scope, as far as it concerns a member.
@@ -148,7 +150,12 @@ pub enum ScopeCase {
     /// The user sees it as before, and something in it changed.
     Changed,
     /// The user came to see it.
-    Gained,
+    Gained {
+        /// By this change.
+        entered: Seq,
+        /// Up to which they held it before, if they did.
+        before: Option<Seq>,
+    },
     /// The user lost it, by this change.
     Lost(Seq),
     /// The device's private scope: rows that it pushed and is sent once more, whatever scope they live in.
@@ -167,7 +174,10 @@ impl ScopeCase {
         membership: &Membership,
     ) -> Self {
         match membership.left {
-            None if membership.entered > window.since => Self::Gained,
+            None if membership.entered > window.since => Self::Gained {
+                entered: membership.entered,
+                before: membership.before,
+            },
             None if membership.head > window.since => Self::Changed,
             None => Self::Quiet,
             Some(left) if left <= window.since => Self::Quiet,
@@ -189,7 +199,7 @@ impl ScopeCase {
                 after: window.since,
                 until: Some(window.until),
             },
-            Self::Gained => Bounds {
+            Self::Gained { .. } => Bounds {
                 after: if rules.sends_gained_whole() {
                     Seq::ZERO
                 } else {
@@ -245,12 +255,12 @@ pub enum TombstoneReason {
 /// | case | told |
 /// |---|---|
 /// | changed | items in (C, W]: live as documents, dead as tombstones |
-/// | gained | every live item up to W, and the dead ones in (C, W] |
+/// | gained | every live item up to W, and the dead ones in (C, W] that were there while the user held it |
 /// | lost | a tombstone for every item that was there before the loss, live or dead after C, beyond W too |
 /// | echo | items in (C, W], as their rows stand |
 ///
-/// A tombstone is kept back while the user sees the row; a live item whose row the user does not see is told as
-/// a tombstone, because the current row decides. A device that holds nothing is told of nothing dead.
+/// A tombstone is kept back while the user sees the row, but not where the row is still in the scope that they lost; a
+/// live item whose row the user does not see is told as a tombstone, because the current row decides. A device that holds nothing is told of nothing dead.
 pub fn emission(
     rules: &impl Rules,
     surface: Surface,
@@ -265,10 +275,11 @@ pub fn emission(
     let is_told = match case {
         ScopeCase::Quiet => false,
         ScopeCase::Changed => item.live || !rules.holds_nothing(surface, window),
-        ScopeCase::Gained => {
+        ScopeCase::Gained { entered, before } => {
             item.live
                 || (!rules.holds_nothing(surface, window)
-                    && rules.tells_dead_on_gain(item, window.since))
+                    && rules.tells_dead_on_gain(item, window.since)
+                    && rules.was_held(item, entered, before))
         }
         ScopeCase::Lost(left) => {
             item.added <= left && (item.live || rules.tells_dead_on_loss(item, window.since))
@@ -277,14 +288,14 @@ pub fn emission(
     };
     let sends_document = match case {
         ScopeCase::Quiet | ScopeCase::Lost(_) => false,
-        ScopeCase::Changed | ScopeCase::Gained => item.live,
+        ScopeCase::Changed | ScopeCase::Gained { .. } => item.live,
         ScopeCase::Echo => true,
     };
     if !is_told {
         None
     } else if sends_document && standing == Standing::Visible {
         Some(Emission::Document)
-    } else if rules.keeps_back(standing) {
+    } else if rules.keeps_back(standing) && !rules.takes_back(case, item) {
         None
     } else {
         Some(Emission::Tombstone(match (case, standing) {
@@ -405,7 +416,7 @@ impl<'r, R: Rules> Planner<'r, R> {
         }
         self.scope = Some((key, case));
         let kind = match case {
-            ScopeCase::Gained => Some(ScopeEventKind::Entered),
+            ScopeCase::Gained { .. } => Some(ScopeEventKind::Entered),
             ScopeCase::Lost(_) => Some(ScopeEventKind::Left),
             ScopeCase::Quiet | ScopeCase::Changed | ScopeCase::Echo => None,
         };

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::merge::{Policy, Replay};
-use super::plan::{Item, Progress, Standing, Surface, Window};
+use super::plan::{Item, Progress, ScopeCase, Standing, Surface, Window};
 use super::push::Status;
 use super::terms::Seq;
 
@@ -34,6 +34,12 @@ pub trait Rules {
         item.seq > since
     }
 
+    /// Whether the user ever held a row that is dead in a gained scope: since they came to see it, or when they held it
+    /// before. What lived and died there without them is none of their business, not even its id.
+    fn was_held(&self, item: &Item, entered: Seq, before: Option<Seq>) -> bool {
+        item.seq > entered || before.is_some_and(|until| item.added <= until)
+    }
+
     /// Whether a gained scope is sent whole: what changed before the user came was never sent to the device.
     fn sends_gained_whole(&self) -> bool {
         true
@@ -48,6 +54,13 @@ pub trait Rules {
     /// comes from there, perhaps on an earlier page; a tombstone after it would remove a row the user has.
     fn keeps_back(&self, standing: Standing) -> bool {
         standing == Standing::Visible
+    }
+
+    /// Whether a tombstone is told though the user seems to see the row: where it is still in a scope that they lost.
+    /// A row is in one scope at a time, so no other shows it. What shows it is the clock of a process that is late:
+    /// to another one a share was over.
+    fn takes_back(&self, case: ScopeCase, item: &Item) -> bool {
+        matches!(case, ScopeCase::Lost(_)) && item.live
     }
 
     /// Whether what is kept back or was told on this page counts toward its size: never. Stock RxDB takes a

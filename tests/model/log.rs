@@ -242,8 +242,10 @@ impl Log {
 
     fn grant(&mut self, user: Uuid, scope: ScopeKey, seq: Seq) {
         if !self.is_member(user, scope) {
+            let last = self.members.get(&(user, scope));
             let membership = Membership {
                 entered: seq,
+                before: last.and_then(|last| last.left),
                 left: None,
                 head: seq,
             };

@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{ClientId, SyncCollection, UserId};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{ClientId, UserId};
 
 use super::super::tx::Tx;
 use super::super::visible::Visible;
-use super::held::{Document, Held, Sight, SyncScope, Synced};
+use super::held::{Document, Held, Sight, Synced};
+
+/// How much earlier than here a share may have been over to who looked: clocks of processes differ a little, and a
+/// change is seen some time after the instant at which it was made.
+const EARLY: TimeDelta = TimeDelta::minutes(1);
 
 /// What is known of a document that was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +29,13 @@ pub(in crate::db) struct Changes {
     documents: BTreeMap<Document, Mark>,
     /// Clients that may have come in somebody's sight, or gone out of it.
     pub(super) clients: BTreeSet<ClientId>,
+    /// Clients some of whose shares were over, perhaps without being stamped as such, and may let in again: a device
+    /// that looked meanwhile has removed what it held.
+    pub(super) renewed: BTreeSet<ClientId>,
     /// Users whose sight of clients may be another.
     pub(super) viewers: BTreeSet<UserId>,
-    /// Users whose clients are kept from now on.
-    pub(super) opening: BTreeSet<UserId>,
+    /// Users whose clients are kept from now on, and whether these are more than a phone holds.
+    pub(super) opening: BTreeMap<UserId, bool>,
     /// Users whose clients are kept no longer, unless a device of theirs is in use.
     pub(super) closing: BTreeSet<UserId>,
     /// Whose devices fetch all clients anew, since other facts of them are shown.
@@ -68,6 +76,7 @@ impl Changes {
         let Self {
             documents,
             clients,
+            renewed,
             viewers,
             opening,
             closing,
@@ -75,6 +84,7 @@ impl Changes {
         } = self;
         documents.is_empty()
             && clients.is_empty()
+            && renewed.is_empty()
             && viewers.is_empty()
             && opening.is_empty()
             && closing.is_empty()
@@ -110,7 +120,7 @@ impl Changes {
     pub(in crate::db) fn made<E: Synced>(&mut self, row: &E::Model) {
         self.row::<E>(row);
         // A new user sees nothing yet.
-        if let Sight::Client(client, _) = E::SIGHT {
+        if let Sight::Client(client, ..) = E::SIGHT {
             self.clients.insert(client(row));
         }
     }
@@ -119,6 +129,7 @@ impl Changes {
         let Self {
             documents,
             clients,
+            renewed,
             viewers,
             opening,
             closing,
@@ -128,6 +139,7 @@ impl Changes {
             self.mark(document, mark);
         }
         self.clients.extend(clients);
+        self.renewed.extend(renewed);
         self.viewers.extend(viewers);
         self.opening.extend(opening);
         self.closing.extend(closing);
@@ -173,6 +185,7 @@ impl Tx {
 
     /// Notes that a row was changed: as it was, and as it is.
     pub(in crate::db) fn note_changed<E: Synced>(&self, was: &E::Model, is: &E::Model) {
+        let over = self.over();
         self.touch(|changes| {
             // In another scope there is nothing left of it.
             if let Held::Document(read) = E::HELD
@@ -182,9 +195,12 @@ impl Tx {
             }
             changes.row::<E>(is);
             match E::SIGHT {
-                Sight::Client(client, counts) if counts(was, is) => {
+                Sight::Client(client, counts, ended) if counts(was, is) => {
                     changes.clients.insert(client(was));
                     changes.clients.insert(client(is));
+                    if ended(was, over) {
+                        changes.renewed.insert(client(was));
+                    }
                 }
                 Sight::User(user, counts, shows) => {
                     if counts(was, is) {
@@ -201,14 +217,23 @@ impl Tx {
 
     /// Notes rows that were deleted.
     pub(in crate::db) fn note_deleted<E: Synced>(&self, rows: &[E::Model]) {
+        let over = self.over();
         self.touch(|changes| {
             for row in rows {
                 changes.gone::<E>(row);
-                if let Sight::Client(client, _) = E::SIGHT {
+                if let Sight::Client(client, _, ended) = E::SIGHT {
                     changes.clients.insert(client(row));
+                    if ended(row, over) {
+                        changes.renewed.insert(client(row));
+                    }
                 }
             }
         });
+    }
+
+    /// What ends up to then may have been over to somebody who looked.
+    pub(in crate::db) fn over(&self) -> DateTime<Utc> {
+        self.now() + EARLY
     }
 
     /// Whether anything depends on the rows of `E` that are deleted.
@@ -220,12 +245,7 @@ impl Tx {
     pub(in crate::db) fn note_clients(&self, clients: impl IntoIterator<Item = ClientId>) {
         self.touch(|changes| {
             for id in clients {
-                let document = Document {
-                    scope: SyncScope::Client(id),
-                    collection: SyncCollection::Clients,
-                    row: id.0,
-                };
-                changes.mark(document, Mark::Part);
+                changes.mark(Document::of_client(id), Mark::Part);
             }
         });
     }
@@ -233,6 +253,11 @@ impl Tx {
     /// Notes that other people may see these clients now.
     pub(in crate::db) fn note_sight_of(&self, clients: impl IntoIterator<Item = ClientId>) {
         self.touch(|changes| changes.clients.extend(clients));
+    }
+
+    /// Notes that shares of these clients were over and may let in again.
+    pub(in crate::db) fn note_renewed(&self, clients: impl IntoIterator<Item = ClientId>) {
+        self.touch(|changes| changes.renewed.extend(clients));
     }
 
     /// Notes that these users may see other clients now.
@@ -245,10 +270,13 @@ impl Tx {
         self.touch(|changes| changes.anew.add(Anew::Everybody));
     }
 
-    pub(super) fn note_opening(&self, user: UserId) {
+    /// Notes that what a user sees is kept from now on: all of it, or that it is more than a phone holds.
+    pub(super) fn note_opening(&self, user: UserId, is_capped: bool) {
         self.touch(|changes| {
-            changes.opening.insert(user);
-            changes.viewers.insert(user);
+            changes.opening.insert(user, is_capped);
+            if !is_capped {
+                changes.viewers.insert(user);
+            }
         });
     }
 
@@ -259,8 +287,10 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
+    use entity::SyncCollection;
     use uuid::Uuid;
 
+    use super::super::held::SyncScope;
     use super::*;
 
     #[test]

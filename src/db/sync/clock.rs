@@ -66,8 +66,17 @@ pub(in crate::db) async fn tick(session: &Session) -> Result<i64> {
 pub(in crate::db) async fn write(session: &Session, seq: i64, changes: &Changes) -> Result<News> {
     let mut poke = Poke::default();
     streams(session, seq, changes).await?;
-    let mut moved = sight::of_clients(session, seq, &changes.clients).await?;
-    moved.extend(sight::of_viewers(session, seq, &changes.viewers).await?);
+    let moved = sight::compare_all(
+        session,
+        seq,
+        &changes.clients,
+        &changes.renewed,
+        &changes.viewers,
+    );
+    let sight::Moved {
+        users: mut moved,
+        children,
+    } = moved.await?;
     match &changes.anew {
         Anew::Users(users) => moved.extend(users),
         Anew::Everybody => poke.everyone.absorb(Touch::of_other_clients()),
@@ -75,7 +84,13 @@ pub(in crate::db) async fn write(session: &Session, seq: i64, changes: &Changes)
     for user in moved {
         poke.touch(user, Touch::of_other_clients());
     }
-    let documents: Vec<(Document, bool)> = changes.documents().collect();
+    // What a client belongs to is shown to who sees that, so its document is another one to who does now, or no longer.
+    let mut documents: BTreeMap<Document, bool> = children
+        .into_iter()
+        .map(|id| (Document::of_client(id), true))
+        .collect();
+    documents.extend(changes.documents());
+    let documents: Vec<(Document, bool)> = documents.into_iter().collect();
     for chunk in documents.chunks(CHUNK) {
         documents_at(session, seq, chunk, &mut poke).await?;
     }
@@ -121,7 +136,9 @@ async fn streams(session: &Session, seq: i64, changes: &Changes) -> Result<()> {
         let rows: Vec<String> = changes
             .opening
             .iter()
-            .map(|user| format!("({}, {place}, {now}, FALSE)", text.value(*user)))
+            .map(|(user, is_capped)| {
+                format!("({}, {place}, {now}, {is_capped})", text.value(*user))
+            })
             .collect();
         text.push(&format!(
             "INSERT INTO sync_streams (user_id, opened_seq, opened_at, is_capped) VALUES {} \

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::SyncCollection;
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::super::session::Session;
@@ -118,6 +118,17 @@ impl Tx {
         has: i64,
         before: DateTime<Utc>,
     ) -> Result<()> {
+        // A push holds the device while it notes what it brought, and only then takes the next position: so does this.
+        let hold = Statement::from_sql_and_values(
+            self.backend(),
+            "UPDATE sync_devices SET last_seen_at = $1 WHERE id = $2 AND user_id = $3",
+            [
+                self.now().into(),
+                device.id().into(),
+                self.viewer().user_id().into(),
+            ],
+        );
+        self.execute_raw(hold).await?;
         let mut text = Text::new(self.backend());
         let (id, has) = (text.value(device.id()), text.value(has));
         let kinds = text.list(collections.iter().copied());
@@ -137,7 +148,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets what devices pushed that were given up: they begin anew. For the service itself.
+    /// Forgets what devices pushed that were given up: they begin anew. Not in a unit of work that took a position: a
+    /// push of one that comes again may hold its rows, and wait for the next. For the service itself.
     ///
     /// # Errors
     /// `INTERNAL` when a person asks; from the database.

@@ -3,6 +3,7 @@
 //!
 //! [`Scoped`]: super::super::scope::Scoped
 
+use chrono::{DateTime, Utc};
 use entity::{
     ClientId, ScopeKind, SyncCollection, UserId, address, client, client_member, client_stats,
     client_tag, contact, handover, handover_client, note, order, order_event, order_line,
@@ -78,6 +79,17 @@ pub struct Document {
     pub row: Uuid,
 }
 
+impl Document {
+    /// A client itself.
+    pub(super) const fn of_client(id: ClientId) -> Self {
+        Self {
+            scope: SyncScope::Client(id),
+            collection: SyncCollection::Clients,
+            row: id.0,
+        }
+    }
+}
+
 /// How phones hold the rows of a table.
 pub enum Held<M> {
     /// Each row is a document. Says which, and whether there is something to hold: a row that was put away is
@@ -93,8 +105,13 @@ pub enum Held<M> {
 pub enum Sight<M> {
     /// Nobody's.
     Nothing,
-    /// That of everybody on one client; when a row is made, deleted, or changed in a way that counts.
-    Client(fn(&M) -> ClientId, fn(&M, &M) -> bool),
+    /// That of everybody on one client; when a row is made, deleted, or changed in a way that counts. Then: whether the
+    /// row no longer let anybody in at an instant, by the passing of time alone.
+    Client(
+        fn(&M) -> ClientId,
+        fn(&M, &M) -> bool,
+        fn(&M, DateTime<Utc>) -> bool,
+    ),
     /// That of one user on all clients; when a row changed in a way that counts. Then: whether other facts of the
     /// clients they see are shown to them.
     User(fn(&M) -> UserId, fn(&M, &M) -> bool, fn(&M, &M) -> bool),
@@ -134,7 +151,7 @@ const fn of_user(id: UserId, collection: SyncCollection, row: Uuid) -> Document 
 }
 
 const fn client_itself(id: ClientId) -> Document {
-    of_client(id, SyncCollection::Clients, id.0)
+    Document::of_client(id)
 }
 
 macro_rules! held {
@@ -162,14 +179,15 @@ macro_rules! held {
 held! {
     // A client that was put away stays in its owner's book.
     client => Held::Document(|row| (client_itself(row.id), true)),
-        Sight::Client(|row| row.id, |was, is| was.owner_id != is.owner_id);
+        Sight::Client(|row| row.id, |was, is| was.owner_id != is.owner_id, |_, _| false);
     client_tag => Held::Part(|row| client_itself(row.client_id));
-    client_stats => Held::Part(|row| client_itself(row.client_id));
-    tier_assignment => Held::Part(|row| client_itself(row.client_id));
+    client_stats => Held::No("figures are read online: they change with every order");
+    tier_assignment => Held::No("in which tier a client is, is read online");
     client_member => Held::No("the team is read online; what it lets people see is kept"),
         Sight::Client(
             |row| row.client_id,
             |was, is| (was.client_id, was.user_id, was.expires_at) != (is.client_id, is.user_id, is.expires_at),
+            |row, now| row.expires_at.is_some_and(|end| end <= now),
         );
     contact => Held::Document(|row| {
         (of_client(row.client_id, SyncCollection::Contacts, row.id.0), row.archived_at.is_none())

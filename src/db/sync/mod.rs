@@ -13,7 +13,7 @@
 //!   takes no clock. Positions are in the order of commits: a reader that saw one will see nothing new at or
 //!   below it.
 //! * [`sight`]: which users see which clients is kept for users with a device in use, up to a cap, and compared
-//!   whenever an owner, a team, the tree of users or a role changed. What ends by time alone, a job compares.
+//!   whenever an owner, a team, the tree of users or a role changed. What ends by time alone, a job compares; a share that is renewed before lets in anew.
 //! * [`devices`]: who has a device.
 //!
 //! Whose phones should look for what was written goes out with the other news of the unit of work, once it is committed
@@ -21,7 +21,7 @@
 //!
 //! Three statements on PostgreSQL: the clock; who sees what, where that may have changed; documents with their scopes.
 //! Only a unit that changes both who holds clients and who sees whom takes one more, and one that touches thousands of
-//! rows some. On SQLite, where a statement is no way to anywhere, the second is up to three and the third, too.
+//! rows some. On SQLite, where a statement is no way to anywhere, the second is up to four and the third up to three.
 //!
 //! # What is read from it
 //!
@@ -43,7 +43,8 @@
 //! A scope of a client that was left (`left_seq`) tells which documents to take back; one that was entered after a
 //! device's position is sent whole, with the dead items after that position. The user's own rows and the catalogue are
 //! scopes that are neither entered nor left. A device begins anew when the epoch is another, when its position is
-//! below `opened_seq`, below a horizon, or beyond the clock, and when it had expired.
+//! below `opened_seq`, below a horizon, or beyond the clock, and when it is below that at which the device was given up
+//! (`floor_seq`).
 
 mod changes;
 mod clock;

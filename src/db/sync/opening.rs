@@ -8,9 +8,9 @@ use entity::{DeviceId, ScopeKind, SyncCollection, sync_device};
 use sea_orm::{FromQueryResult, QueryResult};
 
 use super::super::session::Session;
-use super::devices::require_welcome;
+use super::devices::{must_forget, require_welcome, wipe};
 use super::held::SyncScope;
-use super::read::{Position, Stream};
+use super::read::{Position, Stream, any_of};
 use super::text::Text;
 use crate::error::{Error, Result};
 use crate::sync::checkpoint::Sealer;
@@ -27,9 +27,9 @@ pub struct Opening {
     pub stream: Option<Stream>,
     /// The device, where it is known.
     pub device: Option<KnownDevice>,
-    /// The last removed trace that could concern documents of these kinds.
+    /// The last removed trace that could concern documents of these kinds, on this device.
     pub purged_seq: i64,
-    /// Whether anything happened in scopes of the viewer since what the device has.
+    /// Whether anything happened to documents of these kinds in scopes of the viewer since what the device has.
     pub has_news: bool,
     /// Whether the device pushed what is to be sent to it once more, and has no position yet.
     pub is_echo_due: bool,
@@ -79,7 +79,7 @@ impl Session {
     /// once more; nothing when absent.
     ///
     /// # Errors
-    /// From the database.
+    /// `FORBIDDEN` `DEVICE_WIPE` where a device of the viewer's session is to forget what it holds; from the database.
     pub async fn sync_opening(
         &self,
         device: Option<DeviceId>,
@@ -94,20 +94,20 @@ impl Session {
         let kinds = text.list(collections.iter().copied());
         let since = text.value(since);
         let mut news = Vec::new();
-        if has(ScopeKind::Client) {
+        if let Some(any) = any_of(&mut text, ScopeKind::Client, collections, &since) {
             news.push(format!(
-                "EXISTS (SELECT 1 FROM stream_scopes n WHERE n.user_id = {user} AND n.head_seq > {since})"
+                "EXISTS (SELECT 1 FROM stream_scopes n WHERE n.user_id = {user} AND n.head_seq > {since} AND {any})"
             ));
         }
         for (kind, id) in [
             (ScopeKind::User, user.clone()),
             (ScopeKind::Catalogue, text.value(SyncScope::Catalogue.id())),
         ] {
-            if has(kind) {
+            if let Some(any) = any_of(&mut text, kind, collections, &since) {
                 let kind = text.value(kind);
                 news.push(format!(
                     "EXISTS (SELECT 1 FROM sync_scopes n WHERE n.kind = {kind} AND n.id = {id} \
-                     AND n.head_seq > {since})"
+                     AND n.head_seq > {since} AND {any})"
                 ));
             }
         }
@@ -133,10 +133,14 @@ impl Session {
             }
             None => "FALSE AS is_echo_due, FALSE AS has_echoes".to_owned(),
         };
+        let forgets = match self.viewer().session_id() {
+            Some(session) => must_forget(&text.value(session), &user),
+            None => "FALSE".to_owned(),
+        };
         text.push(&format!(
             "SELECT c.epoch, c.seq, st.opened_seq, st.is_capped, \
              (SELECT MAX(h.purged_seq) FROM sync_horizons h WHERE h.collection IN ({kinds})) AS purged_seq, \
-             ({news}) AS has_news, {echoes}, d.* \
+             ({news}) AS has_news, {echoes}, {forgets} AS must_forget, d.* \
              FROM sync_clock c LEFT JOIN sync_streams st ON st.user_id = {user} \
              LEFT JOIN sync_devices d ON d.user_id = {user} AND d.id = {which}"
         ));
@@ -195,6 +199,9 @@ impl Session {
 }
 
 fn read(row: &QueryResult, holds_clients: bool) -> Result<Opening> {
+    if row.try_get("", "must_forget")? {
+        return Err(wipe());
+    }
     let opened_seq: Option<i64> = row.try_get("", "opened_seq")?;
     let stream = match opened_seq {
         Some(opened_seq) => Some(Stream {
@@ -210,6 +217,7 @@ fn read(row: &QueryResult, holds_clients: bool) -> Result<Opening> {
     };
     let purged: Option<i64> = row.try_get("", "purged_seq")?;
     let lost = stream.filter(|_| holds_clients);
+    let floor = device.as_ref().map_or(0, |device| device.0.floor_seq);
     Ok(Opening {
         position: Position {
             epoch: row.try_get("", "epoch")?,
@@ -219,6 +227,7 @@ fn read(row: &QueryResult, holds_clients: bool) -> Result<Opening> {
         device,
         purged_seq: purged
             .unwrap_or(0)
+            .max(floor)
             .max(lost.map_or(0, |stream| stream.opened_seq)),
         has_news: row.try_get("", "has_news")?,
         is_echo_due: row.try_get("", "is_echo_due")?,

@@ -100,7 +100,7 @@ impl Tx {
             return Ok(taken);
         }
         let seq = tick(self).await?;
-        unit.set_position(seq);
+        unit.set_position(Some(seq));
         Ok(seq)
     }
 
@@ -147,7 +147,7 @@ impl Tx {
                     forgotten: u64::try_from(forgotten).unwrap_or(0),
                 });
             }
-            self.check_in(device, 1).await?;
+            self.check_in(device, None).await?;
         }
         Err(Error::bug("a device that came is not there"))
     }

@@ -36,6 +36,8 @@ pub struct Head {
     pub scope: SyncScope,
     /// Since when the viewer holds it; 0 for what they always hold.
     pub entered_seq: i64,
+    /// Up to when they held it before that, if they did.
+    pub before_seq: Option<i64>,
     /// When the viewer lost it; none while they hold it.
     pub left_seq: Option<i64>,
     /// Its last change, or when it came or went.
@@ -131,24 +133,57 @@ impl Session {
             .transpose()
     }
 
-    /// The scopes of the viewer in which something happened after `seq`, in the order in which to fetch them: by
-    /// their rank, which never changes ([`SyncScope::rank`]), then by id. One index probe, and one per scope that
-    /// is not a client's.
+    /// The scopes of the viewer in which something happened to documents of these kinds after `seq`, in the order in
+    /// which to fetch them: by their rank, which never changes ([`SyncScope::rank`]), then by id; those from `from`, a
+    /// rank and an id, on. One index probe, and one per scope that is not a client's; where only some kinds of documents
+    /// of clients are asked for, one more per scope in which anything happened.
     ///
     /// # Errors
     /// From the database.
-    pub async fn sync_heads(&self, seq: i64) -> Result<Vec<Head>> {
+    pub async fn sync_heads(
+        &self,
+        seq: i64,
+        collections: &BTreeSet<SyncCollection>,
+        from: Option<(u8, Uuid)>,
+    ) -> Result<Vec<Head>> {
         let mut text = Text::new(self.backend());
-        let user = text.value(self.viewer().user_id());
         let seq = text.value(seq);
-        let (client, own) = (text.value(ScopeKind::Client), text.value(ScopeKind::User));
-        text.push(&format!(
-            "SELECT CAST({client} AS SMALLINT) AS kind, scope_id AS id, entered_seq, left_seq, head_seq, \
-             1 AS place FROM stream_scopes WHERE user_id = {user} AND head_seq > {seq} \
-             UNION ALL SELECT kind, id, 0, NULL, head_seq, CASE WHEN is_broadcast THEN 3 ELSE 0 END \
-             FROM sync_scopes WHERE head_seq > {seq} AND (is_broadcast OR (kind = {own} AND id = {user})) \
-             ORDER BY place, id"
-        ));
+        let mut parts = Vec::new();
+        let clients = SyncScope::of(ScopeKind::Client, Uuid::nil());
+        if from.is_none_or(|(rank, _)| rank <= clients.rank())
+            && let Some(any) = any_of(&mut text, ScopeKind::Client, collections, &seq)
+        {
+            let user = text.value(self.viewer().user_id());
+            let (kind, rank) = (text.value(ScopeKind::Client), clients.rank());
+            let first = match from.filter(|(at, _)| *at == rank) {
+                Some((_, id)) => format!("n.scope_id >= {}", text.value(id)),
+                None => "TRUE".to_owned(),
+            };
+            parts.push(format!(
+                "SELECT CAST({kind} AS SMALLINT) AS kind, n.scope_id AS id, n.entered_seq, n.before_seq, n.left_seq, n.head_seq, \
+                 {rank} AS place FROM stream_scopes n WHERE n.user_id = {user} AND n.head_seq > {seq} AND {first} \
+                 AND {any}"
+            ));
+        }
+        let own = self.viewer().user_id().map(SyncScope::User);
+        for scope in own.into_iter().chain([SyncScope::Catalogue]) {
+            if from.is_none_or(|from| from <= (scope.rank(), scope.id()))
+                && let Some(any) = any_of(&mut text, scope.kind(), collections, &seq)
+            {
+                let (kind, id) = (text.value(scope.kind()), text.value(scope.id()));
+                parts.push(format!(
+                    "SELECT n.kind, n.id, CAST(0 AS BIGINT) AS entered_seq, CAST(NULL AS BIGINT) AS before_seq, \
+                     CAST(NULL AS BIGINT) AS left_seq, \
+                     n.head_seq, {} AS place FROM sync_scopes n WHERE n.kind = {kind} AND n.id = {id} \
+                     AND n.head_seq > {seq} AND {any}",
+                    scope.rank()
+                ));
+            }
+        }
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        text.push(&format!("{} ORDER BY place, id", parts.join(" UNION ALL ")));
         self.query_all_raw(text.done())
             .await?
             .iter()
@@ -187,6 +222,45 @@ impl Session {
             return Ok(Vec::new());
         }
         let mut text = Text::new(self.backend());
+        // Of each scope no more is read than the page takes: else each page would sort all that is left.
+        if self.backend() != DbBackend::Postgres {
+            let kinds = text.list(kinds);
+            let user = text.value(user);
+            let limit = text.value(i64::try_from(limit).unwrap_or(i64::MAX));
+            let parts: Vec<String> = held
+                .iter()
+                .map(|stretch| {
+                    let Place {
+                        seq,
+                        collection,
+                        row,
+                    } = stretch.after;
+                    let scope = text.value(stretch.scope.id());
+                    let seq = text.value(seq);
+                    let until = text.value(stretch.until.unwrap_or(i64::MAX));
+                    let (collection, row) = (text.value(collection), text.value(row));
+                    let seen = if kind == ScopeKind::Client {
+                        format!(
+                            "AND EXISTS (SELECT 1 FROM stream_scopes s WHERE s.user_id = {user} AND s.scope_id = {scope})"
+                        )
+                    } else {
+                        String::new()
+                    };
+                    format!(
+                        "SELECT * FROM (SELECT {COLUMNS} FROM sync_items i WHERE i.scope_id = {scope} \
+                         AND i.seq >= {seq} AND i.seq <= {until} \
+                         AND (i.seq, i.collection, i.row_id) > ({seq}, {collection}, {row}) \
+                         AND i.collection IN ({kinds}) {seen} \
+                         ORDER BY i.seq, i.collection, i.row_id LIMIT {limit})"
+                    )
+                })
+                .collect();
+            text.push(&format!(
+                "{} ORDER BY scope_id, seq, collection, row_id LIMIT {limit}",
+                parts.join(" UNION ALL ")
+            ));
+            return items(kind, &self.query_all_raw(text.done()).await?);
+        }
         let rows: Vec<String> = held
             .iter()
             .map(|stretch| {
@@ -197,18 +271,13 @@ impl Session {
                 } = stretch.after;
                 let until = stretch.until.unwrap_or(i64::MAX);
                 format!(
-                    "(CAST({} AS {uuid}), CAST({} AS BIGINT), CAST({} AS SMALLINT), CAST({} AS {uuid}), \
+                    "(CAST({} AS uuid), CAST({} AS BIGINT), CAST({} AS SMALLINT), CAST({} AS uuid), \
                      CAST({} AS BIGINT))",
                     text.value(stretch.scope.id()),
                     text.value(seq),
                     text.value(collection),
                     text.value(row),
                     text.value(until),
-                    uuid = if self.backend() == DbBackend::Postgres {
-                        "uuid"
-                    } else {
-                        "BLOB"
-                    },
                 )
             })
             .collect();
@@ -222,21 +291,15 @@ impl Session {
         let limit = text.value(i64::try_from(limit).unwrap_or(i64::MAX));
         text.push(&format!(
             "WITH wanted(scope_id, seq, collection, row_id, until) AS (VALUES {}) \
-             SELECT i.scope_id, i.collection, i.row_id, i.seq, i.added_seq, i.live FROM wanted w {seen}\
-             JOIN sync_items i ON i.scope_id = w.scope_id AND i.seq >= w.seq AND i.seq <= w.until \
+             SELECT i.* FROM wanted w {seen}\
+             CROSS JOIN LATERAL (SELECT {COLUMNS} FROM sync_items i WHERE i.scope_id = w.scope_id \
+             AND i.seq >= w.seq AND i.seq <= w.until \
              AND (i.seq, i.collection, i.row_id) > (w.seq, w.collection, w.row_id) \
-             AND i.collection IN ({kinds}) \
+             AND i.collection IN ({kinds}) ORDER BY i.seq, i.collection, i.row_id LIMIT {limit}) i \
              ORDER BY i.scope_id, i.seq, i.collection, i.row_id LIMIT {limit}",
             rows.join(", ")
         ));
-        self.query_all_raw(text.done())
-            .await?
-            .iter()
-            .map(|row| {
-                let scope = SyncScope::of(kind, row.try_get("", "scope_id")?);
-                Ok((scope, SyncItem::from_query_result(row, "")?))
-            })
-            .collect()
+        items(kind, &self.query_all_raw(text.done()).await?)
     }
 
     /// Up to where traces of what is gone were cleared away: a device whose position is below that of a
@@ -262,12 +325,62 @@ impl Session {
     }
 }
 
+/// What is read of an item.
+const COLUMNS: &str = "i.scope_id, i.collection, i.row_id, i.seq, i.added_seq, i.live";
+
+fn items(kind: ScopeKind, rows: &[QueryResult]) -> Result<Vec<(SyncScope, SyncItem)>> {
+    rows.iter()
+        .map(|row| {
+            let scope = SyncScope::of(kind, row.try_get("", "scope_id")?);
+            Ok((scope, SyncItem::from_query_result(row, "")?))
+        })
+        .collect()
+}
+
+/// What a scope `n` of a kind must have to be looked through, of which something happened after `since`: any document of
+/// these kinds then; of a client that came or went since, any at all. Nothing to ask where all kinds of documents of
+/// such scopes are looked for; none where none of them are.
+pub(super) fn any_of(
+    text: &mut Text,
+    kind: ScopeKind,
+    collections: &BTreeSet<SyncCollection>,
+    since: &str,
+) -> Option<String> {
+    let in_such = |one: &SyncCollection| one.scope_kind() == kind;
+    let wanted: Vec<SyncCollection> = collections.iter().copied().filter(in_such).collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    if <SyncCollection as sea_orm::Iterable>::iter()
+        .filter(in_such)
+        .count()
+        == wanted.len()
+    {
+        return Some("TRUE".to_owned());
+    }
+    let wanted = text.list(wanted);
+    let (id, after) = match kind {
+        ScopeKind::Client => (
+            "n.scope_id",
+            format!(
+                "CASE WHEN n.entered_seq > {since} OR n.left_seq > {since} THEN 0 ELSE {since} END"
+            ),
+        ),
+        ScopeKind::User | ScopeKind::Catalogue => ("n.id", since.to_owned()),
+    };
+    Some(format!(
+        "EXISTS (SELECT 1 FROM sync_items i WHERE i.scope_id = {id} AND i.collection IN ({wanted}) \
+         AND i.seq > {after})"
+    ))
+}
+
 fn head(row: &QueryResult) -> Result<Head> {
     let kind: ScopeKind = row.try_get("", "kind")?;
     let id: Uuid = row.try_get("", "id")?;
     Ok(Head {
         scope: SyncScope::of(kind, id),
         entered_seq: row.try_get("", "entered_seq")?,
+        before_seq: row.try_get("", "before_seq")?,
         left_seq: row.try_get("", "left_seq")?,
         head_seq: row.try_get("", "head_seq")?,
     })

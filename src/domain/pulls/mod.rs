@@ -250,18 +250,8 @@ async fn welcome(session: &Session, pull: &Pull, since: Seq) -> Result<Opening> 
             }
         }
         let id = device_of(session, pull, opening.device.as_ref())?;
-        let version = pull.schema_version.unwrap_or(1);
-        let has = match pull.surface {
-            // All collections at once: what is said to be there, is there.
-            Surface::Whole => opening
-                .device
-                .as_ref()
-                .map(KnownDevice::acked_seq)
-                .filter(|acked| *acked < place(since).unwrap_or(0))
-                .map(|_| place(since))
-                .transpose()?,
-            Surface::Rows => None,
-        };
+        let version = pull.schema_version;
+        let has = acknowledged(session, pull, &opening)?;
         session
             .write(move |tx| async move {
                 tx.check_in(id, version).await?;
@@ -274,6 +264,27 @@ async fn welcome(session: &Session, pull: &Pull, since: Seq) -> Result<Opening> 
         device = Some(id);
     }
     Err(Error::bug("a device that came is not there"))
+}
+
+/// What the device shows to have: all documents up to there, by a token or number that it may go on with. Nothing where it
+/// asks for some kinds alone, since others may be behind.
+fn acknowledged(session: &Session, pull: &Pull, opening: &Opening) -> Result<Option<i64>> {
+    let all = <SyncCollection as sea_orm::Iterable>::iter().count();
+    let Some(device) = &opening.device else {
+        return Ok(None);
+    };
+    if pull.collections.len() < all {
+        return Ok(None);
+    }
+    let Ok(progress) = progress(session, pull, opening)? else {
+        return Ok(None);
+    };
+    let clock = seq(opening.position.seq)?;
+    if plan::start(&Protocol, &progress, clock, seq(opening.purged_seq)?).is_err() {
+        return Ok(None);
+    }
+    let has = place(progress.since())?;
+    Ok(Some(has).filter(|has| *has > device.acked_seq()))
 }
 
 fn device_of(session: &Session, pull: &Pull, known: Option<&KnownDevice>) -> Result<DeviceId> {

@@ -1,7 +1,7 @@
 //! The way of a page through the scopes of a user, in their order, some scopes at a time: a page of many small scopes
 //! takes few statements.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use entity::SyncCollection;
 use uuid::Uuid;
@@ -16,8 +16,9 @@ use crate::sync::plan::{
 };
 use crate::sync::{Collection, Protocol, RowKey, ScopeKey, Seq};
 
-/// How many scopes one statement reads.
+/// How many scopes one statement reads at most, and at least where there are so many: some have nothing to tell.
 const CHUNK: usize = 100;
+const FEW: usize = 20;
 
 /// How many items one statement reads at most.
 const ITEMS: usize = 1_000;
@@ -57,12 +58,13 @@ impl Walk<'_> {
         }
         let mut targets = self.targets().await?;
         let batch = self.batch();
+        let chunk = batch.clamp(FEW, CHUNK);
         let mut bytes = 0_usize;
         while let Some(first) = targets.first() {
             let kind = first.stretch.scope.kind();
             let together = targets
                 .iter()
-                .take(CHUNK)
+                .take(chunk)
                 .take_while(|target| target.stretch.scope.kind() == kind)
                 .count();
             let stretches: Vec<Stretch> = targets
@@ -164,18 +166,13 @@ impl Walk<'_> {
 
     /// The scopes in which there is something to tell, in their order.
     async fn targets(&self) -> Result<Vec<Target>> {
-        let kinds: HashSet<_> = self
-            .pull
-            .collections
-            .iter()
-            .map(|collection| collection.scope_kind())
-            .collect();
         let since = place(self.window.since)?;
         let mut targets = Vec::new();
-        for head in self.snapshot.sync_heads(since).await? {
-            if !kinds.contains(&head.scope.kind()) {
-                continue;
-            }
+        let from = self.window.position.map(|at| (at.scope.rank, at.scope.id));
+        let heads = self
+            .snapshot
+            .sync_heads(since, &self.pull.collections, from);
+        for head in heads.await? {
             let key = ScopeKey {
                 rank: head.scope.rank(),
                 id: head.scope.id(),
@@ -264,6 +261,7 @@ fn standing(item: &SyncItem, visible: &Visible) -> Standing {
 fn membership(head: &Head) -> Result<Membership> {
     Ok(Membership {
         entered: seq(head.entered_seq)?,
+        before: head.before_seq.map(seq).transpose()?,
         left: head.left_seq.map(seq).transpose()?,
         head: seq(head.head_seq)?,
     })

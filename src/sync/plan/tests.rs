@@ -45,8 +45,16 @@ fn window(since: u64, until: u64) -> Window {
 fn membership(entered: u64, left: Option<u64>, head: u64) -> Membership {
     Membership {
         entered: seq(entered),
+        before: None,
         left: left.map(seq),
         head: seq(head),
+    }
+}
+
+fn gained(entered: u64, before: Option<u64>) -> ScopeCase {
+    ScopeCase::Gained {
+        entered: seq(entered),
+        before: before.map(seq),
     }
 }
 
@@ -62,12 +70,38 @@ fn a_scope_is_what_became_of_it_since_the_device_was_here() {
     };
     assert_eq!(of(10, None, 10), ScopeCase::Quiet);
     assert_eq!(of(10, None, 11), ScopeCase::Changed);
-    assert_eq!(of(11, None, 11), ScopeCase::Gained);
-    assert_eq!(of(25, None, 25), ScopeCase::Gained);
+    assert_eq!(of(11, None, 11), gained(11, None));
+    assert_eq!(of(25, None, 25), gained(25, None));
     assert_eq!(of(5, Some(10), 10), ScopeCase::Quiet);
     assert_eq!(of(5, Some(11), 10), ScopeCase::Lost(seq(11)));
     assert_eq!(of(5, Some(25), 10), ScopeCase::Lost(seq(25)));
     assert_eq!(of(11, Some(12), 12), ScopeCase::Lost(seq(12)));
+}
+
+#[test]
+fn what_died_in_a_scope_before_the_user_came_is_not_told() {
+    let dead = |added: u64, died: u64, case| {
+        let item = Item {
+            added: seq(added),
+            ..item(died, false)
+        };
+        emission(
+            &Protocol,
+            Surface::Rows,
+            &window(3, 20),
+            case,
+            &item,
+            Standing::Elsewhere,
+        )
+    };
+    // Never held before.
+    assert_eq!(dead(2, 10, gained(12, None)), None);
+    assert_eq!(dead(2, 12, gained(12, None)), None);
+    assert_eq!(dead(2, 13, gained(12, None)), LEFT);
+    // Held up to 8: what was there by then, and what died since the user came again.
+    assert_eq!(dead(8, 10, gained(12, Some(8))), LEFT);
+    assert_eq!(dead(9, 10, gained(12, Some(8))), None);
+    assert_eq!(dead(9, 13, gained(12, Some(8))), LEFT);
 }
 
 #[test]
@@ -116,20 +150,20 @@ fn a_changed_scope_tells_its_changes() {
 #[test]
 fn a_gained_scope_tells_all_that_lives_and_what_died_since() {
     assert_eq!(
-        told(ScopeCase::Gained, 10, 5),
+        told(gained(12, Some(8)), 10, 5),
         [[DOCUMENT, DELETED, LEFT], [None; 3]]
     );
     assert_eq!(
-        told(ScopeCase::Gained, 10, 15),
+        told(gained(12, Some(8)), 10, 15),
         [[DOCUMENT, DELETED, LEFT], [None, DELETED, LEFT]]
     );
-    assert_eq!(told(ScopeCase::Gained, 10, 21), NOTHING);
+    assert_eq!(told(gained(12, Some(8)), 10, 21), NOTHING);
 }
 
 #[test]
 fn a_device_that_holds_nothing_is_told_of_nothing_dead() {
     assert_eq!(
-        told(ScopeCase::Gained, 0, 15),
+        told(gained(12, Some(8)), 0, 15),
         [[DOCUMENT, DELETED, LEFT], [None; 3]]
     );
 }
@@ -137,9 +171,10 @@ fn a_device_that_holds_nothing_is_told_of_nothing_dead() {
 #[test]
 fn a_lost_scope_tells_all_that_was_there_without_end_and_nothing_of_what_became_of_it() {
     let lost = ScopeCase::Lost(seq(12));
-    assert_eq!(told(lost, 10, 5), [[None, LEFT, LEFT], [None; 3]]);
-    assert_eq!(told(lost, 10, 11), [[None, LEFT, LEFT], [None, LEFT, LEFT]]);
-    assert_eq!(told(lost, 10, 99), [[None, LEFT, LEFT], [None, LEFT, LEFT]]);
+    // What lives there is nowhere else: whoever seems to see it looks by a clock that is late.
+    assert_eq!(told(lost, 10, 5), [[LEFT; 3], [None; 3]]);
+    assert_eq!(told(lost, 10, 11), [[LEFT; 3], [None, LEFT, LEFT]]);
+    assert_eq!(told(lost, 10, 99), [[LEFT; 3], [None, LEFT, LEFT]]);
 }
 
 #[test]
@@ -277,7 +312,8 @@ fn cases() -> impl Strategy<Value = ScopeCase> {
     prop_oneof![
         Just(ScopeCase::Quiet),
         Just(ScopeCase::Changed),
-        Just(ScopeCase::Gained),
+        (1_u64..20, proptest::option::of(1_u64..20))
+            .prop_map(|(entered, before)| gained(entered, before)),
         (11_u64..20).prop_map(|left| ScopeCase::Lost(seq(left))),
         Just(ScopeCase::Echo),
     ]
@@ -327,7 +363,10 @@ proptest! {
     fn only_rows_in_sight_are_shown_and_only_rows_out_of_sight_removed(surface in surfaces(), case in cases(), since in 0_u64..20, (item, standing) in items()) {
         match emission(&Protocol, surface, &window(since, 20), case, &item, standing) {
             Some(Emission::Document) => prop_assert_eq!(standing, Standing::Visible),
-            Some(Emission::Tombstone(_)) => prop_assert_ne!(standing, Standing::Visible),
+            Some(Emission::Tombstone(_)) => {
+                let is_lost = matches!(case, ScopeCase::Lost(_)) && item.live;
+                prop_assert!(is_lost || standing != Standing::Visible);
+            }
             None => {}
         }
     }

@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 use clientele::db::SyncScope;
 use entity::{
     ClientId, DeviceId, ScopeKind, SyncCollection, UserId, address, client, client_member,
-    client_stats, client_tag, contact, note, order, order_line, payment, product, product_category,
-    stream_scope, sync_clock, sync_issue, sync_item, sync_scope, sync_stream, tier,
-    tier_assignment, tier_scheme, user,
+    client_tag, contact, note, order, order_line, payment, product, product_category, stream_scope,
+    sync_clock, sync_issue, sync_item, sync_scope, sync_stream, tier, tier_scheme, user,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
@@ -198,23 +197,11 @@ async fn documents(db: &DatabaseConnection) -> BTreeMap<Key, (bool, String)> {
         assert!(twin.is_none());
     };
     let tags = all::<client_tag::Entity>(db).await;
-    let tiers = all::<tier_assignment::Entity>(db).await;
-    let stats = all::<client_stats::Entity>(db).await;
     for row in all::<client::Entity>(db).await {
         let id = row.id;
         let mut said = format!("{row:?}");
         for tag in tags.iter().filter(|tag| tag.client_id == id) {
             said.push_str(&tag.tag);
-        }
-        for tier in tiers.iter().filter(|tier| tier.client_id == id) {
-            said.push_str(&format!("{tier:?}"));
-        }
-        for facts in stats.iter().filter(|facts| facts.client_id == id) {
-            let facts = client_stats::Model {
-                updated_at: DateTime::UNIX_EPOCH,
-                ..facts.clone()
-            };
-            said.push_str(&format!("{facts:?}"));
         }
         put(id.0, Of::Clients, id.0, true, said);
     }
@@ -324,7 +311,7 @@ pub async fn check_in(app: &App, person: &Person) -> Option<DeviceId> {
     let session = database.session(viewer, std::sync::Arc::default());
     let device = DeviceId(Uuid::now_v7());
     session
-        .write(move |tx| async move { tx.check_in(device, 1).await })
+        .write(move |tx| async move { tx.check_in(device, Some(1)).await })
         .await
         .unwrap();
     Some(device)

@@ -25,6 +25,7 @@ impl World {
                 created_at: now,
                 last_seen_at: now,
                 acked_seq: 1,
+                floor_seq: 0,
                 forgotten_op_seq: 0,
                 schema_version: 1,
                 expired_at: Some(now),

@@ -1,8 +1,11 @@
 //! Phones that come, are listed, shut out, and told to forget what they hold.
 
+use chrono::TimeDelta;
+use entity::sync_device;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use super::{Phone, Rx, act, new_id};
+use super::{Phone, Rx, act, new_id, note};
 use crate::support::{App, Person};
 
 const DEVICE: &str =
@@ -56,6 +59,17 @@ on_both!(phones_are_known_listed_and_shut_out, async |app: App| {
     ben.pull(&app, 5).await;
     let own = devices(&app, &team.ben, None).await;
     assert_eq!((own.len(), &own[0]["name"]), (1, &Value::Null));
+    // What its app understands stays known, though not every way of pulling says so.
+    app.server().clock.advance(TimeDelta::hours(2));
+    Rx::of(&team.ann, "NOTES").pull(&app, 5).await;
+    let query = "{ devices { schemaVersion lastSeenAt } }";
+    let answer = app.gql(&team.ann.token, query, json!({})).await.ok();
+    assert_eq!(answer.data("/devices/0/schemaVersion"), 1, "{answer}");
+    register(&app, &team.ann, &id, "Ann's phone").await;
+    app.server().clock.advance(TimeDelta::hours(2));
+    Rx::of(&team.ann, "NOTES").pull(&app, 5).await;
+    let answer = app.gql(&team.ann.token, query, json!({})).await.ok();
+    assert_eq!(answer.data("/devices/0/schemaVersion"), 3, "{answer}");
     // Who may see and do what.
     assert_eq!(
         devices(&app, &team.admin, Some(&team.ann)).await[0]["id"],
@@ -128,6 +142,18 @@ on_both!(a_phone_is_wiped_when_it_comes, async |app: App| {
         assert_eq!((told.code(0), told.rule()), ("FORBIDDEN", "DEVICE_WIPE"));
         let told = Rx::of(&team.ann, "CLIENTS").ask(&app, 5).await;
         assert_eq!(told.rule(), "DEVICE_WIPE");
+        // Whatever it asks, and by whatever name.
+        for query in [
+            "{ syncDigest { count } }",
+            "{ syncManifest(collection: CLIENTS, limit: 5) { end } }",
+        ] {
+            let told = app.gql(&team.ann.token, query, json!({})).await;
+            assert_eq!((told.code(0), told.rule()), ("FORBIDDEN", "DEVICE_WIPE"));
+            app.gql(&other.token, query, json!({})).await.ok();
+            app.gql(&team.ben.token, query, json!({})).await.ok();
+        }
+        let told = ann.ask(&app, json!({ "deviceId": new_id("device") })).await;
+        assert_eq!(told.rule(), "DEVICE_WIPE");
     }
     let done = act(
         &app,
@@ -150,4 +176,53 @@ on_both!(a_phone_is_wiped_when_it_comes, async |app: App| {
             .iter()
             .any(|device| device["id"] == id && !device["wipedAt"].is_null())
     );
+});
+
+/// Up to where the devices of somebody are taken to have everything.
+async fn acknowledged(app: &App, who: &Person) -> i64 {
+    let db = sea_orm::Database::connect(app.database_url())
+        .await
+        .unwrap();
+    let own = sync_device::Column::UserId.eq(who.id);
+    let rows = sync_device::Entity::find()
+        .filter(own)
+        .all(&db)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.acked_seq).max().unwrap()
+}
+
+on_both!(a_phone_has_what_it_shows_to_have, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds").await;
+    app.client_of(&team.ben, "Ben's").await;
+    let (mut ann, mut ben) = (Phone::of(&team.ann, 50), Phone::of(&team.ben, 50));
+    ann.pull(&app).await;
+    ben.pull(&app).await;
+    note(&app, &team.ann, &client, "something").await;
+    assert_eq!(acknowledged(&app, &team.ann).await, 0);
+    let own = ann.checkpoint.clone();
+    let hours = async || app.server().clock.advance(TimeDelta::hours(2));
+    // A number beyond all there is, some kinds alone, somebody else's token.
+    for more in [
+        json!({ "since": 1_000_000 }),
+        json!({ "collections": ["NOTES", "CLIENTS"] }),
+        json!({ "collections": ["NOTES"], "since": 2 }),
+        json!({ "checkpoint": ben.checkpoint }),
+    ] {
+        hours().await;
+        ann.checkpoint = own.clone().filter(|_| more["since"].is_null());
+        ann.ask(&app, more).await.ok();
+        assert_eq!(acknowledged(&app, &team.ann).await, 0);
+    }
+    hours().await;
+    ann.checkpoint = own;
+    ann.pull(&app).await;
+    let acked = acknowledged(&app, &team.ann).await;
+    assert!(acked > 0);
+    hours().await;
+    let now = ann.ask(&app, json!({})).await.ok();
+    assert!(acknowledged(&app, &team.ann).await > acked);
+    assert!(now.data("/sync/watermark").as_i64().unwrap() >= acked);
+    assert_eq!(acknowledged(&app, &team.ben).await, 0);
 });

@@ -149,3 +149,45 @@ on_both!(what_was_lost_comes_as_lost, async |app: App| {
     app.server().clock.advance(ANSWERED);
     assert_eq!(ben.pull(&app, 50).await, [0]);
 });
+
+on_both!(
+    what_a_phone_dropped_is_not_forgotten_while_it_is_away,
+    async |app: App| {
+        let mut team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds").await;
+        let maria = contact(&app, &team.ann, &client, "Maria").await;
+        let mut tablet = app.sign_in(team.ann.id, "Ann").await;
+        let (mut ann, mut other) = (rx(&app, &team.ann).await, rx(&app, &tablet).await);
+        let mut bens = rx(&app, &team.ben).await;
+        push(&app, &ann, &[&maria], json!({ "likes": "coffee" })).await;
+        let change = json!({ "id": maria, "version": 2, "name": "Maria Anders" });
+        office_changes(&app, &team.left, change).await;
+        assert_eq!(pull_in_vain(&app, &mut ann).await, [1]);
+        // It lies in a drawer; her tablet and Ben's phone are in use all along.
+        for days in [60, 31] {
+            app.server().clock.advance(TimeDelta::days(days));
+            for person in [&mut team.ann, &mut team.ben, &mut tablet] {
+                person.token = app.token(person);
+            }
+            other.who = tablet.clone();
+            bens.who = team.ben.clone();
+            other.pull(&app, 50).await;
+            bens.pull(&app, 50).await;
+            clientele::jobs::sync::sweep(&app.server().database)
+                .await
+                .unwrap();
+        }
+        ann.who = team.ann.clone();
+        let refused = ann.ask(&app, 50).await;
+        assert_eq!(refused.extension(0, "reason"), "TOO_OLD");
+        ann.held.clear();
+        ann.checkpoint = None;
+        ann.pull(&app, 50).await;
+        assert_eq!(ann.held, contacts_of(&app, &team.ann).await);
+        assert_eq!(ann.held[&maria]["name"], "Maria Anders");
+        // From then on it goes on like any other; the others never had to begin anew.
+        for rx in [&mut ann, &mut other, &mut bens] {
+            assert_eq!(rx.pull(&app, 50).await, [0]);
+        }
+    }
+);

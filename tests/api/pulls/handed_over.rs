@@ -187,3 +187,30 @@ on_both!(
         assert_eq!(ben.held, whole(&app, &team.ben).await);
     }
 );
+
+on_both!(
+    what_died_before_somebody_came_is_not_told_to_them,
+    async |app: App| {
+        let team = app.team().await;
+        let client = app.client_of(&team.ann, "Alfreds").await;
+        let maria = contact(&app, &team.ann, &client, "Maria").await;
+        let thomas = contact(&app, &team.ann, &client, "Thomas").await;
+        let bens = app.client_of(&team.ben, "Ben's").await;
+        let own = contact(&app, &team.ben, &bens, "Howard").await;
+        let mut ben = Phone::of(&team.ben, 50);
+        let mut rx = Rx::of(&team.ben, "CONTACTS");
+        ben.pull(&app).await;
+        rx.pull(&app, 50).await;
+        put_away(&app, &team.ann, &maria, 1).await;
+        hand_over(&app, &team.left, &client, &team.ben).await;
+        // Not even the id of what he never saw.
+        let page = rx.ask(&app, 50).await.ok();
+        let told = page.list("/page/documents").iter();
+        let told: BTreeSet<&str> = told.map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(told, BTreeSet::from([thomas.as_str()]));
+        ben.pull(&app).await;
+        assert!(ben.gone.is_empty(), "{:?}", ben.gone);
+        assert_eq!(ben.ids("contact"), BTreeSet::from([thomas, own]));
+        assert_eq!(ben.held, whole(&app, &team.ben).await);
+    }
+);

@@ -5,8 +5,10 @@
 mod devices;
 mod echoes;
 mod handed_over;
+mod meanwhile;
 mod pages;
 mod repair;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +19,12 @@ use crate::support::{Answer, App, Person};
 
 /// The lists of a page, the field that pulls each alone, and what a phone keeps of each.
 pub const COLLECTIONS: &[(&str, &str, &str, &str)] = &[
-    ("CLIENTS", "clients", "pullClients", "name ownerId tags"),
+    (
+        "CLIENTS",
+        "clients",
+        "pullClients",
+        "name ownerId parentId tags",
+    ),
     (
         "CONTACTS",
         "contacts",

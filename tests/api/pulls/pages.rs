@@ -197,11 +197,30 @@ on_both!(a_pull_without_news_is_one_statement, async |app: App| {
         idle.statements()
     );
     assert!(sync <= base + 1 && idle.statements() <= base + 1);
+    // Nor does one of a kind of which there never was anything, though that has no checkpoint to show for it.
+    let mut quiet = Rx::of(&team.ann, "PAYMENTS");
+    assert_eq!(quiet.pull(&app, 50).await, [0]);
+    assert!(quiet.checkpoint.is_none());
+    let idle = quiet.ask(&app, 50).await.ok();
+    assert!(idle.statements() <= base + 1, "{}", idle.statements());
     // What is new takes no more however much the phone holds.
     for number in 0..20 {
         let client = app.client_of(&team.ann, &format!("More {number}")).await;
         contact(&app, &team.ann, &client, "Somebody").await;
     }
+    for rx in [&quiet, &Rx::of(&team.ben, "PAYMENTS")] {
+        let idle = rx.ask(&app, 50).await.ok();
+        assert!(idle.list("/page/documents").is_empty());
+        println!("an idle pull of none: {}", idle.statements());
+        assert!(rx.who.id == team.ben.id || idle.statements() <= base + 1);
+    }
+    // One of whose kind there was nothing new while much of others changed.
+    let idle = rx.ask(&app, 50).await.ok();
+    assert_eq!(idle.list("/page/documents").len(), 20);
+    rx.pull(&app, 50).await;
+    note(&app, &team.ann, &client, "of another kind").await;
+    let idle = rx.ask(&app, 50).await.ok();
+    assert!(idle.list("/page/documents").is_empty() && idle.statements() <= base + 1);
     phone.pull(&app).await;
     note(&app, &team.ann, &client, "small").await;
     let small = phone.ask(&app, json!({})).await.ok().statements();

@@ -9,8 +9,6 @@ use sea_orm::{ConnectionTrait, Database};
 const DOCUMENTS: &[(&str, i16, &str, &str)] = &[
     ("clients", 1, "id", "id"),
     ("client_tags", 1, "client_id", "client_id"),
-    ("client_stats", 1, "client_id", "client_id"),
-    ("tier_assignments", 1, "client_id", "client_id"),
     ("contacts", 2, "client_id", "id"),
     ("addresses", 3, "client_id", "id"),
     ("notes", 4, "client_id", "id"),

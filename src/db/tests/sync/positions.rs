@@ -29,16 +29,34 @@ impl ChangeClock for Outside {
     }
 }
 
+/// Puts what is written where the clock was before it.
+struct Behind;
+
+impl ChangeClock for Behind {
+    fn keep<'a>(&'a self, session: &'a Session, changes: Changes) -> BoxFuture<'a, Result<News>> {
+        Box::pin(async move {
+            let statement = Statement::from_string(
+                session.backend(),
+                "UPDATE sync_clock SET seq = seq + 1 RETURNING seq - 1 AS seq",
+            );
+            let row = session.query_one_raw(statement).await?.unwrap();
+            write(session, row.try_get("", "seq")?, &changes).await
+        })
+    }
+}
+
 /// What one look at the database shows: the clock, and the position of each document.
 async fn look(reader: &DatabaseConnection) -> (i64, HashMap<Uuid, i64>) {
+    let backend = reader.get_database_backend();
+    let is_postgres = backend == DbBackend::Postgres;
     let transaction = reader
         .begin_with_config(
-            Some(IsolationLevel::RepeatableRead),
-            Some(AccessMode::ReadOnly),
+            is_postgres.then_some(IsolationLevel::RepeatableRead),
+            is_postgres.then_some(AccessMode::ReadOnly),
         )
         .await
         .unwrap();
-    let statement = |sql: &str| Statement::from_string(DbBackend::Postgres, sql);
+    let statement = |sql: &str| Statement::from_string(backend, sql);
     let clock = statement("SELECT seq FROM sync_clock");
     let clock = transaction.query_one_raw(clock).await.unwrap().unwrap();
     let items = statement("SELECT row_id, seq FROM sync_items WHERE collection = 1");
@@ -134,6 +152,21 @@ async fn what_comes_later_stands_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_writer_is_one_line() {
+    run(DbBackend::Sqlite, 4, async |ground: Ground| {
+        // Nobody who reads meanwhile is shown anything late.
+        let (late, looks) = watched(&ground, Arc::new(Inline)).await;
+        println!("{looks} looks, {late} late");
+        assert_eq!(late, 0);
+        assert!(looks > 20, "{looks} looks");
+        let (late, looks) = watched(&ground, Arc::new(Behind)).await;
+        println!("put behind the clock: {looks} looks, {late} late");
+        assert!(late > 0, "{looks} looks");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_write_of_one_writer_has_a_place_of_its_own() {
     run(DbBackend::Sqlite, 4, async |ground: Ground| {
         let system = ground.system();
         let mut tasks = tokio::task::JoinSet::new();

@@ -203,6 +203,12 @@ on_both!(
         assert!(bosses.stream().await.unwrap().unwrap().is_capped);
         assert_eq!(told(&ground, ann).await.len(), 3);
         assert!(told(&ground, boss).await.is_empty());
+        assert!(anns.fits_a_phone().await.unwrap() && !bosses.fits_a_phone().await.unwrap());
+        // Whoever sees too much makes nobody wait when another phone of theirs comes.
+        let before = clock(&ground).await;
+        come(&bosses, DeviceId(Uuid::now_v7())).await;
+        come(&anns, DeviceId(Uuid::now_v7())).await;
+        assert_eq!(clock(&ground).await, before);
         // One more by one more goes beyond it.
         client(&system, Some(ann)).await;
         assert_eq!(told(&ground, ann).await.len(), 4);
@@ -249,7 +255,7 @@ on_both!(
         come(&anns, second).await;
         assert_eq!(clock(&ground).await, opened.opened_seq);
         let stolen: Result<_> = bens
-            .write(move |tx| async move { tx.check_in(device, 1).await })
+            .write(move |tx| async move { tx.check_in(device, Some(1)).await })
             .await;
         assert_eq!(stolen.unwrap_err().code(), Code::Conflict);
         assert!(bens.device(device).await.unwrap().is_none());
@@ -293,7 +299,7 @@ on_both!(
         assert!(streams.unwrap().is_empty());
         // It is told of what is there now, from now on.
         let back = anns
-            .write(move |tx| async move { tx.check_in(device, 1).await })
+            .write(move |tx| async move { tx.check_in(device, Some(1)).await })
             .await
             .unwrap();
         assert!(back.unwrap().expired_at.is_some());

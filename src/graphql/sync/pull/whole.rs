@@ -172,8 +172,11 @@ async fn is_capped(session: &Session, collection: SyncCollection) -> Result<bool
     if collection.scope_kind() != ScopeKind::Client {
         return Ok(false);
     }
-    let stream = session.stream().await?;
-    Ok(stream.is_some_and(|stream| stream.is_capped))
+    match session.stream().await? {
+        Some(stream) => Ok(stream.is_capped),
+        // What would be found when a phone comes.
+        None => Ok(!session.fits_a_phone().await?),
+    }
 }
 
 async fn digest(session: &Session, collection: SyncCollection) -> Result<SyncDigest> {
@@ -271,12 +274,17 @@ impl SyncQuery {
             None => all_kinds(),
         };
         let snapshot = session(ctx)?.snapshot().await?;
-        let mut digests = Vec::with_capacity(collections.len());
-        for collection in collections {
-            digests.push(digest(&snapshot, collection).await?);
-        }
+        let digests = async {
+            snapshot.require_kept_session().await?;
+            let mut digests = Vec::with_capacity(collections.len());
+            for collection in collections {
+                digests.push(digest(&snapshot, collection).await?);
+            }
+            Ok(Listed(digests))
+        };
+        let digests = digests.await;
         snapshot.end().await?;
-        Ok(Listed(digests))
+        digests
     }
 
     /// Ids and versions of all documents of a collection that your phones should hold, page by page.
@@ -301,17 +309,18 @@ impl SyncQuery {
                 .ok_or_else(|| Error::bad_input("after", say!("this is no id of that collection")))
         });
         let after = after.transpose()?;
-        let session = session(ctx)?;
-        session.stay_current();
-        if is_capped(session, collection).await? {
-            return Ok(SyncManifest {
-                rows: Listed(Vec::new()),
-                end: None,
-                has_more: false,
-            });
-        }
+        let snapshot = session(ctx)?.snapshot().await?;
         let wanted = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-        let mut rows = manifest(session, collection, after, wanted).await?;
+        let rows = async {
+            snapshot.require_kept_session().await?;
+            if is_capped(&snapshot, collection).await? {
+                return Ok(Vec::new());
+            }
+            manifest(&snapshot, collection, after, wanted).await
+        };
+        let rows: Result<Vec<SyncManifestRow>> = rows.await;
+        snapshot.end().await?;
+        let mut rows = rows?;
         let has_more = rows.len() > most;
         rows.truncate(most);
         Ok(SyncManifest {
