@@ -13,13 +13,12 @@ use clientele::clock::Clock;
 use clientele::db::{Database, DatabaseConfig};
 use clientele::domain::{money, orders, text};
 use entity::{ClientId, OrderId};
-use migration::{Migrator, MigratorTrait};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::store::{Cell, Store, is_postgres};
+use crate::store::{self, Cell, Store, is_postgres};
 use crate::words::{self, Chance};
 
 /// Reps at most, unless said otherwise: each has 200 clients until there are so many.
@@ -136,7 +135,9 @@ pub(crate) async fn generate(asked: &Generate) -> Result<Company> {
             .unwrap_or_else(|| (asked.clients / 200).clamp(1, REPS))
             .max(1),
     };
-    migrate_to_sync(url).await?;
+    // Makes the file.
+    drop(database(url).await?);
+    store::migrate_to_sync(url).await?;
     let mut store = Store::open(url).await?;
     if store
         .text("SELECT name FROM users LIMIT 1")
@@ -195,19 +196,6 @@ pub(crate) async fn generate(asked: &Generate) -> Result<Company> {
         begun.elapsed().as_secs_f32()
     );
     Ok(company)
-}
-
-/// Takes an empty database to before the step that puts what is there in the line of changes that phones follow.
-async fn migrate_to_sync(url: &str) -> Result<()> {
-    // Makes the file.
-    drop(database(url).await?);
-    let bare = sea_orm::Database::connect(url).await?;
-    let all = Migrator::migrations();
-    let before = all.iter().position(|step| step.name() == "m0040_sync");
-    let steps = u32::try_from(before.ok_or("there is no step for phones")?)?;
-    Migrator::up(&bare, Some(steps)).await?;
-    bare.close().await?;
-    Ok(())
 }
 
 /// Has the service work out the statistics of all clients.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -57,6 +58,17 @@ pub(crate) async fn sqlite(url: &str, writes: bool) -> Result<SqlitePool> {
         .test_before_acquire(false)
         .connect_with(options)
         .await?)
+}
+
+/// Takes an empty database to before the step that puts what is there in the line of changes that phones follow.
+pub(crate) async fn migrate_to_sync(url: &str) -> Result<()> {
+    let bare = sea_orm::Database::connect(url).await?;
+    let all = Migrator::migrations();
+    let before = all.iter().position(|step| step.name() == "m0040_sync");
+    let steps = u32::try_from(before.ok_or("there is no step for phones")?)?;
+    Migrator::up(&bare, Some(steps)).await?;
+    bare.close().await?;
+    Ok(())
 }
 
 /// One value of a row.

@@ -66,7 +66,7 @@ on_both!(
             json!({ "title": "Manager", "likes": "coffee" }),
             "what was typed stays"
         );
-        assert_eq!(payloads(&app, &team.ben).await, [] as [Value; 0]);
+        assert!(payloads(&app, &team.ben).await.is_empty());
     }
 );
 

@@ -157,7 +157,7 @@ on_both!(rows_of_stock_clients_settle_issues_too, async |app: App| {
     assert_eq!(push(owner, noted.clone()).await, 0);
     assert_eq!(kept(&app, &team.ann).await.0, ["STALE_FIELDS"]);
     assert_eq!(push(noted, row("Manager", json!("tea"), 3)).await, 0);
-    assert_eq!(kept(&app, &team.ann).await.0, [] as [&str; 0]);
+    assert!(kept(&app, &team.ann).await.0.is_empty());
     // The same in vain again is there again, as one.
     let change = json!({ "id": id, "version": 4, "title": "Boss" });
     office_changes(&app, &team.left, change).await;

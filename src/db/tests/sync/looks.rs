@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 on_both!(
@@ -101,7 +103,8 @@ on_both!(
         let row = Uuid::now_v7();
         let push = move |tx: Tx| async move {
             let held = tx.begin_push(device).await?;
-            tx.note_pushed(&held, SyncCollection::Notes, &[row]).await?;
+            let rows = BTreeMap::from([(row, None)]);
+            tx.note_pushed(&held, SyncCollection::Notes, &rows).await?;
             Ok(held)
         };
         phone.write(push).await.unwrap();
