@@ -1,11 +1,11 @@
-//! Up to where traces of what is gone were cleared away.
+//! From where on what phones have of documents can be gone on from.
 
 use entity_derive::Row;
 use sea_orm::entity::prelude::*;
 
 use crate::sync_item::SyncCollection;
 
-/// Up to where traces of what is gone were cleared away.
+/// From where on what phones have of documents can be gone on from.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Row)]
 #[sea_orm(table_name = "sync_horizons")]
 pub struct Model {

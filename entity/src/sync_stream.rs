@@ -13,8 +13,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
     /// The position from which on this is kept: what a device has from before says nothing of clients that
-    /// were lost since. It is raised when traces of lost clients are cleared away, and when other facts of all clients
-    /// are shown to the user: whatever a device has from before, it has to fetch anew.
+    /// were lost since. It is raised when other facts of all clients are shown to the user, and when the database came
+    /// back as it was before: whatever a device has from before, it has to fetch anew.
     pub opened_seq: i64,
     /// When that was, UTC.
     pub opened_at: DateTimeUtc,

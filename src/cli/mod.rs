@@ -8,6 +8,7 @@ mod import;
 mod keys;
 mod migrate;
 mod opening;
+mod phones;
 mod schema;
 mod serve;
 mod service_account;
@@ -62,6 +63,9 @@ enum Command {
     Schema,
     /// Bring the tables of the database up to date
     Migrate(migrate::Migrate),
+    /// Keep phones true to the database
+    #[command(subcommand)]
+    Phones(phones::Phones),
     /// Keep the keys that sign access tokens: list, rotate, retire
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -128,6 +132,7 @@ fn run(flags: &Flags, command: Command) -> Result<Outcome> {
             Command::Restore(restore) => restore.run(&config).await?,
             Command::Schema => schema::run()?,
             Command::Migrate(migrate) => migrate.run(&config).await?,
+            Command::Phones(phones) => phones.run(&config).await?,
             Command::Keys(keys) => keys.run(&config)?,
             Command::ServiceAccount(account) => account.run(&config).await?,
             Command::User(user) => user.run(&config).await?,

@@ -5,19 +5,16 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Alias, Expr, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::shape::{self, TableShape};
 use crate::db::accounts::EndReason;
 use crate::db::session::Session;
 use crate::db::steps;
+use crate::db::sync::begin_anew;
 use crate::db::tx::CHUNK_PARAMETERS;
 use crate::db::unit;
 use crate::db::viewer::Actor;
 use crate::error::{Code, Error, Result};
-
-/// How far a restore moves the clock of changes: further than changes are made in years.
-const BEYOND: i64 = 1 << 32;
 
 /// Tables whose rows somebody would miss. A database without any of these was made and not used; others may
 /// hold rows from its making.
@@ -183,7 +180,7 @@ impl Restore {
             }
         }
         Migrator::up(&self.transaction, None).await?;
-        self.begin_anew().await?;
+        begin_anew(&self.transaction).await?;
         self.end_keys().await?;
         let end = Statement::from_sql_and_values(
             self.backend,
@@ -192,26 +189,6 @@ impl Restore {
         );
         self.transaction.execute_raw(end).await?;
         self.transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Names the line of changes anew: what a device has may be newer than what there is now. A device that says
-    /// no more than how far it came is told apart by the clock, which goes on far beyond any position that was
-    /// given out since the backup was made, and by the horizons, which are beyond all of them.
-    async fn begin_anew(&self) -> Result<()> {
-        let epoch = Statement::from_sql_and_values(
-            self.backend,
-            "UPDATE sync_clock SET epoch = $1, seq = seq + $2",
-            [Uuid::now_v7().into(), BEYOND.into()],
-        );
-        self.transaction.execute_raw(epoch).await?;
-        for table in [
-            "sync_horizons SET purged_seq",
-            "sync_streams SET opened_seq",
-        ] {
-            let sql = format!("UPDATE {table} = (SELECT seq FROM sync_clock)");
-            self.transaction.execute_unprepared(&sql).await?;
-        }
         Ok(())
     }
 

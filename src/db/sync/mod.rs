@@ -46,6 +46,7 @@
 //! below `opened_seq`, below a horizon, or beyond the clock, and when it is below that at which the device was given up
 //! (`floor_seq`).
 
+mod anew;
 mod changes;
 mod clock;
 mod devices;
@@ -58,6 +59,7 @@ mod read;
 mod sight;
 mod text;
 
+pub(super) use anew::begin_anew;
 pub(super) use changes::Changes;
 #[cfg(test)]
 pub(super) use clock::write;

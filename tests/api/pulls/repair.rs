@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use clientele::backup;
+use entity::ContactId;
 use ring::digest;
+use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
 use super::{COLLECTIONS, Phone, Rx, contact, hand_over, note, put_away, whole};
-use crate::support::App;
+use crate::support::{App, process};
 
 /// The digest of documents as a phone makes it.
 fn digest_of<'a>(documents: impl Iterator<Item = &'a Value>) -> (u64, String) {
@@ -138,6 +140,50 @@ on_both!(after_a_restore_phones_begin_anew, async |app: App| {
         assert!(!phone.held.contains_key(&lost));
         assert_eq!(phone.held, whole(&app, &again).await);
     }
+});
+
+on_both!(phones_begin_anew_when_they_are_told_to, async |app: App| {
+    let team = app.team().await;
+    let client = app.client_of(&team.ann, "Alfreds").await;
+    let (mut ann, mut ben) = (Phone::of(&team.ann, 50), Phone::of(&team.ben, 50));
+    let mut rx = Rx::of(&team.ann, "CONTACTS");
+    let kept = contact(&app, &team.ann, &client, "Maria").await;
+    ann.pull(&app).await;
+    ben.pull(&app).await;
+    rx.pull(&app, 50).await;
+    let number = ann.ask(&app, json!({})).await.ok();
+    let number = number.data("/sync/watermark").clone();
+    // As a standby does that had not heard of the last changes: the row is gone, and nothing says so.
+    let lost = contact(&app, &team.ann, &client, "Thomas").await;
+    ann.pull(&app).await;
+    rx.pull(&app, 50).await;
+    let db = Database::connect(app.database_url()).await.unwrap();
+    for (table, column) in [("sync_items", "row_id"), ("contacts", "id")] {
+        let id: ContactId = lost.parse().unwrap();
+        let sql = format!("DELETE FROM {table} WHERE {column} = $1");
+        let gone = Statement::from_sql_and_values(db.get_database_backend(), sql, [id.0.into()]);
+        assert_eq!(db.execute_raw(gone).await.unwrap().rows_affected(), 1);
+    }
+    db.close().await.unwrap();
+    ann.pull(&app).await;
+    assert!(ann.held.contains_key(&lost) && rx.held.contains_key(&lost));
+    let place = tempfile::tempdir().unwrap();
+    let said = process::done(place.path(), app.database_url(), &["phones", "begin-anew"]);
+    assert!(said.contains("anew"), "{said}");
+    assert_eq!(rx.ask(&app, 50).await.rule(), "SYNC_RESYNC_REQUIRED");
+    let mut by_number = Phone::of(&team.ann, 50);
+    by_number.held.clone_from(&ann.held);
+    let answer = by_number.ask(&app, json!({ "since": number })).await.ok();
+    assert_eq!(answer.data("/sync/strategy"), "REPLACE");
+    by_number.store(&answer);
+    ann.pull(&app).await;
+    ben.pull(&app).await;
+    for phone in [&ann, &by_number] {
+        assert!(phone.held.contains_key(&kept) && !phone.held.contains_key(&lost));
+        assert_eq!(phone.held, whole(&app, &team.ann).await);
+    }
+    assert_eq!(ben.held, whole(&app, &team.ben).await);
+    assert!(!ben.held.contains_key(&kept));
 });
 
 on_both!(a_phone_that_stayed_away_begins_anew, async |app: App| {
