@@ -17,6 +17,9 @@ const STEPS: usize = 400;
 /// What memory may grow by in an hour, in hundredths of what it was.
 const GROWTH: f64 = 5.0;
 
+/// More documents than are kept.
+const DOCUMENTS: usize = 15_000;
+
 const HOME: &str = "{ clients(first: 20, orderBy: NAME_ASC) { totalCount nodes { id name keyContact { name } \
     orders(first: 3) { nodes { id number total { amount } } } } } }";
 const PAGE: &str = "query($id: ID!) { client(id: $id) { id name stats { orderCount receivable { amount } } \
@@ -42,12 +45,7 @@ async fn step(service: &Service, shop: &Shop, random: &mut Random) {
             drop(shop::send(&caller, order).await.data());
         }
         6 => {
-            // A document that nobody sent before.
-            let query = format!(
-                "query q{} {{ viewer {{ user {{ id }} }} }}",
-                random.below(u64::MAX)
-            );
-            drop(caller.ask(&query, json!({})).await.data());
+            drop(caller.ask(&new_document(random), json!({})).await.data());
         }
         7 => {
             let stranger = service.caller(&format!("no-token-{}", random.below(u64::MAX)));
@@ -64,6 +62,14 @@ async fn step(service: &Service, shop: &Shop, random: &mut Random) {
         }
         _ => leave(service, &rep.token).await,
     }
+}
+
+/// A document that nobody sent before.
+fn new_document(random: &mut Random) -> String {
+    format!(
+        "query q{} {{ viewer {{ user {{ id }} }} }}",
+        random.below(u64::MAX)
+    )
 }
 
 /// Asks, and goes away before the answer.
@@ -114,7 +120,19 @@ on_both!(memory_and_handles_stay, async |backend: Backend| {
     let shop = Shop::open(&place, 900_000_000).await;
     let service = place.start().await;
     let mut random = Random::new(17);
-    // Pools and caches are filled, and what the first requests opened is open.
+    // Pools and caches are filled, and what the first requests opened is open. Documents are kept up to 32 MiB, which
+    // the steps alone fill in hours.
+    if is_long() {
+        let caller = service.caller(&shop.reps[0].token);
+        for _ in 0..DOCUMENTS {
+            drop(
+                caller
+                    .ask(&new_document(&mut random), json!({}))
+                    .await
+                    .data(),
+            );
+        }
+    }
     for _ in 0..STEPS {
         step(&service, &shop, &mut random).await;
     }
