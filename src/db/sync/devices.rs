@@ -82,10 +82,10 @@ impl Tx {
             .ok_or_else(|| Error::bug("a device without a person"))?;
         let session = self.viewer().session_id();
         let known = self.device(device).await?;
-        match &known {
-            Some(known) => require_welcome(known)?,
-            None => self.require_kept_session().await?,
+        if let Some(known) = &known {
+            require_welcome(known)?;
         }
+        self.require_kept_session().await?;
         let put = Statement::from_sql_and_values(
             self.backend(),
             "INSERT INTO sync_devices (id, user_id, session_id, name, created_at, last_seen_at, acked_seq, \

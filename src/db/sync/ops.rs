@@ -11,6 +11,7 @@ use super::super::dialect;
 use super::super::session::Session;
 use super::super::tx::Tx;
 use super::clock::tick;
+use super::devices::must_forget;
 use super::text::Text;
 use crate::error::{Error, Result};
 use crate::sync::Seq;
@@ -129,15 +130,20 @@ impl Tx {
     /// As [`Tx::check_in`].
     pub async fn begin_push(&self, device: DeviceId) -> Result<PushingDevice> {
         for _ in 0..2 {
+            let hold = format!(
+                "UPDATE sync_devices SET last_seen_at = $1 WHERE id = $2 AND user_id = $3 \
+                 AND expired_at IS NULL AND wipe_asked_at IS NULL AND revoked_at IS NULL AND NOT {} \
+                 RETURNING forgotten_op_seq",
+                must_forget("$4", "$3")
+            );
             let hold = Statement::from_sql_and_values(
                 self.backend(),
-                "UPDATE sync_devices SET last_seen_at = $1 WHERE id = $2 AND user_id = $3 \
-                 AND expired_at IS NULL AND wipe_asked_at IS NULL \
-                 AND revoked_at IS NULL RETURNING forgotten_op_seq",
+                hold,
                 [
                     self.now().into(),
                     device.into(),
                     self.viewer().user_id().into(),
+                    self.viewer().session_id().into(),
                 ],
             );
             if let Some(row) = self.query_one_raw(hold).await? {

@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use super::{Phone, Rx, act, new_id, note};
+use crate::pushes::{self, statuses};
 use crate::support::{App, Person};
 
 const DEVICE: &str =
@@ -126,6 +127,14 @@ on_both!(a_phone_is_wiped_when_it_comes, async |app: App| {
     let mut ann = Phone::of(&team.ann, 50);
     ann.pull(&app).await;
     assert!(ann.held.contains_key(&client));
+    // Another name of the same phone, which is known by a push.
+    let mut alias = pushes::Phone::of(&team.ann);
+    let write = |phone: &mut pushes::Phone| {
+        let note = json!({ "clientId": client, "body": "by phone" });
+        phone.op("CREATE", &new_id("note"), json!({ "note": note }))
+    };
+    let op = write(&mut alias);
+    assert_eq!(statuses(&alias.push(&app, &[&op]).await), ["APPLIED"]);
     // From another phone of hers.
     let other = app.sign_in(team.ann.id, "Ann").await;
     act(
@@ -154,6 +163,15 @@ on_both!(a_phone_is_wiped_when_it_comes, async |app: App| {
         }
         let told = ann.ask(&app, json!({ "deviceId": new_id("device") })).await;
         assert_eq!(told.rule(), "DEVICE_WIPE");
+        let op = write(&mut alias);
+        let push = json!({ "deviceId": alias.id, "ops": [op] });
+        assert_eq!(alias.send(&app, push).await.rule(), "DEVICE_WIPE");
+        for (who, is_done) in [(&other, true), (&team.ben, false)] {
+            let mut phone = pushes::Phone::of(who);
+            let op = write(&mut phone);
+            let told = phone.push(&app, &[&op]).await;
+            assert_eq!(statuses(&told)[0] == "APPLIED", is_done, "{told:?}");
+        }
     }
     let done = act(
         &app,
