@@ -15,6 +15,7 @@ mod cluster;
 mod disk_full;
 mod drain;
 mod kill;
+mod phones;
 mod race;
 mod replica;
 mod restart;
