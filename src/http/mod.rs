@@ -22,6 +22,7 @@ pub mod negotiate;
 pub mod observe;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod patience;
 pub mod places;
 pub mod public_keys;
 pub mod refusal;

@@ -3,27 +3,22 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::address::{self, TrustedProxies};
+use super::patience::{Heard, Patient, Room, Talk};
 
 /// How long to wait after a failed accept; such failures (no file handles left) do not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,16 +29,6 @@ const MAX_HEAD_BYTES: usize = 80 * 1024;
 /// Connections that wait until they are taken.
 const BACKLOG: u32 = 1024;
 
-/// How long a client that is still sending when it was answered may go on, so that it hears the answer: a connection
-/// that is closed with bytes unread takes its answer back.
-const LINGERING: Duration = Duration::from_secs(10);
-
-/// How long such a client may send nothing.
-const SILENCE: Duration = Duration::from_secs(2);
-
-/// What such a client may send meanwhile, in bytes.
-const LINGERING_BYTES: usize = 4 * 1024 * 1024;
-
 /// How the server treats connections.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -53,8 +38,14 @@ pub struct Options {
     pub max_per_peer: usize,
     /// Proxies before the service: each is one address for everybody, and may have as many as there are.
     pub proxies: TrustedProxies,
-    /// How long the head of a request may take to arrive, also between two requests of a connection.
+    /// How long the head of a request may take to arrive, from its first byte; of a new connection, from its beginning.
     pub header_deadline: Duration,
+    /// How long a connection is kept open between two requests; while more than half of all connections are in use, no
+    /// longer than a head may take. Who gets rid of connections sooner than those before it makes them lose requests.
+    pub idle_patience: Duration,
+    /// How long a connection of a proxy is kept open between two requests: longer than proxies keep theirs, which is
+    /// 60 s for nginx, 2 min for Caddy, 10 min for balancers of large clouds.
+    pub idle_patience_with_proxies: Duration,
     /// How long a client may take nothing of an answer that is on its way.
     pub write_patience: Duration,
     /// How long an answer may take to be sent, however steadily it is taken.
@@ -70,6 +61,8 @@ impl Default for Options {
             max_per_peer: 128,
             proxies: TrustedProxies::None,
             header_deadline: Duration::from_secs(10),
+            idle_patience: Duration::from_secs(75),
+            idle_patience_with_proxies: Duration::from_secs(650),
             write_patience: Duration::from_secs(30),
             answer_deadline: Duration::from_mins(5),
             drain_deadline: Duration::from_secs(15),
@@ -177,8 +170,13 @@ impl Server {
             let Some(guest) = peers.enter(peer.ip()) else {
                 continue;
             };
-            let is_unread = Arc::new(AtomicBool::new(false));
-            let stream = Patient::new(stream, &options, Arc::clone(&is_unread));
+            let talk = Arc::<Talk>::default();
+            let room = if peers.proxies.hold(peer.ip()) {
+                Room::Proxy
+            } else {
+                Room::Shared(Arc::clone(&slots), options.max_connections)
+            };
+            let stream = Patient::new(stream, &options, room, Arc::clone(&talk));
             let line = Line {
                 place: Arc::new((slot, guest)),
                 stage: stage.clone(),
@@ -187,22 +185,20 @@ impl Server {
             let service = {
                 let router = router.clone();
                 service_fn(move |request: hyper::Request<Incoming>| {
-                    let mut request: Request = request.map(|body| {
-                        Body::new(Heard {
-                            body,
-                            is_whole: false,
-                            is_unread: Arc::clone(&is_unread),
-                        })
-                    });
+                    let mut request: Request =
+                        request.map(|body| Body::new(Heard::new(body, Arc::clone(&talk))));
                     request.extensions_mut().insert(ConnectInfo(peer));
                     request.extensions_mut().insert(line.clone());
                     // A router is always ready.
-                    router.clone().call(request)
+                    let answer = router.clone().call(request);
+                    let talk = Arc::clone(&talk);
+                    async move { answer.await.map(|answer| Talk::answer(talk, answer)) }
                 })
             };
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(options.header_deadline)
+                // The stream sees to that.
+                .header_read_timeout(None)
                 .max_buf_size(MAX_HEAD_BYTES)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
@@ -277,183 +273,6 @@ impl Stay {
         let is_told = |stage: &Stage| !matches!(stage, Stage::Serving);
         // A server that is gone says the same.
         let _ = self.at_stage.wait_for(is_told).await;
-    }
-}
-
-/// A stream to a client that must take what it is sent: one that asks and never reads would hold its
-/// connection, and so a slot, for ever.
-struct Patient {
-    stream: TcpStream,
-    patience: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
-    answer_deadline: Duration,
-    /// Runs from the first byte that had to wait to the next that the client sends.
-    answering: Option<Pin<Box<Sleep>>>,
-    /// Whether a request was answered before all of it was read.
-    is_unread: Arc<AtomicBool>,
-    lingering: Option<Lingering>,
-}
-
-/// The end of a connection whose client may still be sending.
-struct Lingering {
-    until: Pin<Box<Sleep>>,
-    /// Begins anew with each piece that comes.
-    silence: Pin<Box<Sleep>>,
-    left: usize,
-}
-
-impl Patient {
-    fn new(stream: TcpStream, options: &Options, is_unread: Arc<AtomicBool>) -> Self {
-        Self {
-            stream,
-            patience: options.write_patience,
-            stalled: None,
-            answer_deadline: options.answer_deadline,
-            answering: None,
-            is_unread,
-            lingering: None,
-        }
-    }
-
-    /// Reads on for nothing until the client has heard that this is the end, or had time enough to.
-    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let lingering = self.lingering.get_or_insert_with(|| Lingering {
-            until: Box::pin(tokio::time::sleep(LINGERING)),
-            silence: Box::pin(tokio::time::sleep(SILENCE)),
-            left: LINGERING_BYTES,
-        });
-        let mut scratch = [0; 4096];
-        while lingering.until.as_mut().poll(context).is_pending()
-            && lingering.silence.as_mut().poll(context).is_pending()
-        {
-            let mut into = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut into));
-            let next = Instant::now() + SILENCE;
-            lingering.silence.as_mut().reset(next);
-            let length = into.filled().len();
-            match lingering.left.checked_sub(length) {
-                Some(left) if read.is_ok() && length > 0 => lingering.left = left,
-                _ => break,
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Passes on how a write went; an error once nothing went for too long.
-    fn waited<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if let Some(answering) = &mut self.answering
-            && answering.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let deadline = self.answer_deadline;
-        self.answering
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
-        let patience = self.patience;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        stalled
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, into);
-        if into.filled().len() > before {
-            self.answering = None;
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.waited(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.waited(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.waited(context, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-        if self.is_unread.load(Ordering::Relaxed) {
-            ready!(self.linger(context));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The body of a request, which notes when it goes before it was read to its end.
-struct Heard {
-    body: Incoming,
-    is_whole: bool,
-    is_unread: Arc<AtomicBool>,
-}
-
-impl HttpBody for Heard {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        self.is_whole |= matches!(frame, Poll::Ready(None));
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Heard {
-    fn drop(&mut self) {
-        if !self.is_whole && !self.body.is_end_stream() {
-            self.is_unread.store(true, Ordering::Relaxed);
-        }
     }
 }
 
@@ -546,6 +365,7 @@ async fn accept(
 mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -610,6 +430,79 @@ mod tests {
             assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
             open.push(stream);
         }
+    }
+
+    const AGAIN: &[u8] = b"GET /none HTTP/1.1\r\nHost: test\r\n\r\n";
+
+    /// Asks on a connection that stays open; whether it was answered.
+    async fn asks(stream: &mut TcpStream) -> bool {
+        if stream.write_all(AGAIN).await.is_err() {
+            return false;
+        }
+        let mut told = [0; 512];
+        let length = stream.read(&mut told).await.unwrap_or(0);
+        told[..length].starts_with(b"HTTP/1.1 404 ")
+    }
+
+    #[tokio::test]
+    async fn a_connection_stays_open_between_requests() {
+        let (address, serving) = server(Options {
+            header_deadline: Duration::from_millis(300),
+            ..Options::default()
+        });
+        tokio::spawn(serving);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for _ in 0..3 {
+            assert!(asks(&mut stream).await);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        // The next head is not waited for as long, once it began.
+        assert!(asks(&mut stream).await);
+        stream.write_all(b"GET /none HTTP/1.1\r\n").await.unwrap();
+        assert!(is_closed(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_uses_is_closed() {
+        let (address, serving) = server(Options {
+            idle_patience: Duration::from_millis(200),
+            ..Options::default()
+        });
+        tokio::spawn(serving);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        assert!(asks(&mut stream).await);
+        assert!(is_closed(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn connections_that_nobody_uses_go_sooner_when_few_are_left() {
+        let (address, serving) = server(Options {
+            max_connections: 3,
+            header_deadline: Duration::from_millis(300),
+            ..Options::default()
+        });
+        tokio::spawn(serving);
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        assert!(asks(&mut first).await);
+        assert!(asks(&mut second).await);
+        assert!(is_closed(&mut second).await);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_waited_for_longer() {
+        let (address, serving) = server(Options {
+            max_connections: 1,
+            proxies: TrustedProxies::Count(1),
+            header_deadline: Duration::from_millis(200),
+            idle_patience: Duration::from_millis(200),
+            ..Options::default()
+        });
+        tokio::spawn(serving);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        assert!(asks(&mut stream).await);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(asks(&mut stream).await);
     }
 
     #[tokio::test]
